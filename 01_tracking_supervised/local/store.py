@@ -19,8 +19,8 @@ def open_store() -> str:
     Lève `SystemExit` avec une ligne claire quand le magasin ne répond pas ou refuse l'écriture.
     """
     # Un serveur muet est signalé en moins d'une minute ; un serveur qui redémarre (10 s) est attendu.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # le cours n'appelle personne
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes exigences notées avec uv et avec pip

@@ -1,0 +1,156 @@
+"""Le magasin commun : un seul, à la racine, robuste à ce qui arrive vraiment."""
+
+import filecmp
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from conftest import ROOT, clean_environment, free_port, running
+
+FIRST = "01_tracking_supervised/local/first_run.py"
+EXPERIMENT = "01_tracking_supervised"
+
+
+def test_store_is_the_same_file_in_each_lesson():
+    first, *others = sorted(ROOT.glob("0?_*/local/store.py"))
+    assert len(others) == 3
+    for other in others:
+        assert filecmp.cmp(first, other, shallow=False), other
+
+
+def test_started_anywhere_all_runs_are_at_the_root(fresh_course, tmp_path):
+    elsewhere = tmp_path / "ailleurs"
+    elsewhere.mkdir()
+    fresh_course.run(FIRST)
+    fresh_course.run(FIRST, cwd=fresh_course.root / "01_tracking_supervised/local")
+    fresh_course.run(FIRST, cwd=elsewhere, MLFLOW_TRACKING_URI="")  # vide : comme absente
+    runs = fresh_course.runs(EXPERIMENT)
+    assert len(runs) == 3
+    assert runs[0].data.metrics == runs[1].data.metrics == runs[2].data.metrics
+    assert all(run.info.artifact_uri.startswith(str(fresh_course.root / "mlruns")) for run in runs)
+    assert not list(elsewhere.iterdir())
+
+
+def test_tracking_uri_wins_even_relative(fresh_course, tmp_path):
+    team = tmp_path / "equipe"
+    team.mkdir()
+    fresh_course.run(FIRST, cwd=team, MLFLOW_TRACKING_URI="sqlite:///team.db")
+    assert (team / "team.db").exists()
+    assert not (fresh_course.root / "mlflow.db").exists()
+
+
+def test_mlflow_ui_without_option_shows_the_runs_and_an_artifact(fresh_course):
+    fresh_course.run(FIRST)
+    run = fresh_course.runs(EXPERIMENT)[0]
+    fresh_course.client().log_text(run.info.run_id, "bonjour", "note.txt")
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    # `mlflow ui` sans option, au port près : 5000 peut être pris sur la machine qui teste
+    with running([sys.executable, "-m", "mlflow", "ui", "--port", str(port)], fresh_course.root, wait_for=f"{address}/health"):
+        found = requests.post(
+            f"{address}/api/2.0/mlflow/runs/search", json={"experiment_ids": [run.info.experiment_id]}, timeout=30
+        ).json()["runs"]
+        assert [each["info"]["run_id"] for each in found] == [run.info.run_id]
+        shown = {metric["key"]: metric["value"] for metric in found[0]["data"]["metrics"]}
+        assert shown == run.data.metrics
+        artifact = requests.get(f"{address}/get-artifact", params={"run_id": run.info.run_id, "path": "note.txt"}, timeout=30)
+        assert artifact.text == "bonjour"
+
+
+def test_six_scripts_at_once_on_a_fresh_clone(fresh_course):
+    started = [
+        subprocess.Popen(fresh_course.command(FIRST), cwd=fresh_course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(6)
+    ]
+    outputs = [process.communicate(timeout=120)[0].decode() for process in started]
+    assert [process.returncode for process in started] == [0] * 6, outputs
+    assert [run.info.status for run in fresh_course.runs(EXPERIMENT)] == ["FINISHED"] * 6
+
+
+SLOW_RUN = """
+import sys; sys.path.insert(0, {folder!r})
+from store import open_store
+open_store()
+import mlflow, time
+mlflow.set_experiment("interrompu")
+with mlflow.start_run():
+    mlflow.log_param("avant", 1)
+    print("prêt", flush=True)
+    {body}
+"""
+
+
+def interrupted(course, body: str, sent: int | None) -> str:
+    """Lance un run dont le corps est `body`, envoie le signal `sent` une fois le run ouvert, et renvoie le statut laissé."""
+    code = SLOW_RUN.format(folder=str(course.root / "01_tracking_supervised/local"), body=body)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout.readline().decode().strip() == "prêt"
+    if sent:
+        process.send_signal(sent)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    return course.runs("interrompu")[0].info.status
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_kill_leave_failed(fresh_course, sent):
+    assert interrupted(fresh_course, "time.sleep(60)", sent) == "FAILED"
+
+
+def test_an_error_inside_a_run_leaves_failed(fresh_course):
+    assert interrupted(fresh_course, "1 / 0", None) == "FAILED"
+
+
+def one_line(ended) -> str:
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    return ended.stderr
+
+
+def test_a_read_only_store_is_said_in_one_line(fresh_course):
+    """Un tmpfs remonté en lecture seule : le seul « lecture seule » que root subisse aussi."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("monter un tmpfs demande root sous Linux")
+    folder = fresh_course.root / "magasin"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)], check=True)
+    try:
+        uri = f"sqlite:///{folder}/mlflow.db"
+        fresh_course.run(FIRST, MLFLOW_TRACKING_URI=uri)
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        assert "refuse l'écriture" in one_line(fresh_course.run(FIRST, fails=True, MLFLOW_TRACKING_URI=uri))
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(fresh_course):
+    (fresh_course.root / "mlflow.db").write_text("ceci n'est pas une base\n" * 100)
+    assert "ne répond pas ou refuse" in one_line(fresh_course.run(FIRST, fails=True))
+
+
+@pytest.mark.slow
+def test_a_server_that_refuses_is_said_within_a_minute(fresh_course):
+    start = time.monotonic()
+    ended = fresh_course.run(FIRST, fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+    assert "ne répond pas" in one_line(ended)
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_is_said_within_a_minute(fresh_course):
+    """Il accepte la connexion et ne dit plus rien."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        start = time.monotonic()
+        ended = fresh_course.run(FIRST, fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert "ne répond pas" in one_line(ended)
+        assert time.monotonic() - start < 60
