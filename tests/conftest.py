@@ -63,7 +63,7 @@ class Course:
         )  # fmt: skip
         assert "Traceback" not in ended.stderr, ended.stderr
         if not fails:
-            assert (ended.returncode, ended.stderr) == (0, ""), f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            assert (ended.returncode, ended.stderr.strip()) == (0, ""), f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
         return ended
 
     def once(self, script: str, *arguments):
