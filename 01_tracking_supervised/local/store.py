@@ -22,6 +22,7 @@ def open_store() -> str:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # le cours n'appelle personne
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes exigences notées avec uv et avec pip
     sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
