@@ -4,9 +4,9 @@
     uv run tools/build_databricks.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
 
 Un script de `0X_*/local/` est fait de cellules (`# %%`). Celles marquées `tags=["local"]` restent locales, celle marquée
-`tags=["parameters"]` devient des widgets, un import d'un module voisin devient un `%run`, une ligne `# databricks: CODE`
-devient CODE. Ce que ces règles ne savent pas traduire est refusé, avec le fichier et la ligne : un notebook qui ferait autre
-chose que son script serait pire qu'un notebook absent.
+`tags=["parameters"]` devient des widgets, un import d'un module voisin devient un `%run`, une ligne `# databricks: CODE` devient
+CODE (après une instruction : la ligne d'après). Ce que ces règles ne savent pas traduire est refusé, avec le fichier et la
+ligne : un notebook qui ferait autre chose que son script serait pire qu'un notebook absent.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from itertools import combinations, count
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_LESSONS = {"store"}  # ouvre le magasin local : Databricks a le sien
 PLATFORM = {"spark", "dbutils", "display"}  # les noms que tout notebook Databricks trouve déjà liés
 INSTALLED_THERE = {"pyspark"}  # Spark est celui de la plateforme : en installer un autre la casserait
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # les modules qui ne portent pas le nom de leur distribution
@@ -104,7 +103,7 @@ def scan(table: symtable.SymbolTable, names: Names, later: bool):
 class Script:
     path: Path
     cells: list[Cell]
-    excluded: bool  # marqué `# databricks: non (raison)`
+    excluded: bool  # marqué `# databricks: non (raison)`, ou simple module, sans cellules (`store.py`)
 
     @property
     def name(self) -> str:
@@ -123,11 +122,11 @@ def read_script(path: Path) -> Script:
     excluded = bool(lines) and EXCLUDED.fullmatch(lines[0]) is not None
     if lines and lines[0].startswith(MARK) and not excluded:
         raise Refused(f"{'/'.join(path.parts[-3:])}:1 : la raison manque : `{MARK} non (raison)`")
-    if excluded:
-        return Script(path, [], True)
     starts = [number for number, line in enumerate(lines) if line.startswith("# %%")]
-    first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    if not starts or first < starts[0]:
+    if excluded or not starts:
+        return Script(path, [], True)
+    first = next(number for number, line in enumerate(lines) if line.strip())
+    if first < starts[0]:
         raise Refused(f"{'/'.join(path.parts[-3:])}:{first + 1} : un script commence par une cellule `# %%`")
     cells = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
@@ -157,6 +156,8 @@ def check_names(script: Script):
         before |= cell.names.bound
         for name in sorted((cell.names.now & dropped) - before | (cell.names.later & dropped) - everywhere):
             raise cell.refused(cell.line_of(name), f"`{name}` n'est lié que dans une cellule absente du notebook")
+        for name in sorted(cell.names.bound & PLATFORM):
+            raise cell.refused(cell.line_of(name), f"`{name}` est un nom de Databricks : le lier le cacherait au notebook")
         for name in sorted((cell.names.now | cell.names.later) & {"__file__", "__name__"}):
             raise cell.refused(cell.line_of(name), f"`{name}` n'a pas de sens dans un notebook : réservez-le à une cellule locale")
 
@@ -176,7 +177,7 @@ def sibling_imports(script: Script, siblings: dict[str, Script]) -> dict[str, as
             if node.module not in siblings:
                 continue
             module = siblings[node.module]
-            if node.module in NOT_LESSONS or module.excluded:
+            if module.excluded:
                 raise cell.refused(node, f"{node.module} n'a pas de notebook : importez-le dans une cellule locale")
             if node not in cell.tree.body:
                 raise cell.refused(node, f"`from {node.module} import` s'écrit au niveau du script, pas dans un bloc")
@@ -472,7 +473,7 @@ def markdown_cell(cell: Cell, siblings: dict[str, Script]) -> str:
         if re.match(r"(https?:|mailto:|#)", target):
             return match[0]
         other = siblings.get(PurePosixPath(target).stem) if re.fullmatch(r"(\./)?\w+\.py", target) else None
-        if picture or other is None or other.excluded or other.name in NOT_LESSONS:
+        if picture or other is None or other.excluded:
             raise cell.refused(number, f"le lien {target} ne mène nulle part dans Databricks : une adresse complète, ou un script voisin")
         return f"[{text}]($./{other.name})"
 
@@ -513,10 +514,9 @@ def code_cell(cell: Cell, script: Script, siblings: dict[str, Script]) -> tuple[
             if after:
                 lines[node.lineno] = after
     for number, (alone, code) in comments(cell).items():
-        if not alone:
-            raise cell.refused(number, f"`{MARK}` s'écrit seul sur sa ligne, ou après un add_argument")
-        indent = cell.lines[number - 1].partition("#")[0]
-        lines[number] = indent + code
+        before, _, _ = cell.lines[number - 1].rpartition(MARK)
+        indent = before if alone else " " * (len(before) - len(before.lstrip()))
+        lines[number] = f"{indent}{code}" if alone else f"{before.rstrip()}\n{indent}{code}"
     text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines[number] for number in sorted(lines))).strip("\n")
     try:
         ast.parse(text)
@@ -585,7 +585,7 @@ def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
     siblings, found, reasons = {}, {}, []
     for path in sorted((lesson / "local").glob("*.py")):
         try:
-            siblings[path.stem] = Script(path, [], True) if path.stem in NOT_LESSONS else read_script(path)
+            siblings[path.stem] = read_script(path)
         except Refused as refused:
             reasons.append(str(refused))
     if not reasons:
