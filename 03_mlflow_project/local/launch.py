@@ -1,0 +1,80 @@
+# %% [markdown]
+# # Lancer un projet
+#
+# Ce que les scripts de la leçon partagent, les appels à MLflow mis à part : garder ce qu'un projet écrit, relire
+# ses paramètres, donner à Git l'adresse d'un clone.
+
+# %%
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+# MLflow lance `python` et `mlflow` par leur nom : que ce soient ceux de cet environnement, et qu'ils ne disent que l'utile.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+
+# %% [markdown]
+# ## Ce que le projet écrit
+
+# %%
+@contextmanager
+def captured(log: Path):
+    """Envoie dans le fichier `log` tout ce qu'écrivent les processus lancés dans le bloc, même s'ils vivent plus longtemps.
+
+    `mlflow.projects.run` laisse ses processus écrire sur le terminal ; ils prennent pour sortie celle du moment où ils naissent.
+    """
+    sys.stdout.flush()
+    saved = {number: os.dup(number) for number in (1, 2)}
+    with open(log, "wb") as file:
+        for number in saved:
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        for number, copy in saved.items():
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def last_line(log: Path) -> str:
+    """La dernière ligne que le projet lui-même a écrite dans `log` ; vide s'il n'a rien écrit."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip() and " mlflow" not in line), "")
+
+
+def recorded_parameters(run) -> dict[str, str]:
+    """Les paramètres d'un run de projet, tels qu'ils ont été donnés.
+
+    MLflow note la valeur comme le shell l'a reçue : `a b` devient `'a b'`. Rejouer le run demande d'ôter ces guillemets.
+    """
+    return {name: "".join(shlex.split(value)) for name, value in run.data.params.items()}
+
+
+# %% [markdown]
+# ## Où Git trouve le code
+
+# %%
+def git(folder: Path, *arguments: str) -> str:
+    """Ce que répond `git` dans `folder`. Lève `SystemExit`, en une ligne, sans Git ou hors d'un clone."""
+    try:
+        ended = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise SystemExit("Git n'est pas installé : https://git-scm.com/downloads") from None
+    if ended.returncode:
+        raise SystemExit(f"{folder} n'est pas dans un clone Git avec un commit (archive ZIP ?) : git clone, ou --uri https://...#sous-dossier")
+    return ended.stdout.strip()
+
+
+def clone_uri(folder: Path) -> str:
+    """L'URI `file://...#sous-dossier` du clone qui contient `folder`, telle que MLflow la donne à cloner à Git.
+
+    MLflow prend pour un simple dossier toute URI dont le chemin existe : il exécuterait le dossier tel qu'il est, ou,
+    avec une version, y ferait `git checkout`. Un caractère encodé (`%2Egit`) suffit : Git seul sait le lire.
+    """
+    repository = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")).as_uri()
+    inside = git(folder, "rev-parse", "--show-prefix").rstrip("/")
+    return repository.replace("/.git", "/%2Egit") + (f"#{inside}" if inside else "")

@@ -1,0 +1,112 @@
+# %% [markdown]
+# # Leçon 3, script 3 : de nouveaux patients
+#
+# **Question.** Le modèle choisi l'a été parce qu'il se trompait le moins sur 89 patients de validation. Sur 89 patients
+# que personne n'a encore regardés, fera-t-il mieux, aussi bien, moins bien ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 03_mlflow_project/local/predict_new.py
+# ```
+#
+# Quinze secondes. Avec vos propres patients : `--patients FICHIER.csv`, et `--output FICHIER.csv` pour garder le résultat.
+
+# %%
+import argparse
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from sklearn.metrics import root_mean_squared_error
+
+from launch import captured, last_line, recorded_parameters
+
+
+def absolute(text: str) -> str:
+    """Le chemin complet, vu du dossier où la commande est tapée."""
+    return str(Path(text).absolute())
+
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Prédit de nouveaux patients avec le modèle d'un run.")
+parser.add_argument("--experiment", default="03_mlflow_project")  # databricks: "/Shared/03_mlflow_project"
+parser.add_argument("--run", help="l'identifiant d'un run train ; par défaut, le meilleur sur la validation")
+parser.add_argument("--patients", type=absolute, help="un CSV ; par défaut, les patients mis de côté pour le test")
+parser.add_argument("--output", type=absolute, help="le CSV à écrire, en plus de l'artefact du run")
+args = parser.parse_args()
+
+# %%
+project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son dossier, databricks/
+
+# %% tags=["local"]
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+project = Path(__file__).resolve().parents[1]
+
+# %% [markdown]
+# ## Choisir le modèle
+#
+# Le meilleur run `train` terminé, d'après la validation, parmi ceux des mêmes données. `search_runs` trie et filtre dans le magasin.
+
+# %%
+if not (project / "MLproject").is_file():
+    raise SystemExit(f"Pas de MLproject dans {project} : ouvrez la leçon dans un dossier Git (une archive .dbc ne contient que des notebooks).")
+if args.run:
+    try:
+        chosen = mlflow.get_run(args.run)
+    except MlflowException:
+        raise SystemExit(f"{args.run} n'est pas un run de ce magasin.") from None
+else:
+    trained = "tags.mlflow.project.entryPoint = 'train' AND status = 'FINISHED' AND params.csv = 'diabetes'"
+    best = mlflow.search_runs(
+        experiment_names=[args.experiment], filter_string=trained, order_by=["metrics.valid_rmse ASC"], max_results=1, output_format="list"
+    )
+    if not best:
+        raise SystemExit(f"Aucun run train terminé dans l'expérience {args.experiment} : lancez d'abord run_project.py.")
+    chosen = best[0]
+
+# %% [markdown]
+# ## Prédire
+#
+# Le run `train` garde les patients mis de côté dans ses artefacts. Le point d'entrée `predict` ne reçoit que leurs mesures ;
+# il les compare à la *signature* du modèle avant de prédire, et range les prédictions dans un nouveau run.
+
+# %%
+folder = Path(tempfile.mkdtemp())
+patients, truth = args.patients, None
+if patients is None:
+    held_out = mlflow.artifacts.load_text(f"runs:/{chosen.data.tags['data_run']}/data/test.csv")
+    held_out = pd.read_csv(StringIO(held_out), float_precision="round_trip")
+    truth = held_out.pop(recorded_parameters(chosen)["target"])
+    patients = str(folder / "patients.csv")
+    held_out.to_csv(patients, index=False)
+
+parameters = {"run_id": chosen.info.run_id, "input": patients, "output": args.output or "none"}
+try:
+    with captured(folder / "projet.txt"):
+        submitted = mlflow.projects.run(
+            str(project), "predict", parameters=parameters, experiment_name=args.experiment, env_manager="local"
+        )
+except MlflowException as error:
+    raise SystemExit(last_line(folder / "projet.txt") or str(error)) from None
+
+written = mlflow.artifacts.list_artifacts(run_id=submitted.run_id, artifact_path="predictions")[0].path
+table = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{submitted.run_id}/{written}")), float_precision="round_trip")
+print(f"Modèle : {chosen.info.run_name} (RMSE {chosen.data.metrics['valid_rmse']:.2f} sur la validation)")
+print(f"{len(table)} patients prédits, de {table['predicted'].min():.0f} à {table['predicted'].max():.0f}.")
+if truth is not None:
+    rmse = root_mean_squared_error(truth, table["predicted"])
+    mlflow.MlflowClient().log_metric(submitted.run_id, "test_rmse", rmse)
+    print(f"RMSE {rmse:.2f} sur ces patients, que ni l'entraînement ni le choix n'ont vus.")
+print(f"Prédictions : artefact {written} du run {submitted.run_id}")
+
+# %% tags=["local"]
+print("Ensuite : uv run 03_mlflow_project/local/measure_reproducibility.py")
+
+# %% [markdown]
+# ## À retenir
+#

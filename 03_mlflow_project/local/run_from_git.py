@@ -1,0 +1,86 @@
+# databricks: non (le dépôt par défaut est le clone de votre machine ; là-bas, un dossier Git tient ce rôle)
+# %% [markdown]
+# # Leçon 3, script 2 : le même projet, depuis Git
+#
+# **Question.** Vous modifiez `train.py` sans l'enregistrer dans Git, puis lancez ce script. Quel code s'exécute :
+# celui que vous avez sous les yeux, ou celui du dernier commit ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 03_mlflow_project/local/run_from_git.py
+# ```
+#
+# Vingt secondes. Ensuite, depuis n'importe quel dépôt : `--uri https://...#sous-dossier`, et `--version` pour une branche,
+# une étiquette (*tag*) ou un commit entier.
+
+# %%
+import argparse
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import mlflow
+from git.exc import GitCommandError
+from mlflow.exceptions import MlflowException
+
+from launch import captured, clone_uri, git, last_line
+from store import open_store
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Exécute un projet depuis un dépôt Git.")
+parser.add_argument("--experiment", default="03_mlflow_project")
+parser.add_argument("--uri", help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
+parser.add_argument("--version", help="branche, étiquette ou commit entier ; par défaut, le dernier commit")
+parser.add_argument("--entry-point", default="main", help="le point d'entrée du projet")
+args = parser.parse_args()
+
+# %%
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+uri, version = args.uri, args.version
+if uri is None:
+    project = Path(__file__).resolve().parents[1]
+    uri = clone_uri(project)
+    version = version or git(project, "rev-parse", "HEAD")
+    if git(project, "status", "--porcelain", "."):
+        print("Votre dossier a des modifications hors commit : elles ne seront pas exécutées.")
+
+# %% [markdown]
+# ## Cloner, puis exécuter
+#
+# MLflow clone le dépôt dans un dossier temporaire, se place à la version demandée, lit `MLproject` dans le sous-dossier
+# qui suit `#`, et lance le point d'entrée.
+
+# %%
+os.environ["GIT_TERMINAL_PROMPT"] = "0"  # un dépôt privé ou absent : une erreur, pas une question
+log = Path(tempfile.mkdtemp(), "projet.txt")
+try:
+    with captured(log):
+        submitted = mlflow.projects.run(
+            uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local"
+        )
+except (MlflowException, GitCommandError) as error:
+    if written := last_line(log):  # le projet a démarré, puis échoué
+        raise SystemExit(f"Le projet a échoué : {written}") from None
+    if re.fullmatch("[0-9a-f]{4,39}", version or ""):
+        raise SystemExit(f"{version} : ni branche, ni étiquette, et un commit se donne en entier, ses 40 caractères (git rev-parse {version}).") from None
+    fatal = re.search("fatal: (.+)", str(error))
+    raise SystemExit(f"{uri}, version {version or 'par défaut'} : {(fatal or [0, str(error).splitlines()[0]])[1]}") from None
+
+# %% [markdown]
+# ## Ce que MLflow a noté
+#
+# De quoi refaire le run : d'où vient le code, à quel commit, par quel point d'entrée, avec quels paramètres.
+
+# %%
+run = mlflow.get_run(submitted.run_id)
+print(f"RMSE {run.data.metrics['valid_rmse']:.2f} sur la validation. Étiquettes du run :")
+for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.source.git.repoURL", "mlflow.project.entryPoint", "git.dirty"):
+    print(f"  {name} = {run.data.tags.get(name, '(absente)')}")
+
+# %% tags=["local"]
+print("Ensuite : uv run 03_mlflow_project/local/predict_new.py")
+
+# %% [markdown]
+# ## À retenir
+#
