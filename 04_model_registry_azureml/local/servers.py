@@ -13,6 +13,59 @@ from tempfile import TemporaryFile
 
 import requests
 
+LESSON = Path(__file__).resolve().parents[1]
+
+# Le serveur d'Azure ML écoute partout si on le lance par sa commande ; ici, sur 127.0.0.1. Le fil attend la fin de son
+# entrée standard : quoi qu'il nous arrive, même un SIGKILL, le serveur s'arrête avec nous.
+INFERENCE_SERVER = """
+import importlib, os, signal, sys, threading
+def watch():
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, daemon=True).start()
+system = "win" if sys.platform == "win32" else "linux"
+importlib.import_module("azureml_inference_server_http.amlserver_" + system).run("127.0.0.1", int(sys.argv[1]), 1)
+"""
+
+
+def inference_python() -> Path:
+    """Le Python de l'environnement du serveur d'Azure ML, `.venv-server` dans la leçon ; uv le bâtit s'il manque ou a vieilli.
+
+    Ses versions, figées dans `endpoint/requirements.txt`, ne vont pas avec celles du cours. Lève `SystemExit`, en une
+    ligne, si uv est absent ou échoue.
+    """
+    folder, requirements = LESSON / ".venv-server", LESSON / "endpoint" / "requirements.txt"
+    built = folder / "built-from.txt"
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not built.exists() or built.read_bytes() != requirements.read_bytes():
+        print("L'environnement du serveur d'Azure ML se bâtit (une fois, 350 Mo)...", flush=True)
+        for command in (
+            ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+            ["uv", "pip", "install", "--quiet", "--python", str(python), "-r", str(requirements)],
+        ):
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True)
+            except FileNotFoundError:
+                raise SystemExit("uv est introuvable : voir https://docs.astral.sh/uv/, ou `pip install uv`.") from None
+            except subprocess.CalledProcessError as error:
+                raise SystemExit(f"uv n'a pas pu bâtir {folder.name} : {(error.stderr.strip().splitlines() or ['?'])[-1]}") from None
+        built.write_bytes(requirements.read_bytes())
+    return python
+
+
+@contextmanager
+def deployment(model: str | Path, code: str | Path = LESSON / "endpoint") -> Iterator[tuple[str, subprocess.Popen]]:
+    """Un déploiement local : le dossier `code` (score.py) sur le dossier `model`, par le serveur d'Azure ML.
+
+    Donne l'adresse, sans `/score`, et le processus. Les noms des variables sont ceux d'Azure.
+    """
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    azure = {"AZUREML_ENTRY_SCRIPT": "score.py", "AML_APP_ROOT": str(code), "AZUREML_MODEL_DIR": str(model)}
+    command = [str(inference_python()), "-c", INFERENCE_SERVER, str(port)]
+    with running(command, url, PYTHONDONTWRITEBYTECODE="1", **azure) as process:
+        yield url, process
+
 
 def free_port() -> int:
     """Un port libre de cette machine, à utiliser aussitôt."""
