@@ -93,7 +93,8 @@ def cv_sensitivity(trial: optuna.Trial) -> float:
 # ## Quatre recherches de même graine
 #
 # `MlflowSparkStudy` écrit tout dans MLflow : la recherche est un run parent, chaque essai un run enfant. C'est aussi par là
-# que les ouvriers se concertent. Deux recherches avec un ouvrier, deux avec plusieurs.
+# que les ouvriers se concertent. Deux recherches avec un ouvrier, deux avec plusieurs. Databricks la documente à partir de
+# son runtime ML 17.
 
 # %%
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -108,12 +109,19 @@ print("ouvriers  à la fois  secondes  meilleure sensibilité")
 for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     name = f"svm spark {started} recherche {number}"
     study = MlflowSparkStudy(name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
+    parent_id = storage.get_study_id_from_name(name)
+    children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
     begin = time.perf_counter()
-    study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
+    try:
+        study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
+    except BaseException:  # Ctrl-C : ni la recherche ni ses essais ne resteront RUNNING
+        for run in (client.get_run(parent_id), *client.search_runs([experiment_id], children_of, max_results=1000)):
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+        raise
     seconds = time.perf_counter() - begin
 
-    parent_id = storage.get_study_id_from_name(name)
-    trials = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{parent_id}'", max_results=1000)
+    trials = client.search_runs([experiment_id], children_of, max_results=1000)
     points[number] = sorted((trial.data.params["C"], trial.data.params["gamma"]) for trial in trials)
     best = max(trial.data.metrics["value"] for trial in trials)
     together = max(sum(other.info.start_time <= one.info.start_time < other.info.end_time for other in trials) for one in trials)
