@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORM = {"spark", "dbutils", "display"}  # les noms que tout notebook Databricks trouve déjà liés
 INSTALLED_THERE = {"pyspark"}  # Spark est celui de la plateforme : en installer un autre la casserait
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # les modules qui ne portent pas le nom de leur distribution
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "azure-core": "azure-identity"}  # module -> la distribution figée qui l'apporte
 YES, NO = "oui", "non"
 
 CELL = re.compile(r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?')
@@ -72,12 +72,18 @@ class Cell:
                 self.tree = ast.parse(text)
             except SyntaxError as error:
                 raise self.refused(error.lineno or 1, f"ce n'est pas du Python ({error.msg})") from None
-            scan(symtable.symtable(text, str(self.path), "exec"), self.names, later=False)
+            self.table = symtable.symtable(text, str(self.path), "exec")
+            scan(self.table, self.names, later=False)
 
     def refused(self, where: int | ast.AST, reason: str) -> Refused:
         """`where` : un nœud de la cellule, ou une ligne comptée depuis son en-tête."""
         offset = where if isinstance(where, int) else where.lineno
         return Refused(f"{'/'.join(self.path.parts[-3:])}:{self.line + offset} : {reason}")
+
+    def imports(self, name: str) -> bool:
+        """Si `name` n'est, au niveau du script, lié que par un import."""
+        symbol = self.table.lookup(name) if name in self.names.bound else None
+        return symbol is not None and symbol.is_imported()
 
     def line_of(self, name: str) -> int:
         found = (node.lineno for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id == name)
@@ -211,10 +217,11 @@ def bindings(script: Script, siblings: dict[str, Script]) -> dict[str, tuple[str
             found[name] = (script.name, cell)
         for node in ast.walk(cell.tree):
             for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
-                bound = (alias.asname or alias.name).partition(".")[0]
-                found[bound] = (f"import {getattr(node, 'module', None)} {alias.name if alias.asname else bound}", cell)
-                if getattr(node, "module", None) in siblings:
-                    del found[bound]
+                bound, module = (alias.asname or alias.name).partition(".")[0], getattr(node, "module", None)
+                if module in siblings:  # lié par le `%run`, pas par l'import
+                    found.pop(bound, None)
+                elif bound in found and cell.imports(bound):
+                    found[bound] = (f"import {module} {alias.name if alias.asname else bound}", cell)
     return found
 
 

@@ -19,7 +19,7 @@ import shutil
 
 if importlib.util.find_spec("pyspark") is None or importlib.util.find_spec("optuna") is None:
     raise SystemExit("Spark et Optuna manquent : uv run --group spark 01_tracking_supervised/local/svm_sweep_spark.py")
-if not shutil.which("java") and not shutil.which("java", path=os.path.join(os.environ.get("JAVA_HOME", ""), "bin")):
+if not shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin{os.pathsep}{os.environ.get('PATH', '')}"):
     raise SystemExit("Spark a besoin de Java 17 ou plus, introuvable ici (ni sur le PATH, ni par JAVA_HOME) : https://adoptium.net")
 
 # %%
@@ -73,8 +73,7 @@ os.dup2(stderr, 2)
 # %% [markdown]
 # ## Un essai
 #
-# Optuna propose un point, l'ouvrier le juge : la sensibilité, par la même validation croisée que `svm_sweep`. La fonction et
-# les données qu'elle nomme partent chez lui.
+# Optuna propose un point, un ouvrier le juge par la validation croisée de `svm_sweep` ; fonction et données partent chez lui.
 
 # %%
 patients, _, _ = load_patients()
@@ -93,8 +92,7 @@ def cv_sensitivity(trial: optuna.Trial) -> float:
 # ## Quatre recherches de même graine
 #
 # `MlflowSparkStudy` écrit tout dans MLflow : la recherche est un run parent, chaque essai un run enfant. C'est aussi par là
-# que les ouvriers se concertent. Deux recherches avec un ouvrier, deux avec plusieurs. Databricks la documente à partir de
-# son runtime ML 17.
+# que les ouvriers se concertent. (Databricks la documente à partir de son runtime ML 17.)
 
 # %%
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -125,11 +123,10 @@ for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     points[number] = sorted((trial.data.params["C"], trial.data.params["gamma"]) for trial in trials)
     best = max(trial.data.metrics["value"] for trial in trials)
     together = max(sum(other.info.start_time <= one.info.start_time < other.info.end_time for other in trials) for one in trials)
-    for parameter, value in {"workers": workers, "trials": args.trials, "sampler_seed": 0}.items():
-        client.log_param(parent_id, parameter, value)
-    for metric, value in {"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together}.items():
-        client.log_metric(parent_id, metric, value)
-    client.set_tag(parent_id, "mlflow.note.content", "SVM RBF : recherche bayésienne (Optuna), essais répartis par Spark.")
+    with mlflow.start_run(run_id=parent_id):
+        mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
+        mlflow.log_metrics({"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together})
+        mlflow.set_tag("mlflow.note.content", "SVM RBF : recherche bayésienne (Optuna), essais répartis par Spark.")
     print(f"{workers:8}{together:11}{seconds:10.1f}{best:23.3f}", flush=True)
 
 for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)):
@@ -149,6 +146,5 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/kmeans_sweep.py")
 # | 1 | 12 points communs sur 12 |
 # | 2 | 0 points communs sur 12 |
 #
-# On gagne du temps, à condition qu'un essai dure plus que son enregistrement : ici, un dixième de seconde chacun, presque
-# rien. On perd la graine et l'ordre : chaque ouvrier tire au sort pour lui-même, et deux essais portent parfois le même numéro.
-# Répartissez les recherches longues ; gardez un seul ouvrier quand il faudra rejouer.
+# On gagne du temps si un essai dure plus que son enregistrement ; ici, un dixième de seconde, presque rien. On perd la graine
+# et l'ordre : chaque ouvrier tire pour lui-même, et deux essais portent parfois le même numéro. Pour rejouer, un seul ouvrier.
