@@ -1,0 +1,119 @@
+# %% [markdown]
+# # Leçon 2, script 2 : un apprentissage qui se regarde
+#
+# **Question.** Huit nombres suffisent-ils à redessiner une image de 64 pixels ?
+#
+# Un autoencodeur comprime l'image en un code de huit nombres, puis la redessine. Une analyse en composantes principales
+# (ACP) de huit composantes fait le même métier, sans réseau. Laquelle se trompe le moins, et de combien ? Notez votre pronostic.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 02_tracking_unsupervised/local/autoencoder.py
+# ```
+#
+# Vingt secondes, dont la moitié pour charger TensorFlow. Pendant qu'il apprend, `uv run mlflow ui` montre déjà les courbes.
+
+# %%
+import argparse
+import tempfile
+
+import matplotlib.pyplot as plt
+import mlflow
+import numpy as np
+from mlflow.models import infer_signature
+from sklearn.decomposition import PCA
+from sklearn.metrics import mean_squared_error
+
+from digits import build_autoencoder, encode, fit_autoencoder, import_keras, load_images, mosaic, pins, split_images, whole_number
+
+
+def code_size(text: str) -> int:
+    """La taille du code : de 1 à 64 nombres."""
+    return whole_number(text, 1, 64)
+
+
+def epochs(text: str) -> int:
+    """Le nombre d'époques au plus."""
+    return whole_number(text, 1, 10_000)
+
+
+def seed(text: str) -> int:
+    """La graine du hasard : poids de départ et ordre des images."""
+    return whole_number(text, 0, 2**32 - 1)
+
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Apprend un autoencodeur et suit sa perte à chaque époque.")
+parser.add_argument("--experiment", default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser.add_argument("--code-size", type=code_size, default=8, help="combien de nombres gardent l'image")
+parser.add_argument("--epochs", type=epochs, default=200, help="au plus ; il s'arrête quand la validation stagne")
+parser.add_argument("--seed", type=seed, default=0, help="la graine des poids de départ")
+args = parser.parse_args()
+
+# %% tags=["local"]
+from store import open_store
+
+open_store()
+
+# %%
+X, _ = load_images()
+images = split_images(X)
+autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
+keras = import_keras()
+requirements = pins("mlflow", "tensorflow", "keras", "pandas", "numpy")
+example = images.valid.head(3).to_numpy("float32")
+
+# %% [markdown]
+# ## Suivre pendant que cela apprend
+#
+# `step` range chaque valeur à son époque : MLflow trace les courbes. Keras garde dans `best.keras` la meilleure époque ;
+# l'envoyer aussitôt au magasin, c'est ne rien perdre si la machine s'arrête à la suivante. La validation choisit l'époque ;
+# le test, ouvert une seule fois à la fin, juge.
+
+# %%
+mlflow.set_experiment(args.experiment)
+with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoencodeur code={args.code_size}") as run:
+    checkpoint = keras.callbacks.ModelCheckpoint(f"{folder}/best.keras", monitor="val_loss", save_best_only=True)
+
+    def record(epoch, logs):
+        mlflow.log_metrics(logs, step=epoch + 1)  # Keras compte depuis 0
+        if logs["val_loss"] == checkpoint.best:
+            mlflow.log_artifact(checkpoint.filepath, "checkpoints")
+
+    mlflow.log_input(mlflow.data.from_pandas(images.train, name="digits_train"), context="training")
+    mlflow.log_params({"code_size": args.code_size, "max_epochs": args.epochs, "patience": 5, "batch_size": 64, "learning_rate": 0.01})
+    mlflow.log_params({"seed": args.seed, "weights": autoencoder.count_params()})
+    callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
+    history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
+
+    test = images.test.to_numpy("float32")
+    redrawn = autoencoder(test).numpy()
+    pca = PCA(args.code_size, random_state=args.seed).fit(images.train)
+    pca_redrawn = pca.inverse_transform(pca.transform(images.test))
+    best_epoch = int(np.argmin(history["val_loss"])) + 1
+    metrics = {"best_epoch": best_epoch, "test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
+    mlflow.log_metrics(metrics)
+
+    figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
+    ax.imshow(mosaic([test[:15], redrawn[:15], pca_redrawn[:15]]), cmap="gray_r", vmin=0, vmax=1)
+    ax.set(title=f"Quinze images de test, redessinées d'après {args.code_size} nombres", xticks=[])
+    ax.set_yticks([4, 13, 22], ["original", "autoencodeur", "ACP"])
+    mlflow.log_figure(figure, "reconstructions.png")
+    plt.close(figure)
+
+    for name, model in {"autoencoder": autoencoder, "encoder": encoder}.items():
+        signature = infer_signature(example, model(example).numpy())
+        mlflow.tensorflow.log_model(model, name=name, signature=signature, input_example=example, pip_requirements=requirements)
+    mlflow.set_tag("mlflow.note.content", "Autoencodeur des chiffres ; son encodeur, seul, sert à compare_representations.py.")
+# databricks: display(figure)
+
+# %%
+print(f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : perte de validation {min(history['val_loss']):.4f}")
+print(f"Erreur sur le test : autoencodeur {metrics['test_mse']:.4f}, ACP de même taille {metrics['pca_test_mse']:.4f}")
+
+# %% tags=["local"]
+print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.py")
+
+# %% [markdown]
+# ## À retenir
+#

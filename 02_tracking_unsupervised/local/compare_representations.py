@@ -1,0 +1,142 @@
+# %% [markdown]
+# # Leçon 2, script 3 : changer de regard avant de grouper
+#
+# **Question.** Le même K-Means retrouve-t-il mieux les chiffres à partir des pixels, des pixels standardisés (moyenne 0,
+# écart type 1), d'une ACP de huit composantes ou du code de l'autoencodeur ?
+#
+# Rangez les quatre par ordre de mérite. Puis demandez-vous de combien le résultat bougera d'une graine à l'autre.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 02_tracking_unsupervised/local/compare_representations.py
+# ```
+#
+# Trente secondes. Il reprend l'encodeur du script précédent ; s'il n'y en a pas, il l'apprend.
+
+# %%
+import argparse
+
+import matplotlib.pyplot as plt
+import mlflow
+import numpy as np
+from mlflow.models import infer_signature
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import silhouette_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from digits import (
+    build_autoencoder, draw_maps, draw_spread, encode, external_indices, fit_autoencoder, import_keras, load_images, pins,
+    split_images, whole_number,
+)  # fmt: skip
+
+
+def seeds(text: str) -> int:
+    """Combien de graines essayer : de 2 à 100."""
+    return whole_number(text, 2, 100)
+
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Compare quatre représentations des chiffres avant K-Means.")
+parser.add_argument("--experiment", default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser.add_argument("--seeds", type=seeds, default=10, help="combien de départs de K-Means par représentation")
+args = parser.parse_args()
+
+# %% tags=["local"]
+from store import open_store
+
+open_store()
+
+# %%
+X, y = load_images()
+experiment = mlflow.set_experiment(args.experiment)
+import_keras()  # avant que MLflow ne charge TensorFlow : sans ses lignes de démarrage
+
+# %% [markdown]
+# ## Retrouver l'encodeur
+#
+# Un modèle enregistré se cherche par son nom, du plus récent au plus ancien ; le paramètre `encoder` dira lequel a servi.
+
+# %%
+found = mlflow.search_logged_models([experiment.experiment_id], filter_string="name = 'encoder'", output_format="list")
+ready = [model.model_uri for model in found if model.status == "READY"]
+if not ready:
+    autoencoder, encoder = build_autoencoder()
+    with mlflow.start_run(run_name="autoencodeur sans courbes"):
+        fit_autoencoder(autoencoder, split_images(X))
+        example = X.head(3).to_numpy("float32")
+        logged = mlflow.tensorflow.log_model(
+            encoder, name="encoder", signature=infer_signature(example, encoder(example).numpy()), input_example=example,
+            pip_requirements=pins("mlflow", "tensorflow", "keras", "numpy"),
+        )  # fmt: skip
+    ready = [logged.model_uri]
+try:
+    codes = encode(mlflow.tensorflow.load_model(ready[0]), X)
+except (OSError, mlflow.MlflowException):
+    raise SystemExit(f"L'encodeur {ready[0]} ne se relit pas (dossier déplacé ou effacé ?). Relancez autoencoder.py.") from None
+
+# %% [markdown]
+# ## Quatre représentations, le même K-Means
+#
+# Ce qui prépare les images entre dans le pipeline, donc dans le modèle enregistré. Pour chaque graine, un seul départ
+# (`n_init=1`), rangé par `step` ; le modèle gardé est celui de plus basse inertie : K-Means choisit ainsi, sans étiquettes.
+
+# %%
+views = {
+    "pixels": (X, []),
+    "pixels standardisés": (X, [StandardScaler()]),
+    "ACP": (X, [PCA(codes.shape[1], random_state=0)]),
+    "autoencodeur": (codes, []),
+}
+scores, seen = {}, {}
+with mlflow.start_run(run_name="comparaison des représentations") as parent:
+    mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
+    mlflow.log_params({"seeds": args.seeds, "encoder": ready[0]})
+    mlflow.set_tag("mlflow.note.content", "Les chiffres vus de quatre façons, groupés par le même K-Means : quelle vue les retrouve le mieux.")
+    for name, (inputs, preparation) in views.items():
+        with mlflow.start_run(run_name=name, nested=True):
+            mlflow.log_params({"representation": name, "n_clusters": 10, "n_init": 1, "seeds": args.seeds})
+            models = [make_pipeline(*preparation, KMeans(10, n_init=1, random_state=seed)).fit(inputs) for seed in range(args.seeds)]
+            indices = [external_indices(y, model[-1].labels_) for model in models]
+            for seed, values in enumerate(indices):
+                mlflow.log_metrics({"ari_by_seed": values["ari"], "nmi_by_seed": values["nmi"]}, step=seed)
+            scores[name] = [values["ari"] for values in indices]
+            kept = int(np.argmin([model[-1].inertia_ for model in models]))
+            seen[name] = models[kept][:-1].transform(inputs) if preparation else inputs.to_numpy()  # ce que voit K-Means
+            mlflow.log_metrics({
+                "ari_mean": np.mean(scores[name]), "ari_min": min(scores[name]), "ari_max": max(scores[name]),
+                "nmi_mean": np.mean([values["nmi"] for values in indices]),
+                "kept_ari": scores[name][kept], "kept_silhouette": silhouette_score(seen[name], models[kept][-1].labels_),
+            })  # fmt: skip
+            mlflow.sklearn.log_model(
+                models[kept], name="kmeans", signature=infer_signature(inputs, models[kept].predict(inputs)),
+                input_example=inputs.head(3), pip_requirements=pins("mlflow", "scikit-learn", "skops", "pandas", "numpy"),
+            )  # fmt: skip
+
+# %% [markdown]
+# ## Deux figures pour le parent
+#
+# Une carte en deux dimensions par représentation : t-SNE y garde voisines les images voisines ; ses axes n'ont pas de sens.
+
+# %%
+maps = draw_maps(seen, y)
+# databricks: display(maps)
+spread = draw_spread(scores)
+# databricks: display(spread)
+
+with mlflow.start_run(run_id=parent.info.run_id):
+    mlflow.log_figure(maps, "maps.png")
+    mlflow.log_figure(spread, "spread.png")
+plt.close("all")
+
+# %%
+for name, values in scores.items():
+    print(f"{name} : ARI moyen {np.mean(values):.3f}, de {min(values):.3f} à {max(values):.3f}")
+
+# %% tags=["local"]
+print("Ensuite : uv run 02_tracking_unsupervised/local/measure_storage.py")
+
+# %% [markdown]
+# ## À retenir
+#
