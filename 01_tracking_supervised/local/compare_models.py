@@ -122,7 +122,7 @@ for name, model in models.items():
         ranking.append((metrics["sensitivity"], metrics["specificity"], metrics["accuracy"], name))
 
 # %%
-print(f"Classement sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives :")
+print(f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives")
 print(f"{'':22}sensibilité  spécificité  exactitude")
 for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")

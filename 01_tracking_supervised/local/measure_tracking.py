@@ -122,12 +122,14 @@ ax.invert_yaxis()
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="01 exactitude et intégrité"):
     mlflow.set_tag("mlflow.note.content", "Part des valeurs relues au bit près, et des métriques retrouvées après interruption.")
-    mlflow.log_metric("exact_share", (exactness["exactes"] * exactness["valeurs"]).sum() / exactness["valeurs"].sum())
-    mlflow.log_metric("complete_share", integrity["retrouvées"].sum() / integrity["envoyées"].sum())
+    exact_share = (exactness["exactes"] * exactness["valeurs"]).sum() / exactness["valeurs"].sum()
+    complete_share = integrity["retrouvées"].sum() / integrity["envoyées"].sum()
+    mlflow.log_metrics({"exact_share": exact_share, "complete_share": complete_share})
     mlflow.log_text(exactness.to_csv(index=False), "exactness.csv")
     mlflow.log_text(integrity.to_csv(index=False), "integrity.csv")
     mlflow.log_figure(figure, "exactness.png")
 
+print(f"Exactes au bit près : {exact_share:.1%} des {exactness['valeurs'].sum()} valeurs ; retrouvées : {complete_share:.0%} des métriques envoyées")
 for row in exactness.itertuples():
     print(f"{row.nature:35}{row.valeurs:6}{row.exactes:8.1%}  {row.altération}")
 for row in integrity.itertuples():

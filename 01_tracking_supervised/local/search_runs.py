@@ -56,7 +56,6 @@ if runs.empty:
     raise SystemExit("Aucun run à comparer dans le magasin : lancez d'abord svm_sweep.py.")
 best = runs.iloc[0]
 uri = f"runs:/{best['run_id']}/svm"
-print(f"{len(runs)} runs retenus ; le meilleur : {best['tags.mlflow.runName']}, sensibilité {best['metrics.cv_sensitivity']:.3f}")
 
 # %% [markdown]
 # ## Juger, une fois
@@ -95,8 +94,9 @@ with mlflow.start_run(run_name="jugement du meilleur svm") as run:
 
 # %%
 tn, fp, fn, tp = confusion_matrix(y_test, predicted, labels=[0.0, 1.0]).ravel()
-print(", ".join(f"test_{name} {metrics[name]:.3f}" for name in ("sensitivity", "specificity", "accuracy")))
-print(f"{tp} tumeurs malignes trouvées sur {tp + fn}, {fp} fausses alertes sur {fp + tn}")
+print("Test : " + ", ".join(f"{name} {metrics[name]:.3f}" for name in ("sensitivity", "specificity", "accuracy")))
+print(f"Modèle : {best['tags.mlflow.runName']}, sensibilité {best['metrics.cv_sensitivity']:.3f} en validation croisée, retenu parmi {len(runs)} runs")
+print(f"{tp} tumeurs malignes trouvées sur {tp + fn}, fausses alertes : {fp} sur {fp + tn}")
 print(f"Nouvelles patientes : {int(answers['malignant'].sum())} alertes sur {len(answers)}, dans predictions.csv du run")
 
 # %% tags=["local"]
