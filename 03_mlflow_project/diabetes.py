@@ -28,7 +28,7 @@ os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # chaque étape di
 PARTS = ("train", "valid", "test")
 MODELS = ("elastic_net", "random_forest", "ann")
 # skops ne recharge que ce que l'on déclare sûr : ces types-là ne sont pas sur sa liste, mais nous les connaissons.
-TRUSTED_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree"]
+TRUSTED_TYPES = ["numpy.dtype", "sklearn.neural_network._stochastic_optimizers.AdamOptimizer", "sklearn.tree._tree.Tree"]
 
 
 # --- Les options : MLflow ne vérifie pas leurs types, argparse le fait.

@@ -6,11 +6,15 @@
 
 # %%
 import os
+import re
 import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+
+from git.exc import GitCommandError
+from mlflow.exceptions import MlflowException
 
 # MLflow lance `python` et `mlflow` par leur nom : que ce soient ceux de cet environnement, et qu'ils ne disent que l'utile.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -26,6 +30,7 @@ def captured(log: Path):
     """Envoie dans le fichier `log` tout ce qu'écrivent les processus lancés dans le bloc, même s'ils vivent plus longtemps.
 
     `mlflow.projects.run` laisse ses processus écrire sur le terminal ; ils prennent pour sortie celle du moment où ils naissent.
+    Lève `SystemExit`, en une ligne, si le projet ne peut pas être lu ou échoue.
     """
     sys.stdout.flush()
     saved = {number: os.dup(number) for number in (1, 2)}
@@ -34,6 +39,9 @@ def captured(log: Path):
             os.dup2(file.fileno(), number)
     try:
         yield
+    except (MlflowException, GitCommandError, OSError) as error:
+        reason = re.search("fatal: (.+)", str(error)) or re.search("(.+)", str(error))
+        raise SystemExit(last_line(log) or reason[1]) from None
     finally:
         for number, copy in saved.items():
             os.dup2(copy, number)
@@ -55,7 +63,7 @@ def recorded_parameters(run) -> dict[str, str]:
 
 
 # %% [markdown]
-# ## Où Git trouve le code
+# ## D'où vient le code
 
 # %%
 def git(folder: Path, *arguments: str) -> str:
@@ -78,3 +86,10 @@ def clone_uri(folder: Path) -> str:
     repository = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")).as_uri()
     inside = git(folder, "rev-parse", "--show-prefix").rstrip("/")
     return repository.replace("/.git", "/%2Egit") + (f"#{inside}" if inside else "")
+
+
+def recorded_source(run) -> tuple[str, bool]:
+    """L'URI à donner pour rejouer un run de projet, et si elle diffère de celle que MLflow a notée."""
+    source = run.data.tags["mlflow.source.name"]
+    folder = Path(source.removeprefix("file://").replace("#", "/"))
+    return (clone_uri(folder), True) if folder.is_dir() else (source, False)

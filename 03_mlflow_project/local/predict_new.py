@@ -22,7 +22,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from sklearn.metrics import root_mean_squared_error
 
-from launch import captured, last_line, recorded_parameters
+from launch import captured, recorded_parameters
 
 
 def absolute(text: str) -> str:
@@ -80,22 +80,17 @@ folder = Path(tempfile.mkdtemp())
 patients, truth = args.patients, None
 if patients is None:
     held_out = mlflow.artifacts.load_text(f"runs:/{chosen.data.tags['data_run']}/data/test.csv")
-    held_out = pd.read_csv(StringIO(held_out), float_precision="round_trip")
+    held_out = pd.read_csv(StringIO(held_out))
     truth = held_out.pop(recorded_parameters(chosen)["target"])
     patients = str(folder / "patients.csv")
     held_out.to_csv(patients, index=False)
 
 parameters = {"run_id": chosen.info.run_id, "input": patients, "output": args.output or "none"}
-try:
-    with captured(folder / "projet.txt"):
-        submitted = mlflow.projects.run(
-            str(project), "predict", parameters=parameters, experiment_name=args.experiment, env_manager="local"
-        )
-except MlflowException as error:
-    raise SystemExit(last_line(folder / "projet.txt") or str(error)) from None
+with captured(folder / "projet.txt"):
+    submitted = mlflow.projects.run(str(project), "predict", parameters=parameters, experiment_name=args.experiment, env_manager="local")
 
 written = mlflow.artifacts.list_artifacts(run_id=submitted.run_id, artifact_path="predictions")[0].path
-table = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{submitted.run_id}/{written}")), float_precision="round_trip")
+table = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{submitted.run_id}/{written}")))
 print(f"Modèle : {chosen.info.run_name} (RMSE {chosen.data.metrics['valid_rmse']:.2f} sur la validation)")
 print(f"{len(table)} patients prédits, de {table['predicted'].min():.0f} à {table['predicted'].max():.0f}.")
 if truth is not None:
@@ -110,3 +105,5 @@ print("Ensuite : uv run 03_mlflow_project/local/measure_reproducibility.py")
 # %% [markdown]
 # ## À retenir
 #
+# RMSE de 55.27 sur la validation, de 57.94 sur le test : un peu moins bien, et c'est l'ordinaire, car le modèle a été choisi pour
+# sa réussite sur la validation. Le test n'est ouvert qu'ici, une fois : y choisir un modèle en ferait une seconde validation.

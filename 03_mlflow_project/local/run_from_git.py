@@ -21,10 +21,8 @@ import tempfile
 from pathlib import Path
 
 import mlflow
-from git.exc import GitCommandError
-from mlflow.exceptions import MlflowException
 
-from launch import captured, clone_uri, git, last_line
+from launch import captured, clone_uri, git
 from store import open_store
 
 # %% tags=["parameters"]
@@ -53,19 +51,15 @@ if uri is None:
 
 # %%
 os.environ["GIT_TERMINAL_PROMPT"] = "0"  # un dépôt privé ou absent : une erreur, pas une question
-log = Path(tempfile.mkdtemp(), "projet.txt")
 try:
-    with captured(log):
+    with captured(Path(tempfile.mkdtemp(), "projet.txt")):
         submitted = mlflow.projects.run(
             uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local"
         )
-except (MlflowException, GitCommandError) as error:
-    if written := last_line(log):  # le projet a démarré, puis échoué
-        raise SystemExit(f"Le projet a échoué : {written}") from None
+except SystemExit as error:
     if re.fullmatch("[0-9a-f]{4,39}", version or ""):
-        raise SystemExit(f"{version} : ni branche, ni étiquette, et un commit se donne en entier, ses 40 caractères (git rev-parse {version}).") from None
-    fatal = re.search("fatal: (.+)", str(error))
-    raise SystemExit(f"{uri}, version {version or 'par défaut'} : {(fatal or [0, str(error).splitlines()[0]])[1]}") from None
+        raise SystemExit(f"{version} n'est ni une branche ni une étiquette ; un commit se donne en entier, ses 40 caractères.") from None
+    raise SystemExit(f"{uri}, version {version or 'par défaut'} : {error}") from None
 
 # %% [markdown]
 # ## Ce que MLflow a noté
@@ -84,3 +78,5 @@ print("Ensuite : uv run 03_mlflow_project/local/predict_new.py")
 # %% [markdown]
 # ## À retenir
 #
+# C'est le dernier commit qui s'exécute, jamais vos retouches : `git.dirty` vaut toujours `false` ici. Un run lancé d'un dossier
+# note lui aussi le commit, mais exécute le dossier tel qu'il est ; MLflow n'en dit rien, et seule notre étiquette `git.dirty` le trahit.
