@@ -13,7 +13,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from git.exc import GitCommandError
 from mlflow.exceptions import MlflowException
 
 # MLflow lance `python` et `mlflow` par leur nom : que ce soient ceux de cet environnement, et qu'ils ne disent que l'utile.
@@ -39,9 +38,8 @@ def captured(log: Path):
             os.dup2(file.fileno(), number)
     try:
         yield
-    except (MlflowException, GitCommandError, OSError) as error:
-        reason = re.search("fatal: (.+)", str(error)) or re.search("(.+)", str(error))
-        raise SystemExit(last_line(log) or reason[1]) from None
+    except (MlflowException, OSError) as error:
+        raise SystemExit(last_line(log) or reason(error)) from None
     finally:
         for number, copy in saved.items():
             os.dup2(copy, number)
@@ -52,6 +50,11 @@ def last_line(log: Path) -> str:
     """La dernière ligne que le projet lui-même a écrite dans `log` ; vide s'il n'a rien écrit."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip() and " mlflow" not in line), "")
+
+
+def reason(error: BaseException) -> str:
+    """Une ligne d'une erreur qui en a vingt : celle où Git dit ce qui l'arrête, sinon la première."""
+    return (re.search("fatal: (.+?)'?$", str(error), re.MULTILINE) or re.search("(.*)", str(error)))[1]
 
 
 def recorded_parameters(run) -> dict[str, str]:
@@ -78,14 +81,15 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def clone_uri(folder: Path) -> str:
-    """L'URI `file://...#sous-dossier` du clone qui contient `folder`, telle que MLflow la donne à cloner à Git.
+    """L'URI `file://...#sous-dossier` du dépôt qui contient `folder`, telle que MLflow la donne à cloner à Git.
 
     MLflow prend pour un simple dossier toute URI dont le chemin existe : il exécuterait le dossier tel qu'il est, ou,
     avec une version, y ferait `git checkout`. Un caractère encodé (`%2Egit`) suffit : Git seul sait le lire.
     """
-    repository = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")).as_uri()
+    uri = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")).as_uri()
     inside = git(folder, "rev-parse", "--show-prefix").rstrip("/")
-    return repository.replace("/.git", "/%2Egit") + (f"#{inside}" if inside else "")
+    encoded = f"{uri[:-4]}%2Egit" if uri.endswith(".git") else f"{uri[:-1]}%{ord(uri[-1]):02X}"
+    return f"{encoded}#{inside}" if inside else encoded
 
 
 def recorded_source(run) -> tuple[str, bool]:

@@ -42,7 +42,6 @@ uri, commit = clone_uri(project), git(project, "rev-parse", "HEAD")
 client = mlflow.MlflowClient()
 screen = Console(file=os.fdopen(os.dup(2), "w"))  # la progression, pendant que `captured` détourne la sortie d'erreur
 
-
 # %% [markdown]
 # ## Rejouer, comparer
 #
@@ -66,7 +65,6 @@ def outcome(run_id: str) -> dict:
         if step == "train":
             found["predictions"] = mlflow.artifacts.load_text(f"runs:/{each.info.run_id}/valid_predictions.csv")
     return found
-
 
 # %%
 cases = {
@@ -94,9 +92,9 @@ with temporary as folder, mlflow.start_run(run_name="measure_reproducibility", d
             originals[name] = run = client.get_run(original.run_id)
             start = time.perf_counter()
             again = replay(run)
-        seconds = time.perf_counter() - start
-        same = outcome(original.run_id) == outcome(again)
-        rows.append((name, same, run.data.tags["git.dirty"] == "true", recorded_source(run)[1], seconds))
+            seconds = time.perf_counter() - start
+        dirty, same = run.data.tags["git.dirty"] == "true", outcome(original.run_id) == outcome(again)
+        rows.append((name, same, dirty, recorded_source(run)[1], seconds))
     table = pd.DataFrame(rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"]).set_index("run")
     sound = table.loc[["elastic_net", "random_forest", "ann", "workflow"]]  # graine fixée, code dans le commit
     mlflow.log_metrics({"success_rate": sound["identical"].mean(), "replay_seconds": sound["replay_seconds"].mean()})
@@ -118,12 +116,13 @@ with temporary as folder, mlflow.start_run(run_name="measure_reproducibility", d
         try:
             with captured(log):
                 again = replay(originals["elastic_net"], "uv")
-            same = outcome(originals["elastic_net"].info.run_id) == outcome(again)
-            mlflow.log_metrics({"rebuilt_seconds": time.perf_counter() - start, "rebuilt_identical": same})
-            rebuilt = f"{'identique' if same else 'différent'}, {time.perf_counter() - start:.0f} s en tout"
+            seconds, same = time.perf_counter() - start, outcome(originals["elastic_net"].info.run_id) == outcome(again)
+            mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
+            rebuilt = f"{'identique' if same else 'différent'}, {seconds:.0f} s en tout"
         except SystemExit as error:  # sans réseau, ou sans uv : MLflow laisserait ce run RUNNING
             rebuilt = f"non mesuré ({error})"
-            for left in client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{measure.info.run_id}' AND status = 'RUNNING'"):
+            children = f"tags.mlflow.parentRunId = '{measure.info.run_id}'"
+            for left in client.search_runs([experiment_id], f"{children} AND status = 'RUNNING'"):
                 client.set_terminated(left.info.run_id, "FAILED")
 
 # %%

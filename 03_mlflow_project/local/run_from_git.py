@@ -21,14 +21,28 @@ import tempfile
 from pathlib import Path
 
 import mlflow
+from git.exc import GitCommandError
 
-from launch import captured, clone_uri, git
+from launch import captured, clone_uri, git, reason
 from store import open_store
+
+
+
+def git_uri(text: str) -> str:
+    """Une URI que Git clone, même quand c'est celle d'un dossier d'ici."""
+    address, _, inside = text.partition("#")
+    folder = Path(address.removeprefix("file://"))
+    if not folder.is_dir():
+        return text
+    if (folder / inside).is_dir():
+        return clone_uri(folder / inside)
+    return f"{clone_uri(folder)}#{inside}"  # un dépôt nu n'a pas de dossiers à lui
+
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Exécute un projet depuis un dépôt Git.")
 parser.add_argument("--experiment", default="03_mlflow_project")
-parser.add_argument("--uri", help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
+parser.add_argument("--uri", type=git_uri, help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
 parser.add_argument("--version", help="branche, étiquette ou commit entier ; par défaut, le dernier commit")
 parser.add_argument("--entry-point", default="main", help="le point d'entrée du projet")
 args = parser.parse_args()
@@ -56,10 +70,10 @@ try:
         submitted = mlflow.projects.run(
             uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local"
         )
-except SystemExit as error:
+except (SystemExit, GitCommandError) as error:  # GitCommandError : le dépôt ne répond pas
     if re.fullmatch("[0-9a-f]{4,39}", version or ""):
         raise SystemExit(f"{version} n'est ni une branche ni une étiquette ; un commit se donne en entier, ses 40 caractères.") from None
-    raise SystemExit(f"{uri}, version {version or 'par défaut'} : {error}") from None
+    raise SystemExit(f"{uri}, version {version or 'par défaut'}, ne s'exécute pas : {reason(error)}") from None
 
 # %% [markdown]
 # ## Ce que MLflow a noté
@@ -68,7 +82,8 @@ except SystemExit as error:
 
 # %%
 run = mlflow.get_run(submitted.run_id)
-print(f"RMSE {run.data.metrics['valid_rmse']:.2f} sur la validation. Étiquettes du run :")
+print("Métriques : " + ", ".join(f"{name} {value:.2f}" for name, value in run.data.metrics.items()))
+print("De quoi refaire ce run :")
 for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.source.git.repoURL", "mlflow.project.entryPoint", "git.dirty"):
     print(f"  {name} = {run.data.tags.get(name, '(absente)')}")
 
