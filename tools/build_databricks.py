@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORM = {"spark", "dbutils", "display"}  # les noms que tout notebook Databricks trouve déjà liés
 INSTALLED_THERE = {"pyspark"}  # Spark est celui de la plateforme : en installer un autre la casserait
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "azure-core": "azure-identity"}  # module -> la distribution figée qui l'apporte
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "git": "gitpython", "azure-core": "azure-identity"}  # qui apporte le module
 YES, NO = "oui", "non"
 
 CELL = re.compile(r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?')
@@ -185,6 +185,8 @@ def sibling_imports(script: Script, siblings: dict[str, Script]) -> dict[str, as
             module = siblings[node.module]
             if module.excluded:
                 raise cell.refused(node, f"{node.module} n'a pas de notebook : importez-le dans une cellule locale")
+            if module.parameters():
+                raise cell.refused(node, f"{node.module} a des paramètres : c'est un script, pas un module")
             if node not in cell.tree.body:
                 raise cell.refused(node, f"`from {node.module} import` s'écrit au niveau du script, pas dans un bloc")
             if not all(isinstance(each, ast.Import | ast.ImportFrom) for each in cell.tree.body[: cell.tree.body.index(node)]):
@@ -195,8 +197,6 @@ def sibling_imports(script: Script, siblings: dict[str, Script]) -> dict[str, as
                     raise cell.refused(node, f"ni `as` ni `*` pour un module voisin : `%run {node.module}` garde les noms tels quels")
                 if alias.name not in kept:
                     raise cell.refused(node, f"{node.module} ne lie pas `{alias.name}` dans une cellule que son notebook garde")
-            if module.parameters():
-                raise cell.refused(node, f"{node.module} a des paramètres : c'est un script, pas un module")
             found.setdefault(node.module, node)
     return found
 
@@ -724,7 +724,7 @@ def read_archive(path: Path) -> dict[str, list[str]]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         expect(archive.testzip() is None, "une entrée est abîmée")
-        expect(all(info.compress_type == zipfile.ZIP_DEFLATED for info in archive.infolist()), "une entrée n'est pas compressée par DEFLATE")
+        expect({info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}, "une entrée n'est pas compressée (DEFLATE)")
         expect(names[:1] == ["manifest.mf"], "la première entrée n'est pas manifest.mf")
         expect(len(set(names)) == len(names), "deux entrées portent le même nom")
         for name in names:
@@ -804,7 +804,8 @@ def main(root: Path = ROOT):
     stale = [path for path, content in made.items() if not same(path, content)]
     orphans = [path for path in [*root.glob("0?_*/databricks/*.py"), *root.glob("0?_*/*.dbc")] if path not in made]
     for path in sorted(stale + orphans):
-        print(f"{path.relative_to(root).as_posix()} {'n’a plus de script' if path in orphans else 'n’est plus à jour' if args.check else ''}".rstrip())
+        what = "n'a plus de script" if path in orphans else "n'est plus à jour" if args.check else "écrit"
+        print(f"{path.relative_to(root).as_posix()} {what}")
     if args.check:
         sys.exit(1 if stale or orphans else 0)
     for path in stale:
@@ -812,7 +813,7 @@ def main(root: Path = ROOT):
         path.write_bytes(made[path])
     for path in orphans:
         path.unlink()
-    print(f"{len(made)} fichiers produits, {len(stale)} écrits, {len(orphans)} effacés.")
+    print(f"{len(made)} fichiers : {len(stale)} écrits, {len(orphans)} effacés, les autres étaient à jour.")
 
 
 if __name__ == "__main__":
