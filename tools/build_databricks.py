@@ -275,23 +275,32 @@ def reached(scripts: list[Script]) -> Iterator[tuple[Cell, ast.stmt]]:
                 todo += definitions.pop(each.id, [])
 
 
+def imported(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Chaque import de `tree` et le module qu'il nomme, ceux de Python mis à part."""
+    for node in ast.walk(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module]
+        yield from ((node, module) for module in modules if module.partition(".")[0] not in sys.stdlib_module_names)
+
+
 def requirements(script: Script, siblings: dict[str, Script], pins: dict[str, str]) -> list[str]:
     """Les versions figées que le notebook installe : celles qu'il importe, lui ou ses modules, et rien de plus."""
     needed = set()
     for cell, statement in reached([script, *modules_of(script, siblings).values()]):
-        for node in ast.walk(statement):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                modules = [node.module]
-            for module in modules:
-                top = module.partition(".")[0]
-                if top in sys.stdlib_module_names or top in siblings or top in INSTALLED_THERE:
-                    continue
-                if not (name := distribution(module, pins)):
-                    raise cell.refused(node, f"{module} n'est ni dans requirements.txt ni dans un groupe de pyproject.toml")
-                needed.add(name)
-            if isinstance(node, ast.Attribute) and node.attr == "autolog" and "tensorflow" in ast.unparse(node):
-                needed |= {"tensorflow", "tensorboard"}  # mlflow.tensorflow.autolog() écrit par TensorBoard
+        for node, module in imported(statement):
+            if module.partition(".")[0] in siblings.keys() | INSTALLED_THERE:
+                continue
+            if not (name := distribution(module, pins)):
+                raise cell.refused(node, f"{module} n'est ni dans requirements.txt ni dans un groupe de pyproject.toml")
+            needed.add(name)
+        attributes = {ast.unparse(node) for node in ast.walk(statement) if isinstance(node, ast.Attribute)}
+        if "mlflow.tensorflow.autolog" in attributes:
+            needed |= {"tensorflow", "tensorboard"}  # par lequel il écrit
+        if "mlflow.projects" in attributes:  # le code du projet s'exécute dans l'environnement du notebook
+            for path in sorted(script.path.parents[1].glob("*.py")):
+                found = (distribution(module, pins) for _, module in imported(ast.parse(path.read_text(encoding="utf-8"))))
+                needed |= {name for name in found if name}
     return sorted(pins[name] for name in needed)
 
 
@@ -474,7 +483,13 @@ def widgets_cell(arguments: list[Argument]) -> str:
 # ------------------------------------------------------------------------------------------------------------- le notebook
 
 
-def markdown_cell(cell: Cell, siblings: dict[str, Script]) -> str:
+def markdown_cell(cell: Cell, siblings: dict[str, Script], widgets: set[str]) -> str:
+    """Le Markdown d'une cellule : un lien vers un script voisin mène à son notebook, et `--max-depth` devient `max_depth`."""
+
+    def widget(match: re.Match) -> str:
+        name = match[1].replace("-", "_")
+        return name if name in widgets else match[0]
+
     def follow(match: re.Match) -> str:
         picture, text, target = match.groups()
         if re.match(r"(https?:|mailto:|#)", target):
@@ -490,7 +505,8 @@ def markdown_cell(cell: Cell, siblings: dict[str, Script]) -> str:
             raise cell.refused(number, "une ligne de cellule Markdown commence par `# `")
         if line.startswith(MARK):
             raise cell.refused(number, f"`{MARK}` dans du Markdown")
-        lines.append(LINK.sub(follow, line.removeprefix("#").removeprefix(" ")).rstrip())
+        text = LINK.sub(follow, line.removeprefix("#").removeprefix(" ")).rstrip()
+        lines.append(re.sub(r"--([A-Za-z][\w-]*)", widget, text))
     return "\n".join(lines).strip("\n")
 
 
@@ -520,11 +536,13 @@ def code_cell(cell: Cell, script: Script, siblings: dict[str, Script]) -> tuple[
                 del lines[number]
             if after:
                 lines[node.lineno] = after
+            elif not lines.get(node.lineno - 1, "x").strip():
+                del lines[node.lineno - 1]  # la ligne vide qui séparait l'import du précédent
     for number, (alone, code) in comments(cell).items():
         before, _, _ = cell.lines[number - 1].rpartition(MARK)
         indent = before if alone else " " * (len(before) - len(before.lstrip()))
         lines[number] = f"{indent}{code}" if alone else f"{before.rstrip()}\n{indent}{code}"
-    text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines[number] for number in sorted(lines))).strip("\n")
+    text = "\n".join(lines[number] for number in sorted(lines)).strip("\n")
     try:
         ast.parse(text)
     except SyntaxError as error:
@@ -557,9 +575,11 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     check_names(script)
     check_collisions(script, siblings)
 
+    arguments = read_arguments(parameters[0]) if parameters else []
+    widgets = {argument.name for argument in arguments}
     source = f"local/{script.path.name}"
     note = f"<!-- Généré depuis {source} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
-    cells = [f"%md\n{note}\n{markdown_cell(first, siblings)}"]
+    cells = [f"%md\n{note}\n{markdown_cell(first, siblings, widgets)}"]
     imported = any(script.name in sibling_imports(other, siblings) for other in siblings.values() if not other.excluded)
     if not imported and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
@@ -567,7 +587,6 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     bound = set()
     for cell in script.cells[1:]:
         if cell.tag == "parameters":
-            arguments = read_arguments(cell)
             for argument in arguments:
                 if argument.type and argument.type not in bound and argument.type not in ("int", "float", "str"):
                     raise cell.refused(1, f"--{argument.name} : `type={argument.type}` vient d'une cellule gardée, plus haut")
@@ -575,7 +594,7 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
         elif cell.tag == "local":
             continue
         elif cell.kind == "markdown":
-            cells.append(f"%md\n{markdown_cell(cell, siblings)}")
+            cells.append(f"%md\n{markdown_cell(cell, siblings, widgets)}")
         else:
             bound |= cell.names.bound
             modules, text = code_cell(cell, script, siblings)

@@ -13,14 +13,10 @@
 # Une minute, après un téléchargement (Spark, 500 Mo) la première fois. Il faut aussi Java 17 ou plus.
 
 # %% tags=["local"]
-import importlib.util
-import os
-import shutil
+from importlib.util import find_spec
 
-if importlib.util.find_spec("pyspark") is None or importlib.util.find_spec("optuna") is None:
+if not find_spec("pyspark") or not find_spec("optuna"):
     raise SystemExit("Spark et Optuna manquent : uv run --group spark 01_tracking_supervised/local/svm_sweep_spark.py")
-if not shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin{os.pathsep}{os.environ.get('PATH', '')}"):
-    raise SystemExit("Spark a besoin de Java 17 ou plus, introuvable ici (ni sur le PATH, ni par JAVA_HOME) : https://adoptium.net")
 
 # %%
 import argparse
@@ -56,9 +52,11 @@ parser.add_argument("--workers", type=count, default=2, help="essais à la fois"
 args = parser.parse_args()
 
 # %% tags=["local"]
+import os
 import sys
 import warnings
 
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 from store import open_store
 
@@ -67,8 +65,12 @@ warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")  # �
 os.environ["PYSPARK_PYTHON"] = sys.executable
 stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 os.dup2(devnull, 2)  # la machine Java écrit ses avertissements hors de Python
-spark = SparkSession.builder.remote(f"local[{args.workers}]").getOrCreate()  # Spark Connect, comme le calcul sans serveur
-os.dup2(stderr, 2)
+try:
+    spark = SparkSession.builder.remote(f"local[{args.workers}]").getOrCreate()  # Spark Connect, comme le calcul sans serveur
+except PySparkRuntimeError:
+    raise SystemExit("Spark ne démarre pas : il lui faut Java 17 ou plus (https://adoptium.net).") from None
+finally:
+    os.dup2(stderr, 2)
 
 # %% [markdown]
 # ## Un essai
@@ -99,13 +101,11 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 client = mlflow.MlflowClient()
 experiment_id = mlflow.set_experiment(args.experiment).experiment_id
 storage = MlflowStorage(experiment_id)
-started = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
 points = {}
 
-print(f"Spark {spark.version}, {args.trials} essais par recherche")
-print("ouvriers  à la fois  secondes  meilleure sensibilité")
+print(f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité")
 for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
-    name = f"svm spark {started} recherche {number}"
+    name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {number}"
     study = MlflowSparkStudy(name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
@@ -113,14 +113,14 @@ for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     try:
         study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
     except BaseException:  # Ctrl-C : ni la recherche ni ses essais ne resteront RUNNING
-        for run in (client.get_run(parent_id), *client.search_runs([experiment_id], children_of, max_results=1000)):
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "KILLED")
+        left = client.search_runs([experiment_id], f"{children_of} AND attributes.status = 'RUNNING'", max_results=1000)
+        for run_id in (parent_id, *(run.info.run_id for run in left)):
+            client.set_terminated(run_id, "KILLED")
         raise
     seconds = time.perf_counter() - begin
 
     trials = client.search_runs([experiment_id], children_of, max_results=1000)
-    points[number] = sorted((trial.data.params["C"], trial.data.params["gamma"]) for trial in trials)
+    points[number] = {(trial.data.params["C"], trial.data.params["gamma"]) for trial in trials}
     best = max(trial.data.metrics["value"] for trial in trials)
     together = max(sum(other.info.start_time <= one.info.start_time < other.info.end_time for other in trials) for one in trials)
     with mlflow.start_run(run_id=parent_id):
@@ -130,7 +130,7 @@ for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     print(f"{workers:8}{together:11}{seconds:10.1f}{best:23.3f}", flush=True)
 
 for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)):
-    print(f"{title}, deux fois la même graine : {len(set(points[one]) & set(points[two]))} points communs sur {args.trials}")
+    print(f"{title}, deux fois la même graine : {len(points[one] & points[two])} points communs sur {args.trials}")
 
 # %% tags=["local"]
 spark.stop()
