@@ -124,9 +124,9 @@ class Script:
 
 
 def read_script(path: Path) -> Script:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    excluded = bool(lines) and EXCLUDED.fullmatch(lines[0]) is not None
-    if lines and lines[0].startswith(MARK) and not excluded:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    excluded = EXCLUDED.fullmatch(lines[0]) is not None
+    if lines[0].startswith(MARK) and not excluded:
         raise Refused(f"{'/'.join(path.parts[-3:])}:1 : la raison manque : `{MARK} non (raison)`")
     starts = [number for number, line in enumerate(lines) if line.startswith("# %%")]
     if excluded or not starts:
@@ -580,11 +580,10 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     source = f"local/{script.path.name}"
     note = f"<!-- Généré depuis {source} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
     cells = [f"%md\n{note}\n{markdown_cell(first, siblings, widgets)}"]
-    imported = any(script.name in sibling_imports(other, siblings) for other in siblings.values() if not other.excluded)
-    if not imported and (needed := requirements(script, siblings, pins)):
+    is_module = any(script.name in sibling_imports(other, siblings) for other in siblings.values() if not other.excluded)
+    if not is_module and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
-    done = set()
-    bound = set()
+    done, bound = set(), set()
     for cell in script.cells[1:]:
         if cell.tag == "parameters":
             for argument in arguments:
