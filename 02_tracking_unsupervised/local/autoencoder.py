@@ -94,7 +94,7 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
     metrics = {"best_epoch": best_epoch, "test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
     mlflow.log_metrics(metrics)
 
-    figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
+    figure, ax = plt.subplots(figsize=(9, 2.2), layout="constrained")
     ax.imshow(mosaic([test[:15], redrawn[:15], pca_redrawn[:15]]), cmap="gray_r", vmin=0, vmax=1)
     ax.set(title=f"Quinze images de test, redessinées d'après {args.code_size} nombres", xticks=[])
     ax.set_yticks([4, 13, 22], ["original", "autoencodeur", "ACP"])
@@ -117,3 +117,8 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.p
 # %% [markdown]
 # ## À retenir
 #
+# Sur 300 images jamais vues, huit nombres redessinent l'image avec une erreur de 0.0152 ; l'ACP de même taille en fait 0.0254.
+# Le réseau s'est arrêté seul après 40 époques, et c'est la 35e qu'il rend : validation 0.0150.
+#
+# Relancez : les pertes sont les mêmes, au dernier bit près. La graine n'y suffit pas : d'un processeur à l'autre, TensorFlow
+# change d'instructions, donc d'arrondis. `import_keras` les fixe, sur PC ; sur un Mac, attendez-vous à d'autres décimales.

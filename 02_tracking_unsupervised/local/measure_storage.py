@@ -1,0 +1,150 @@
+# databricks: non (il mesure un magasin SQLite local ; là-bas, le magasin est un service)
+# %% [markdown]
+# # Leçon 2, script 4 : ce que coûte un run
+#
+# **Question.** Où MLflow range-t-il ce que vous enregistrez, et à partir de combien de runs faut-il s'en soucier ?
+#
+# Pronostic : quand le magasin passe de 100 à 10 000 runs, écrire un run de plus devient-il plus lent ? Et trouver le meilleur ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 02_tracking_unsupervised/local/measure_storage.py
+# uv run 02_tracking_unsupervised/local/measure_storage.py --runs 100 1000 10000
+# ```
+#
+# Vingt-cinq secondes ; la seconde commande, plusieurs minutes. Le magasin mesuré est à part, dans un dossier effacé à la
+# fin, ou gardé dans celui que donne `--keep`.
+
+# %%
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from rich.console import Console
+from rich.progress import track
+
+from costs import analyzed_copy, draw_costs, milliseconds, new_folder, rows_by_table, size, total_bytes
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Mesure ce que coûte un run : octets, écriture, lecture.")
+parser.add_argument("--experiment", default="measurements")  # databricks: "/Shared/measurements"
+parser.add_argument("--runs", type=size, nargs="+", default=[100, 300, 1000], help="les tailles du magasin, croissantes")
+parser.add_argument("--keep", type=new_folder, help="dossier où garder le magasin mesuré")
+args = parser.parse_args()
+
+# %% tags=["local"]
+from store import open_store
+
+if args.runs != sorted(set(args.runs)):
+    parser.error("--runs : les tailles doivent être croissantes, par exemple 100 300 1000")
+home = open_store()
+temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows garde la base ouverte
+folder = args.keep or Path(temporary.name)
+folder.mkdir(parents=True, exist_ok=True)
+
+# %% [markdown]
+# ## Un magasin à mesurer
+#
+# Le magasin le plus simple : une base SQLite pour ce qui se cherche (paramètres, métriques, étiquettes), un dossier pour
+# les fichiers. Chaque run ressemble à ceux de la leçon : deux paramètres, trois métriques, un petit fichier.
+
+# %%
+database, empty, artifacts = folder / "mlflow.db", folder / "empty.db", folder / "artifacts"
+mlflow.set_tracking_uri(f"sqlite:///{database}")
+client = MlflowClient()
+client.search_experiments()  # crée la base
+by_hand = MlflowClient(f"sqlite:///{shutil.copy(shutil.copy(database, empty), folder / 'by_hand.db')}")
+experiment = client.create_experiment("volume", artifact_location=artifacts.as_uri())
+by_hand.create_experiment("volume", artifact_location=(folder / "by_hand").as_uri())  # même numéro : mêmes bases vides
+rng = np.random.default_rng(0)
+
+
+def write(client: MlflowClient, number: int, batch: bool) -> None:
+    """Un run, en un envoi (`batch`) ou valeur par valeur."""
+    params = {"n_clusters": str(number % 19 + 2), "seed": str(number)}
+    metrics = dict(zip(("inertia", "silhouette", "ari"), rng.random(3).tolist()))
+    run_id = client.create_run(experiment, run_name=f"run {number}").info.run_id
+    if batch:
+        now = int(time.time() * 1000)
+        client.log_batch(run_id, [Metric(*item, now, 0) for item in metrics.items()], [Param(*item) for item in params.items()])
+    else:
+        for item in params.items():
+            client.log_param(run_id, *item)
+        for item in metrics.items():
+            client.log_metric(run_id, *item)
+    client.log_text(run_id, str(metrics), "summary.txt")
+    client.set_terminated(run_id)
+
+
+# %% [markdown]
+# ## Écrire, et mesurer à chaque taille
+#
+# Les premiers runs sont écrits deux fois, tour à tour : en un envoi, puis valeur par valeur dans une autre base. Les dix
+# meilleurs sont cherchés deux fois aussi : dans la base telle quelle, puis dans une copie où `ANALYZE` est passé. La base
+# elle-même n'est jamais analysée : elle s'en souviendrait à la taille suivante.
+
+# %%
+best = {"experiment_ids": [experiment], "order_by": ["metrics.silhouette DESC"], "max_results": 10}
+rows, batch_ms, by_hand_ms = [], [], []
+for number in track(range(args.runs[-1]), "Écriture des runs", transient=True, console=Console(stderr=True)):
+    batch_ms.append(milliseconds(write, client, number, batch=True))
+    if number < args.runs[0]:
+        by_hand_ms.append(milliseconds(write, by_hand, number, batch=False))
+    if (n := number + 1) in args.runs:
+        analyzed = MlflowClient(f"sqlite:///{analyzed_copy(database, folder / f'analyzed_{n}.db')}")
+        wanted = f"params.seed = '{n // 2}'"
+        run_id = client.search_runs([experiment], wanted)[0].info.run_id
+        rows.append({
+            "runs": n,
+            "database_bytes_per_run": (database.stat().st_size - empty.stat().st_size) / n,
+            "artifact_bytes_per_run": total_bytes(artifacts) / n,
+            "write_ms": np.median(batch_ms[-100:]),
+            "get_ms": milliseconds(client.get_run, run_id, repeat=3),
+            "find_ms": milliseconds(client.search_runs, [experiment], wanted, repeat=3),
+            "best_ms": milliseconds(client.search_runs, **best, repeat=3),
+            "best_analyzed_ms": milliseconds(analyzed.search_runs, **best, repeat=3),
+            "table_ms": milliseconds(mlflow.search_runs, [experiment], repeat=2),
+        })  # fmt: skip
+table = pd.DataFrame(rows).set_index("runs")
+per_run = (rows_by_table(database) - rows_by_table(empty)) // args.runs[-1]
+per_run = per_run[per_run > 0].sort_index().to_dict()
+
+# %% [markdown]
+# ## Le compte rendu, dans le magasin habituel
+
+# %%
+once = {"empty_database_bytes": empty.stat().st_size, "batch_ms": np.median(batch_ms[: args.runs[0]]), "by_hand_ms": np.median(by_hand_ms)}
+mlflow.set_tracking_uri(home)
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="stockage"):
+    mlflow.log_param("runs", " ".join(map(str, args.runs)))
+    mlflow.log_metrics(once)
+    for n, values in table.iterrows():
+        mlflow.log_metrics(values.to_dict(), step=n)
+    mlflow.log_dict(per_run, "rows_per_run.json")
+    mlflow.log_figure(draw_costs(table), "storage.png")
+    mlflow.set_tag("mlflow.note.content", "Ce que coûte un run dans un magasin SQLite : octets, écriture, lecture, selon le nombre de runs.")
+temporary.cleanup()
+
+# %%
+print("Un run, ce sont des lignes : " + ", ".join(f"{name} {count}" for name, count in per_run.items()))
+print(f"Une base vide pèse {once['empty_database_bytes'] / 1000:.0f} ko ; ensuite, par run (octets), et par opération (ms) :")
+shown = ["base", "fichiers", "écrire", "lire", "trouver", "10 meilleurs", "avec ANALYZE", "tous"]
+print(table.set_axis(shown, axis=1).round().astype(int).to_string())
+print(f"Écrire un run : {once['batch_ms']:.0f} ms en un envoi, {once['by_hand_ms']:.0f} ms valeur par valeur.")
+
+# %% tags=["local"]
+if args.keep:
+    print(f"Le magasin mesuré : uv run mlflow ui --backend-store-uri sqlite:///{database}")
+print("Ensuite : la leçon 3, 03_mlflow_project/README.md")
+
+# %% [markdown]
+# ## À retenir
+#
