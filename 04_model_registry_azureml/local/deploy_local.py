@@ -6,12 +6,12 @@
 #
 # Et si elle tombe en panne alors qu'elle reçoit tout, que voit le client, et combien de temps faut-il pour revenir ?
 
-# %% [markdown]
+# %% [markdown] tags=["local"]
 # ```
 # uv run 04_model_registry_azureml/local/deploy_local.py
 # ```
 #
-# Trente secondes ; la première fois, une minute de plus : uv bâtit l'environnement du serveur d'Azure ML.
+# Une demi-minute ; un peu plus la première fois : uv bâtit l'environnement du serveur d'Azure ML.
 
 # %%
 import argparse
@@ -112,5 +112,18 @@ with ExitStack() as stack, TemporaryDirectory() as folder:  # à la sortie, tout
     ratio = median_ms(router.url) / median_ms(f"{router.deployments['blue']}/score")
     print(f"Passer par le routeur prend {ratio:.1f} fois le temps d'une requête directe.")
 
-# %%
+# %% tags=["local"]
 print("Tout est arrêté. Ensuite : uv run --group azure 04_model_registry_azureml/local/deploy_azure.py --dry-run")
+
+# %% [markdown]
+# ## À retenir
+#
+# | trafic | requêtes | réponses |
+# |---|---|---|
+# | 90/10 | 200 | blue 177, green 23 |
+# | 0/100 | 50 | green 50 |
+# | 0/100, green en panne | 10 | 503, toutes |
+# | retour à 100/0 | 50 | blue 50 |
+#
+# La répartition est un tirage, pas un compte : 23 sur 200 pour 10 %. Le retour en arrière est un changement de trafic,
+# immédiat, tant que l'ancien déploiement tourne encore ; rien ne bascule tout seul quand le nouveau tombe.

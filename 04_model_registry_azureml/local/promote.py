@@ -93,11 +93,12 @@ for alias in [] if args.rollback else args.candidates:
         wines_frame = wines.X_train.assign(cultivar=wines.y_train)
         mlflow.log_input(mlflow.data.from_pandas(wines_frame, source=source_url, name="wine_recognition_train", targets="cultivar"))
         figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-        for shift, (role, score) in zip((-0.2, 0.2), scores.items(), strict=True):
-            axes.bar([x + shift for x in range(3)], [score[f"cv_recall_{name}"] for name in cultivars], width=0.35, label=role)
-        axes.set(xticks=range(3), xticklabels=cultivars, ylim=(0.8, 1.01), ylabel="sensibilité, 25 plis", title=verdict.reason)
-        axes.legend(loc="lower right")
+        for role, score in scores.items():
+            axes.plot([score[f"cv_recall_{name}"] for name in cultivars], cultivars, "o", label=role)
+        axes.set(xlabel="sensibilité, moyenne de 25 plis", title=f"{decision} : gain d'exactitude {verdict.gain:+.4f}")
+        axes.legend()
         mlflow.log_figure(figure, "recall_by_cultivar.png")
+        # databricks: display(figure)
         plt.close(figure)
     client.set_model_version_tag(args.model, candidate.version, "decision", decision)
     client.set_model_version_tag(args.model, candidate.version, "reason", f"contre la version {champion.version} : {verdict.reason}")

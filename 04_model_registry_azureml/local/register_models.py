@@ -66,6 +66,7 @@ for name, model in candidates().items():
         ConfusionMatrixDisplay.from_predictions(wines.y_train, guesses, ax=axes, colorbar=False)
         axes.set(title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar")
         mlflow.log_figure(figure, "confusion_matrix.png")
+        # databricks: display(figure)
         plt.close(figure)
         model.fit(wines.X_train, wines.y_train)
         logged = mlflow.sklearn.log_model(

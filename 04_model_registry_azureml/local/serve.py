@@ -6,7 +6,7 @@
 #
 # Notez votre pronostic, et un second : que répond-il à une requête où manque une colonne ?
 
-# %% [markdown]
+# %% [markdown] tags=["local"]
 # ```
 # uv run 04_model_registry_azureml/local/serve.py
 # ```
@@ -84,7 +84,7 @@ try:
         print(f"REST : {who(ask(url, good).json()['predictions'])}. Par lot : {who(batch())}.")
         for name, body in bad.items():
             answer = ask(url, body)
-            print(f"  {name} : {answer.status_code}, {answer.json()['message'][:72]}...")
+            print(f"  {name} : {answer.status_code}, {answer.json()['message'].split('Error: ')[-1].splitlines()[0][:80]}")
         client.set_registered_model_alias(args.model, "live", previous.version)
         print(f"L'alias passe à la version {previous.version}.")
         print(f"REST : {who(ask(url, good).json()['predictions'])}. Par lot : {who(batch())}.")
@@ -93,5 +93,12 @@ try:
 finally:
     client.delete_registered_model_alias(args.model, "live")
 
-# %%
+# %% tags=["local"]
 print("Ensuite : uv run 04_model_registry_azureml/local/deploy_local.py")
+
+# %% [markdown]
+# ## À retenir
+#
+# Un service charge son modèle au démarrage : l'alias déplacé, il répond encore avec la version 2, quand le lot, qui relit
+# l'alias, répond déjà avec la version 1. Il faut le redémarrer. Sur les 45 vins, les deux versions diffèrent 5 fois : sans
+# cette comparaison, rien ne disait laquelle répondait, car `mlflow models serve` ne le dit pas.
