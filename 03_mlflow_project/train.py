@@ -39,7 +39,9 @@ parser.add_argument("--data_run", default="none", help="le run `prepare` dont pr
 args = parser.parse_args()
 
 if args.data_run == "none":
-    parts = split(load_table(args.csv, args.target))
+    with TemporaryDirectory() as folder:  # relues d'un CSV, comme celles de `prepare` : sinon, R² différerait aux derniers bits
+        write_parts(split(load_table(args.csv, args.target)), folder)
+        parts = read_parts(folder)
 else:
     parts = read_parts(mlflow.artifacts.download_artifacts(run_id=args.data_run, artifact_path="data"))
 X_train, y_train = parts["train"].drop(columns=args.target), parts["train"][args.target]
