@@ -134,6 +134,7 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/autoencoder.py")
 # | ARI, qui voit les étiquettes | 11 | 0.731 |
 #
 # Personne ne dit dix. Ces indices aiment les groupes compacts et écartés, non les chiffres : à 9 groupes, 165 « trois » et
-# 145 « neuf » partagent le même. À 11, le « un », qui s'écrit de deux façons, a deux groupes, et l'ARI y gagne.
+# 145 « neuf » partagent le même, sans que rien ne s'en plaigne ; à 10, ce sont 100 « un » et 100 « huit ». Un onzième
+# groupe les sépare, et l'ARI y gagne.
 # Calinski-Harabasz ne fait que décroître : des groupes qui se touchent en 64 dimensions, il préfère les gros.
 # Et `--seed 4` déplace le sommet de l'ARI à 12 : un seul départ ne prouve rien.
