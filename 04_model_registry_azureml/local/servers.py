@@ -93,7 +93,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 @contextmanager
-def running(command: list[str], health_url: str, seconds: float = 90, **environment: str) -> Iterator[subprocess.Popen]:
+def running(command: list[str], health_url: str, seconds: float = 120, **environment: str) -> Iterator[subprocess.Popen]:
     """Lance `command` avec `environment` en plus, attend que `health_url` réponde, et l'arrête à la sortie du bloc.
 
     L'entrée standard du programme est un tube : sa fin lui apprend que nous ne sommes plus là. Lève `SystemExit`, en
