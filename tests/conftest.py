@@ -99,7 +99,7 @@ def fresh_course(tmp_path) -> Course:
 
 
 @contextmanager
-def running(command: list[str], cwd: Path, wait_for: str | None = None, seconds: float = 60, **environment: str):
+def running(command: list[str], cwd: Path, wait_for: str | None = None, seconds: float = 180, **environment: str):
     """Un programme en arrière-plan, arrêté avec tout son groupe à la sortie ; attend d'abord que l'URL `wait_for` réponde."""
     with open(cwd / "programme.log", "w") as log:
         process = subprocess.Popen(
