@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from functools import cache
+from pathlib import Path
 
 import costs
 import digits
@@ -95,7 +96,7 @@ def test_a_logged_model_has_signature_example_and_requirements(course, sweep):
     assert info.signature.inputs.input_names() == list(X.columns)
     example = mlflow.pyfunc.load_model(info.model_uri).input_example
     pd.testing.assert_frame_equal(example, X.head(3))
-    written = mlflow.artifacts.load_text(f"{info.model_uri}/requirements.txt").split()
+    written = (Path(mlflow.artifacts.download_artifacts(info.model_uri)) / "requirements.txt").read_text().split()
     assert {line.partition("==")[0] for line in written} == {"mlflow", "scikit-learn", "skops", "pandas", "numpy"}
 
 
@@ -376,12 +377,10 @@ def test_the_measured_store_holds_the_runs_and_its_copies_were_analyzed(course, 
 
 def test_a_run_is_rows_in_five_tables(course, weighed):
     run, kept = weighed
-    rows = json.loads(course.client().download_artifacts(run.info.run_id, "rows_per_run.json") and mlflow.artifacts.load_text(
-        f"{run.info.artifact_uri}/rows_per_run.json"
-    ))  # fmt: skip
+    rows = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/rows_per_run.json"))
     added = costs.rows_by_table(kept / "mlflow.db") - costs.rows_by_table(kept / "empty.db")
     assert {name: count * SIZES[-1] for name, count in rows.items()} == {name: added[name] for name in rows}
-    assert rows == {"latest_metrics": 3, "metrics": 3, "params": 2, "runs": 1, "tags": 1}
+    assert rows == {"runs": 1, "latest_metrics": 3, "metrics": 3, "params": 2, "tags": 1}
     assert course.once(MEASURE, "--runs", *SIZES, "--keep", kept).stdout.splitlines()[0] == expected_output(MEASURE).splitlines()[0]
 
 
@@ -412,6 +411,45 @@ def test_announced_costs_hold_at_3000_runs(course):
     assert at["best_ms"][3000] > 2 * at["best_analyzed_ms"][3000]
     assert at["get_ms"][3000] < 4 * at["get_ms"][300]
     assert at["database_bytes_per_run"][3000] == pytest.approx(at["database_bytes_per_run"][300], rel=0.15)
+
+
+def test_the_text_quotes_one_and_the_same_measure():
+    """Le tableau du script est un extrait de celui du README, et leurs phrases en découlent."""
+    readme = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
+    full = {row["runs"]: row for row in tables(readme) if "runs" in row}
+    for row in tables(last_cell(MEASURE)):
+        same = full[row["runs"]]
+        quoted = [row[column].removesuffix(" ms") for column in ("écrire", "en trouver un", "les dix meilleurs", "après ANALYZE", "tous")]
+        assert quoted == [same[column] for column in ("écrire", "en trouver un", "les dix meilleurs", "après `ANALYZE`", "tous, en tableau")]
+    small, large = ({column: int(value) for column, value in full[runs].items()} for runs in ("1000", "10000"))
+    assert 70 < large["les dix meilleurs"] / small["les dix meilleurs"] < 100  # « près de cent fois »
+    assert 90 < large["les dix meilleurs"] / large["après `ANALYZE`"] < 130  # « cent fois »
+
+
+def test_announced_sizes_are_those_of_the_store(course, sweep, weighed):
+    _, runs = sweep
+    run, _ = weighed
+    readme = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
+    empty, per_run, model = (float(found) for found in re.search(
+        r"base vide pèse (\d+) ko.*?ajoute ensuite (\d\.\d) ko.*?pèse, lui, (\d+) ko", readme, re.DOTALL
+    ).groups())  # fmt: skip
+    assert run.data.metrics["empty_database_bytes"] / 1000 == pytest.approx(empty, abs=0.5)
+    folder = Path(mlflow.artifacts.download_artifacts(model_uri(course, runs[10], "kmeans")))
+    assert costs.total_bytes(folder) / 1000 == pytest.approx(model, abs=1.5)  # les dates et les versions n'ont pas toutes la même longueur
+    assert by_size(course, run, "database_bytes_per_run")[SIZES[-1]] / 1000 == pytest.approx(per_run, abs=0.3)
+    assert model / per_run == pytest.approx(25, abs=1)
+
+
+def test_each_thing_is_where_the_text_says(course, sweep):
+    _, runs = sweep
+    rows = costs.rows_by_table(course.root / "mlflow.db")
+    assert rows[["runs", "params", "tags", "metrics", "latest_metrics", "datasets", "inputs", "logged_models"]].min() > 0
+    with sqlite3.connect(course.root / "mlflow.db") as base:
+        name, digest, schema = base.execute("SELECT name, digest, dataset_schema FROM datasets WHERE name = 'digits'").fetchone()
+    assert digest and "pixel_0_0" in schema
+    uri = model_uri(course, runs[10], "kmeans")
+    experiment = runs[10].info.experiment_id
+    assert (course.root / "mlruns" / experiment / "models" / uri.removeprefix("models:/") / "artifacts" / "MLmodel").is_file()
 
 
 # --------------------------------------------------------------------------------------------------------------- vitesse
@@ -479,23 +517,19 @@ def test_keep_wants_an_empty_folder(tmp_path):
             costs.new_folder(str(refused))
 
 
-def test_each_script_refuses_before_touching_the_store(fresh_course):
-    cases = {
-        "n'est pas un entier entre 2 et 50": [SWEEP, "--k-max", "1"],
-        "n'est pas un entier entre 1 et 64": [AUTOENCODER, "--code-size", "0"],
-        "n'est pas un entier entre 2 et 100": [COMPARE, "--seeds", "dix"],
-        "les tailles doivent être croissantes": [MEASURE, "--runs", "300", "100"],
-    }
-    started = {
-        message: subprocess.Popen(
-            fresh_course.command(*arguments), cwd=fresh_course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for message, arguments in cases.items()
-    }
-    for message, process in started.items():
-        output, errors = process.communicate(timeout=120)
-        assert (process.returncode, output) == (2, ""), errors
-        assert message in errors and "Traceback" not in errors
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        (SWEEP, ["--k-max", "1"], "n'est pas un entier entre 2 et 50"),
+        (MEASURE, ["--runs", "300", "100"], "les tailles doivent être croissantes"),
+        pytest.param(AUTOENCODER, ["--code-size", "0"], "n'est pas un entier entre 1 et 64", marks=pytest.mark.slow),
+        pytest.param(COMPARE, ["--seeds", "dix"], "n'est pas un entier entre 2 et 100", marks=pytest.mark.slow),
+    ],
+)
+def test_a_bad_argument_is_refused_before_touching_the_store(fresh_course, script, arguments, message):
+    ended = fresh_course.run(script, *arguments, fails=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert message in ended.stderr
     assert not (fresh_course.root / "mlflow.db").exists()
 
 
