@@ -12,7 +12,7 @@
 # uv run --group azure 04_model_registry_azureml/local/deploy_azure.py --delete
 # ```
 #
-# Quinze secondes à blanc ; sur Azure, de l'ordre de vingt minutes, surtout pour bâtir l'image (non mesuré par nous).
+# Quinze secondes à blanc. Sur Azure, comptez en dizaines de minutes, image comprise : nous ne l'avons pas mesuré.
 
 # %%
 import argparse
@@ -39,6 +39,7 @@ try:
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
     from azure.identity import DefaultAzureCredential
+    from marshmallow import ValidationError
 except ImportError as error:
     raise SystemExit(f"Il manque le SDK d'Azure ML ({error.name}) : uv run --group azure ..., ou requirements-azure.txt.") from None
 
@@ -71,8 +72,8 @@ if acting := (args.yes or args.delete) and not args.dry_run:
 try:
     endpoint = load_online_endpoint(f"{args.files}/endpoint.yml")
     deployments = {name: load_online_deployment(f"{args.files}/{name}.yml") for name in ("blue", "green")}
-except (MlException, OSError) as error:
-    raise SystemExit(f"{args.files} : {str(error).strip().splitlines()[0]}") from None
+except (MlException, ValidationError, OSError) as error:
+    raise SystemExit(f"{args.files} : {' '.join(str(error).split())[:200]}") from None
 endpoint.name = unique_name(endpoint.name, place)
 
 client = MlflowClient()
@@ -103,8 +104,7 @@ if not acting:
 # %% [markdown]
 # ## Créer, essayer, basculer, supprimer
 #
-# Les étapes de `deploy_local.py`. Pour voir la répartition, on écrit à l'adresse publique : `invoke`, dans le SDK, garde
-# le dernier `deployment_name` demandé et n'interroge plus que lui.
+# Pour voir la répartition, on écrit à l'adresse publique : `invoke` garde le dernier `deployment_name` demandé.
 
 # %%
 try:
@@ -145,8 +145,6 @@ print("Ensuite : uv run 04_model_registry_azureml/local/measure_traceability.py"
 # %% [markdown]
 # ## À retenir
 #
-# Cinq ressources partent : 2 modèles, 1 point de terminaison, 2 déploiements (Azure en tire une copie du code et un
-# environnement). Seuls les déploiements coûtent, tant qu'ils existent : finissez par `--delete`.
-#
-# Le registre reste le nôtre. Les étiquettes du modèle déposé (`mlflow_version`, `mlflow_run_id`, `git_commit`) sont ce qui
-# permettra, depuis Azure, de remonter au run ; sans elles, Azure ne connaît que son propre numéro de version.
+# Cinq ressources partent : 2 modèles, 1 point de terminaison, 2 déploiements ; ces derniers coûtent tant qu'ils existent.
+# Le registre reste le nôtre : `mlflow_version`, `mlflow_run_id` et `git_commit`, étiquettes du modèle déposé, permettent
+# de remonter au run ; sans elles, Azure ne connaît que son propre numéro de version.
