@@ -91,8 +91,8 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
     pca = PCA(args.code_size, random_state=args.seed).fit(images.train)
     pca_redrawn = pca.inverse_transform(pca.transform(images.test))
     best_epoch = int(np.argmin(history["val_loss"])) + 1
-    metrics = {"best_epoch": best_epoch, "test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
-    mlflow.log_metrics(metrics)
+    errors = {"test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
+    mlflow.log_metrics({"best_epoch": best_epoch, **errors})
 
     figure, ax = plt.subplots(figsize=(9, 2.2), layout="constrained")
     ax.imshow(mosaic([test[:15], redrawn[:15], pca_redrawn[:15]]), cmap="gray_r", vmin=0, vmax=1)
@@ -109,7 +109,7 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
 
 # %%
 print(f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : perte de validation {min(history['val_loss']):.4f}")
-print(f"Erreur sur le test : autoencodeur {metrics['test_mse']:.4f}, ACP de même taille {metrics['pca_test_mse']:.4f}")
+print(f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même taille {errors['pca_test_mse']:.4f}")
 
 # %% tags=["local"]
 print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.py")

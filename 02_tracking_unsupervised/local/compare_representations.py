@@ -95,7 +95,7 @@ scores, seen = {}, {}
 with mlflow.start_run(run_name="comparaison des représentations") as parent:
     mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
     mlflow.log_params({"seeds": args.seeds, "encoder": ready[0]})
-    mlflow.set_tag("mlflow.note.content", "Les chiffres vus de quatre façons, groupés par le même K-Means : quelle vue les retrouve le mieux.")
+    mlflow.set_tag("mlflow.note.content", "Quatre vues des chiffres, le même K-Means : laquelle les retrouve le mieux.")
     for name, (inputs, preparation) in views.items():
         with mlflow.start_run(run_name=name, nested=True):
             mlflow.log_params({"representation": name, "n_clusters": 10, "n_init": 1, "seeds": args.seeds})

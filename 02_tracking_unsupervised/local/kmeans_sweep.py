@@ -111,7 +111,7 @@ with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)
     mlflow.log_figure(curves, "indices.png")
     mlflow.log_figure(pictures, "centroids.png")
-    mlflow.set_tag("mlflow.note.content", f"K-Means sur les pixels, k de 2 à {args.k_max} : quel nombre de groupes chaque indice recommande.")
+    mlflow.set_tag("mlflow.note.content", f"K-Means sur les pixels, k de 2 à {args.k_max} : ce que chaque indice recommande.")
 plt.close("all")
 
 # %%

@@ -124,7 +124,7 @@ with mlflow.start_run(run_name="stockage"):
         mlflow.log_metrics(values.to_dict(), step=n)
     mlflow.log_dict(per_run, "rows_per_run.json")
     mlflow.log_figure(draw_costs(table), "storage.png")
-    mlflow.set_tag("mlflow.note.content", "Ce que coûte un run dans un magasin SQLite : octets, écriture, lecture, selon le nombre de runs.")
+    mlflow.set_tag("mlflow.note.content", "Ce que coûte un run dans un magasin SQLite, selon le nombre de runs.")
 temporary.cleanup()
 
 # %%
