@@ -29,7 +29,8 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORM = {"spark", "dbutils", "display"}  # les noms que tout notebook Databricks trouve déjà liés
 INSTALLED_THERE = {"pyspark"}  # Spark est celui de la plateforme : en installer un autre la casserait
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "git": "gitpython", "azure-core": "azure-identity"}  # qui apporte le module
+# module -> la distribution figée qui l'apporte, quand elle ne porte pas son nom
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "git": "gitpython", "azure-core": "azure-identity", "marshmallow": "azure-ai-ml"}
 YES, NO = "oui", "non"
 
 CELL = re.compile(r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?')
