@@ -1,0 +1,118 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/predict_new.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 3, script 3 : de nouveaux patients
+# MAGIC
+# MAGIC **Question.** Le modèle choisi l'a été parce qu'il se trompait le moins sur 89 patients de validation. Sur 89 patients
+# MAGIC que personne n'a encore regardés, fera-t-il mieux, aussi bien, moins bien ?
+
+# COMMAND ----------
+
+# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./launch
+
+# COMMAND ----------
+
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from sklearn.metrics import root_mean_squared_error
+
+
+def absolute(text: str) -> str:
+    """Le chemin complet, vu du dossier où la commande est tapée."""
+    return str(Path(text).absolute())
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/03_mlflow_project")
+dbutils.widgets.text("run", "")  # l'identifiant d'un run train ; par défaut, le meilleur sur la validation
+dbutils.widgets.text("patients", "")  # un CSV ; par défaut, les patients mis de côté pour le test
+dbutils.widgets.text("output", "")  # le CSV à écrire, en plus de l'artefact du run
+
+args = SimpleNamespace(
+    experiment=dbutils.widgets.get("experiment"),
+    run=dbutils.widgets.get("run") or None,
+    patients=absolute(dbutils.widgets.get("patients")) if dbutils.widgets.get("patients") else None,
+    output=absolute(dbutils.widgets.get("output")) if dbutils.widgets.get("output") else None,
+)
+
+# COMMAND ----------
+
+project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son dossier, databricks/
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Choisir le modèle
+# MAGIC
+# MAGIC Le meilleur run `train` terminé, d'après la validation, parmi ceux des mêmes données. `search_runs` trie et filtre dans le magasin.
+
+# COMMAND ----------
+
+if not (project / "MLproject").is_file():
+    raise SystemExit(f"Pas de MLproject dans {project} : ouvrez la leçon dans un dossier Git (une archive .dbc ne contient que des notebooks).")
+if args.run:
+    try:
+        chosen = mlflow.get_run(args.run)
+    except MlflowException:
+        raise SystemExit(f"{args.run} n'est pas un run de ce magasin.") from None
+else:
+    trained = "tags.mlflow.project.entryPoint = 'train' AND status = 'FINISHED' AND params.csv = 'diabetes'"
+    best = mlflow.search_runs(
+        experiment_names=[args.experiment], filter_string=trained, order_by=["metrics.valid_rmse ASC"], max_results=1, output_format="list"
+    )
+    if not best:
+        raise SystemExit(f"Aucun run train terminé dans l'expérience {args.experiment} : lancez d'abord run_project.py.")
+    chosen = best[0]
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Prédire
+# MAGIC
+# MAGIC Le run `train` garde les patients mis de côté dans ses artefacts. Le point d'entrée `predict` ne reçoit que leurs mesures ;
+# MAGIC il les compare à la *signature* du modèle avant de prédire, et range les prédictions dans un nouveau run.
+
+# COMMAND ----------
+
+folder = Path(tempfile.mkdtemp())
+patients, truth = args.patients, None
+if patients is None:
+    held_out = mlflow.artifacts.load_text(f"runs:/{chosen.data.tags['data_run']}/data/test.csv")
+    held_out = pd.read_csv(StringIO(held_out))
+    truth = held_out.pop(recorded_parameters(chosen)["target"])
+    patients = str(folder / "patients.csv")
+    held_out.to_csv(patients, index=False)
+
+parameters = {"run_id": chosen.info.run_id, "input": patients, "output": args.output or "none"}
+with captured(folder / "projet.txt"):
+    submitted = mlflow.projects.run(str(project), "predict", parameters=parameters, experiment_name=args.experiment, env_manager="local")
+
+written = mlflow.artifacts.list_artifacts(run_id=submitted.run_id, artifact_path="predictions")[0].path
+table = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{submitted.run_id}/{written}")))
+print(f"Modèle : {chosen.info.run_name} (RMSE {chosen.data.metrics['valid_rmse']:.2f} sur la validation)")
+print(f"{len(table)} patients prédits, de {table['predicted'].min():.0f} à {table['predicted'].max():.0f}.")
+if truth is not None:
+    rmse = root_mean_squared_error(truth, table["predicted"])
+    mlflow.MlflowClient().log_metric(submitted.run_id, "test_rmse", rmse)
+    print(f"RMSE {rmse:.2f} sur ces patients, que ni l'entraînement ni le choix n'ont vus.")
+print(f"Prédictions : artefact {written} du run {submitted.run_id}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC RMSE de 55.27 sur la validation, de 57.94 sur le test : un peu moins bien, et c'est l'ordinaire, car le modèle a été choisi pour
+# MAGIC sa réussite sur la validation. Le test n'est ouvert qu'ici, une fois : y choisir un modèle en ferait une seconde validation.

@@ -1,0 +1,129 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/register_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 4, script 1 : inscrire des modèles au registre
+# MAGIC
+# MAGIC **Question.** Trois modèles entraînés, trois runs. Lequel est « le » modèle, et comment le dire sans recopier un fichier ?
+# MAGIC
+# MAGIC Avant de lancer, pronostiquez : si l'on inscrit trois modèles sous le même nom, lequel reçoit-on en demandant ce nom ?
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./wines
+
+# COMMAND ----------
+
+import io
+from contextlib import redirect_stderr
+from datetime import UTC, datetime
+
+import matplotlib.pyplot as plt
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.model_selection import cross_val_predict
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
+dbutils.widgets.text("model", "main.default.wine_cultivars")
+
+args = SimpleNamespace(
+    experiment=dbutils.widgets.get("experiment"),
+    model=dbutils.widgets.get("model"),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un nom, des versions
+# MAGIC
+# MAGIC Chaque modèle est d'abord enregistré par un run, puis inscrit : le registre lui donne un numéro de version, qui ne change
+# MAGIC plus. Un *alias* est un nom qui se déplace d'une version à l'autre. L'arbre de décision devient `@champion`, la forêt
+# MAGIC `@challenger`, et la régression logistique, `@outsider`, attend son tour.
+
+# COMMAND ----------
+
+wines = load_wines()
+dataset = mlflow.data.from_pandas(
+    wines.X_train.assign(cultivar=wines.y_train), source=source_url, name="wine_recognition_train", targets="cultivar"
+)
+aliases = {"decision_tree": "champion", "random_forest": "challenger", "logistic_regression": "outsider"}
+client = MlflowClient()
+mlflow.set_experiment(args.experiment)
+
+versions = {}
+for name, model in candidates().items():
+    with mlflow.start_run(run_name=name, description=f"{name} sur 133 vins, jugé sur 25 plis de validation croisée."):
+        mlflow.log_input(dataset, context="training")
+        mlflow.log_params({"family": name, "seed": 0, **{key: str(value) for key, value in model[-1].get_params().items()}})
+        metrics = cross_validated(model, wines.X_train, wines.y_train)
+        mlflow.log_metrics(metrics)
+        figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+        guesses = cross_val_predict(model, wines.X_train, wines.y_train, cv=5)
+        ConfusionMatrixDisplay.from_predictions(wines.y_train, guesses, ax=axes, colorbar=False)
+        axes.set(title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar")
+        mlflow.log_figure(figure, "confusion_matrix.png")
+        display(figure)
+        plt.close(figure)
+        model.fit(wines.X_train, wines.y_train)
+        logged = mlflow.sklearn.log_model(
+            model,
+            name=name,
+            signature=infer_signature(wines.X_train, wines.y_train),
+            input_example=wines.X_train.head(3),
+            pip_requirements=mlflow.sklearn.get_default_pip_requirements() + ["skops"],
+            serialization_format="skops",  # un fichier de données, pas un pickle qui exécute ce qu'il contient
+            skops_trusted_types=trusted_types,
+        )
+    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
+        version = mlflow.register_model(logged.model_uri, args.model).version
+    client.update_model_version(args.model, version, f"{name} : exactitude {metrics['cv_accuracy']:.3f} en validation croisée.")
+    client.set_model_version_tag(args.model, version, "family", name)
+    versions[name] = version
+    print(f"version {version} : {name:<20} @{aliases[name]:<10} exactitude {metrics['cv_accuracy']:.3f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Les alias, et qui les portait
+# MAGIC
+# MAGIC Tant que rien n'est comparé, le champion est l'arbre. Relancé, ce script ajoute trois versions et reprend l'histoire là.
+
+# COMMAND ----------
+
+client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : @champion.")
+for name, alias in aliases.items():
+    client.set_registered_model_alias(args.model, alias, versions[name])
+if "previous" in client.get_registered_model(args.model).aliases:
+    client.delete_registered_model_alias(args.model, "previous")
+now = datetime.now(UTC)
+line = f"{now:%Y-%m-%d %H:%M:%S} UTC, @champion : {versions['decision_tree']}, inscrit par register_models"
+client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", line)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | version | modèle | alias | exactitude |
+# MAGIC |---|---|---|---|
+# MAGIC | 1 | decision_tree | champion | 0.900 |
+# MAGIC | 2 | random_forest | challenger | 0.967 |
+# MAGIC | 3 | logistic_regression | outsider | 0.967 |
+# MAGIC
+# MAGIC Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé. `@champion` désigne
+# MAGIC aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service, pas qui est le meilleur.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [promote]($./promote)

@@ -1,0 +1,127 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/wines.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Les vins : données, candidats et comparaison
+# MAGIC
+# MAGIC Ce que les scripts de la leçon partagent. Données : *Wine Recognition*, M. Forina et coll., PARVUS,
+# MAGIC 1988, doi 10.24432/C5PC7J (licence CC BY 4.0), fournies avec scikit-learn : 178 vins d'une même région d'Italie,
+# MAGIC 13 mesures chimiques, et le cultivar (le cépage) dont chacun vient.
+
+# COMMAND ----------
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient, MlflowException
+from mlflow.entities.model_registry import ModelVersion
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import make_scorer, recall_score
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate, train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+cultivars = ["cultivar_0", "cultivar_1", "cultivar_2"]
+source_url = "https://archive.ics.uci.edu/dataset/109/wine"
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Les données
+
+# COMMAND ----------
+
+class Wines(NamedTuple):
+    """`X_*` : une ligne par vin, 13 mesures réelles. `y_*` : son cultivar, un texte de `cultivars`."""
+
+    X_train: pd.DataFrame
+    X_test: pd.DataFrame
+    y_train: pd.Series
+    y_test: pd.Series
+
+
+def load_wines() -> Wines:
+    """133 vins pour apprendre et comparer, 45 à n'ouvrir que pour le modèle retenu ; les cultivars gardent leurs proportions."""
+    X, target = load_wine(return_X_y=True, as_frame=True)
+    names = target.map(dict(enumerate(cultivars))).astype(object).rename("cultivar")
+    return Wines(*train_test_split(X, names, test_size=0.25, random_state=0, stratify=names))
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Les candidats
+# MAGIC
+# MAGIC Tout ce qui prépare les données est dans le `Pipeline` : appris après le découpage, enregistré avec le modèle.
+
+# COMMAND ----------
+
+def candidates(seed: int = 0) -> dict[str, Pipeline]:
+    """Les trois candidats, non entraînés, par nom. Arbres et forêts se passent de mise à l'échelle, pas la régression."""
+    return {
+        "decision_tree": make_pipeline(DecisionTreeClassifier(random_state=seed)),
+        "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=seed)),
+        "logistic_regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=seed)),
+    }
+
+
+# skops ne recharge que ce que l'on déclare sûr : ce type n'est pas sur sa liste, mais nous le connaissons.
+trusted_types = ["sklearn.tree._tree.Tree"]
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## La comparaison
+# MAGIC
+# MAGIC 133 vins, c'est peu : un seul découpage ferait dépendre la décision de quelques vins. Chaque modèle est donc jugé sur
+# MAGIC les mêmes 25 plis, cinq validations croisées à cinq plis, stratifiées.
+
+# COMMAND ----------
+
+def cross_validated(model: Pipeline, X: pd.DataFrame, y: pd.Series) -> dict[str, float]:
+    """Moyennes sur 25 plis, entre 0 et 1 : `cv_accuracy`, puis `cv_recall_<cultivar>` pour chacun des trois.
+
+    `model` est cloné : il peut être entraîné ou non. Mêmes plis à chaque appel, donc mêmes valeurs, au bit près.
+    """
+    scoring = {"cv_accuracy": "accuracy"} | {
+        f"cv_recall_{name}": make_scorer(recall_score, labels=[name], average="macro") for name in cultivars
+    }
+    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=0)
+    scores = cross_validate(model, X, y, scoring=scoring, cv=folds)
+    return {name: float(np.mean(scores[f"test_{name}"])) for name in scoring}
+
+
+class Verdict(NamedTuple):
+    """La décision, sa raison en français, et le gain d'exactitude (entre -1 et 1)."""
+
+    promoted: bool
+    reason: str
+    gain: float
+
+
+def compare(champion: dict[str, float], challenger: dict[str, float], margin: float) -> Verdict:
+    """Le candidat est promu s'il gagne au moins `margin` d'exactitude et ne perd sur aucun cultivar.
+
+    `champion` et `challenger` : ce que renvoie `cross_validated`.
+    """
+    gain = challenger["cv_accuracy"] - champion["cv_accuracy"]
+    losses = [name for name in cultivars if challenger[f"cv_recall_{name}"] < champion[f"cv_recall_{name}"]]
+    reason = f"exactitude {gain:+.4f}, marge {margin:g}" + (f" ; sensibilité en baisse sur {', '.join(losses)}" if losses else "")
+    return Verdict(gain >= margin and not losses, reason, gain)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Qui porte un alias
+
+# COMMAND ----------
+
+def version_of(client: MlflowClient, model: str, alias: str) -> ModelVersion:
+    """La version de `model` qui porte `alias`. Lève `SystemExit`, en une ligne, s'il n'y en a pas."""
+    try:
+        return client.get_model_version_by_alias(model, alias)
+    except MlflowException as error:
+        hint = "promote.py le pose en promouvant" if alias == "previous" else "register_models.py d'abord"
+        raise SystemExit(f"Aucune version de {model} ne porte @{alias} : {hint}. ({str(error).splitlines()[0][:150]})") from None
