@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 import requests
-from conftest import Course, free_port, last_cell, numbers, tables
+from conftest import ROOT, Course, free_port, last_cell, numbers, tables
 from servers import running
 from wines import Verdict, candidates, compare, cross_validated, cultivars, load_wines
 
@@ -53,6 +53,17 @@ def scores() -> dict[str, dict[str, float]]:
 
 def run_of(story, version: int):
     return story.course.client().get_run(story.registered.versions[version].run_id)
+
+
+def announced(script: str) -> str:
+    """L'expression régulière de ce que le README annonce pour `script` ; `…` y vaut n'importe quoi."""
+    readme = (ROOT / "04_model_registry_azureml/README.md").read_text(encoding="utf-8")
+    block = re.search(rf"```\nuv run {re.escape(script)}\n```\n\n```text\n(.*?)\n```", readme, re.DOTALL)[1]
+    return re.escape(block).replace("…", ".*?")
+
+
+def is_announced(script: str, output: str) -> None:
+    assert re.fullmatch(announced(script), output.strip(), re.DOTALL), output
 
 
 # --- wines.py
@@ -172,6 +183,11 @@ def test_the_test_set_is_counted_for_the_champion_alone(story):
     assert f"Les {right} vins du test, tous reconnus" in last_cell(PROMOTE)
 
 
+def test_the_readme_announces_what_is_printed(story):
+    is_announced(REGISTER, story.registering.stdout)
+    is_announced(PROMOTE, story.promoting.stdout)
+
+
 def test_without_margin_a_loss_on_a_cultivar_still_refuses(story):
     assert "refusée" in story.refusing.stdout and "sensibilité en baisse" in story.refusing.stdout
     assert story.refused.aliases == story.promoted.aliases
@@ -191,6 +207,7 @@ def test_a_second_rollback_says_in_one_line_that_nobody_is_before(story):
     assert "@previous" in story.again.stderr
 
 
+@pytest.mark.slow
 def test_bad_arguments_and_unknown_models_leave_no_run(story):
     before = len(story.course.runs(EXPERIMENT))
     for arguments, code in ((("--margin", "2"), 2), (("--candidates", "absent"), 1)):
@@ -212,7 +229,9 @@ def deployed(story) -> Course:
 @pytest.mark.slow
 def test_the_service_keeps_its_version_until_restarted(deployed):
     before = registry(deployed).aliases
-    lines = deployed.run(SERVE).stdout.splitlines()
+    output = deployed.run(SERVE).stdout
+    is_announced(SERVE, output)
+    lines = output.splitlines()
     wines = load_wines()
     deployed.client()
     new, old = (mlflow.pyfunc.load_model(f"models:/{MODEL}/{number}").predict(wines.X_test) for number in (2, 1))
@@ -272,6 +291,7 @@ def test_bodies_for_which_the_mlflow_server_answers_500_or_too_kindly(deployed):
 def test_every_link_is_true_and_each_damage_is_noticed(deployed):
     names, runs = registry(deployed).names, len(deployed.runs(EXPERIMENT))
     output = deployed.run(MEASURE, timeout=600).stdout
+    is_announced(MEASURE, output)
     metrics = deployed.runs("measurements")[0].data.metrics
     assert metrics["links_true_share"] == 1 and "vrais : 100% (15 prédictions, 10 maillons)" in output
     assert "10 maillons sur 10" in last_cell(MEASURE) and "15 prédictions sur 15" in last_cell(MEASURE)
