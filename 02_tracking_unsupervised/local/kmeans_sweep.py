@@ -105,6 +105,7 @@ pictures, ax = plt.subplots(figsize=(9, 9), layout="constrained")
 ax.imshow(mosaic([model.cluster_centers_ for model in models.values()]), cmap="gray_r", vmin=0, vmax=1)
 ax.set(title="Les centres des groupes, un nombre de groupes par rangée", ylabel="nombre de groupes", xticks=[])
 ax.set_yticks([9 * i + 4 for i in range(len(models))], list(models))
+# databricks: display(curves)
 # databricks: display(pictures)
 
 with mlflow.start_run(run_id=parent.info.run_id):
@@ -135,6 +136,6 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/autoencoder.py")
 #
 # Personne ne dit dix. Ces indices aiment les groupes compacts et écartés, non les chiffres : à 9 groupes, 165 « trois » et
 # 145 « neuf » partagent le même, sans que rien ne s'en plaigne ; à 10, ce sont 100 « un » et 100 « huit ». Un onzième
-# groupe les sépare, et l'ARI y gagne.
-# Calinski-Harabasz ne fait que décroître : des groupes qui se touchent en 64 dimensions, il préfère les gros.
-# Et `--seed 4` déplace le sommet de l'ARI à 12 : un seul départ ne prouve rien.
+# groupe les sépare, et l'ARI y gagne. Calinski-Harabasz, lui, ne fait que baisser quand le nombre de groupes augmente.
+#
+# Et `--seed 4` déplace le sommet de l'ARI à 12 : une graine seule ne prouve rien.
