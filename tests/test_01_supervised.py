@@ -359,8 +359,8 @@ def test_measure_tracking(course):
         assert row["exactes"] == pytest.approx(0 if "de trop" in kind else altered.get(kind, 1)), kind
     share = sum(row["exactes"] * row["valeurs"] for row in read.values()) / sum(row["valeurs"] for row in read.values())
     assert run.data.metrics["exact_share"] == pytest.approx(share) and run.data.metrics["complete_share"] == 1
-    for line in ("tué            50", "erreur         50", "écrivain 1    100", "écrivain 2    100"):
-        assert re.search(rf"run {line} métriques envoyées, {line.split()[-1]} retrouvées", printed), printed
+    for kind, sent in (("tué", 50), ("erreur", 50), ("écrivain 1", 100), ("écrivain 2", 100)):
+        assert re.search(rf"run {kind} +{sent} métriques envoyées, {sent} retrouvées", printed), printed
     assert "statut RUNNING" in printed and "statut FAILED" in printed
 
     for row in tables(last_cell(f"{LOCAL}/measure_tracking.py")):
@@ -430,6 +430,7 @@ def refused(function, *arguments) -> str:
         (b"une seule colonne\n1\n2\n", "ce n'est pas un CSV"),
         (b"\x89PNG\r\n\x1a\n\x00\x00,\x00", "ce n'est pas un CSV"),
         (b'a,b\n"ouvert,2\n3,4\n', "ce n'est pas un CSV"),
+        (b"a,b\n1,2,3\n", "ce n'est pas un CSV"),
         (b"a,b\n1,1e300\n", "au-delà de 1e30"),
         (b"a,b\n1,inf\n", "au-delà de 1e30"),
     ],
