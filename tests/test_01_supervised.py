@@ -214,7 +214,7 @@ def test_compare_models(course):
     order = []
     for row in rows:
         name = row["classifieur"]
-        run = named(course, f"breast_cancer {name}")
+        run = named(course, f"{name} breast_cancer")
         logged = mlflow.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'", output_format="list")
         model = mlflow.sklearn.load_model(logged[0].model_uri)
         expected = clinical_metrics(data.y_valid, model.predict(data.X_valid), risk(model, data.X_valid))
@@ -236,7 +236,7 @@ def test_compare_models(course):
 
 def test_autolog_draws_the_loss_epoch_by_epoch(course):
     course.once(f"{LOCAL}/compare_models.py")
-    run = named(course, "breast_cancer neural_network")
+    run = named(course, "neural_network breast_cancer")
     for key in ("loss", "val_loss"):
         history = course.client().get_metric_history(run.info.run_id, key)
         assert [point.step for point in sorted(history, key=lambda point: point.step)] == list(range(50))
@@ -247,7 +247,7 @@ def test_autolog_draws_the_loss_epoch_by_epoch(course):
 def test_the_logged_network_travels_with_its_class(course, tmp_path):
     """Relu d'un dossier vide, par un Python qui ne connaît pas patients.py."""
     course.once(f"{LOCAL}/compare_models.py")
-    run = named(course, "breast_cancer neural_network")
+    run = named(course, "neural_network breast_cancer")
     code = (
         f"import mlflow; mlflow.set_tracking_uri({course.uri!r}); "
         f"model = mlflow.pyfunc.load_model('runs:/{run.info.run_id}/neural_network'); "
@@ -298,7 +298,7 @@ def test_compare_models_on_the_readers_own_table(course, tmp_path):
     course.run(f"{LOCAL}/compare_models.py", "--csv", path.name, "--target", "malade", "--positive", "oui", "--drop", "numéro", cwd=tmp_path)
     data, _, _ = load_table(str(path), "malade", "oui", ["numéro"])
     for name in classifiers(data.X_train):
-        run = named(course, f"mes patients {name}")
+        run = named(course, f"{name} mes patients")
         model = mlflow.sklearn.load_model(f"runs:/{run.info.run_id}/{name}")
         expected = clinical_metrics(data.y_valid, model.predict(data.X_valid), risk(model, data.X_valid))
         assert {key: run.data.metrics[key] for key in expected} == expected

@@ -92,7 +92,7 @@ comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
 
 ranking = []
 for name, model in models.items():
-    with mlflow.start_run(run_name=f"{subject} {name}"):
+    with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
         mlflow.set_tag("mlflow.note.content", f"{name}, réglages par défaut, jugé sur les {len(data.X_valid)} lignes de validation.")
         mlflow.log_input(train, context="training")
