@@ -63,9 +63,10 @@ if not (project / "MLproject").is_file():
 variants = [{"model": "elastic_net", "alpha": alpha} for alpha in args.alphas] + [{"model": model} for model in args.models]
 logs = Path(tempfile.mkdtemp())
 client = mlflow.MlflowClient()
-mlflow.set_experiment(args.experiment)
+experiment_id = mlflow.set_experiment(args.experiment).experiment_id
+description = "Le point d'entrée `train`, une fois par variante : un run enfant chacune."
 
-with mlflow.start_run(run_name="variantes", description="Le point d'entrée `train`, une fois par variante : un run enfant chacune."):
+with mlflow.start_run(run_name="variantes", description=description) as parent:
     mlflow.log_param("variants", len(variants))
     submitted = []
     try:
@@ -79,8 +80,9 @@ with mlflow.start_run(run_name="variantes", description="Le point d'entrée `tra
     finally:  # Ctrl-C : MLflow arrêterait les processus, mais laisserait leurs runs RUNNING
         for each in submitted:
             each.cancel()
-            if client.get_run(each.run_id).info.status == "RUNNING":
-                client.set_terminated(each.run_id, "KILLED")
+        children = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+        for left in client.search_runs([experiment_id], f"{children} AND status = 'RUNNING'"):
+            client.set_terminated(left.info.run_id, "KILLED")
 
     runs = [client.get_run(each.run_id) for each, ok in zip(submitted, succeeded, strict=True) if ok]
     runs.sort(key=lambda run: run.data.metrics["valid_rmse"])
