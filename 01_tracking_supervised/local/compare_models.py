@@ -105,10 +105,11 @@ for name, model in models.items():
         predicted = model.predict(data.X_valid)
         metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
         mlflow.log_metrics(metrics)
-        display = ConfusionMatrixDisplay.from_predictions(data.y_valid, predicted, cmap="Blues")
-        display.ax_.set(xlabel="prédiction", ylabel="vérité", title=name)
-        mlflow.log_figure(display.figure_, "confusion_matrix.png")
-        plt.close(display.figure_)
+        matrix = ConfusionMatrixDisplay.from_predictions(data.y_valid, predicted, cmap="Blues")
+        matrix.ax_.set(xlabel="prédiction", ylabel="vérité", title=name)
+        mlflow.log_figure(matrix.figure_, "confusion_matrix.png")
+        # databricks: display(matrix.figure_)
+        plt.close(matrix.figure_)
         neural = name == "neural_network"
         mlflow.sklearn.log_model(
             model,

@@ -1,0 +1,151 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/open_model.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 1, script 3 : ouvrir un modèle
+# MAGIC
+# MAGIC **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
+# MAGIC
+# MAGIC Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de texte ?
+
+# COMMAND ----------
+
+# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./patients
+
+# COMMAND ----------
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
+
+args = SimpleNamespace(
+    experiment=dbutils.widgets.get("experiment"),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un dossier
+# MAGIC
+# MAGIC Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run d'origine, ses fichiers.
+
+# COMMAND ----------
+
+experiment = mlflow.set_experiment(args.experiment)
+latest = [{"field_name": "creation_time", "ascending": False}]
+found = mlflow.search_logged_models([experiment.experiment_id], "name = 'svm'", order_by=latest, max_results=1, output_format="list")
+if not found:
+    raise SystemExit("Pas encore de modèle « svm » dans le magasin : lancez d'abord full_run.py.")
+uri = found[0].model_uri
+
+folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=tempfile.mkdtemp()))
+print(f"{uri} est un dossier :")
+roles = {
+    "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
+    "model.skops": "le pipeline scikit-learn, dans un format qui n'exécute rien à la lecture",
+    "model.pkl": "le pipeline scikit-learn (format par défaut de Databricks, à n'ouvrir que si l'on sait d'où il vient)",
+    "input_example.json": "l'exemple d'entrée",
+    "serving_input_example.json": "le même, tel qu'un service l'attend",
+    "requirements.txt": "les bibliothèques, pour pip",
+    "python_env.yaml": "les mêmes, avec la version de Python",
+    "conda.yaml": "les mêmes, pour conda",
+}
+for name, role in roles.items():
+    if (folder / name).exists():
+        print(f"  {name:27} {role}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## `MLmodel`, lu à voix haute
+# MAGIC
+# MAGIC Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ; `python_function` (pyfunc)
+# MAGIC rend un objet qui ne sait que prédire, le même pour toutes les bibliothèques : c'est lui que les services utilisent.
+
+# COMMAND ----------
+
+info = mlflow.models.get_model_info(uri)
+print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
+print(f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Deux saveurs, une seule prédiction
+
+# COMMAND ----------
+
+patients, _, _ = load_patients()
+X = patients.X_valid
+pipeline = mlflow.sklearn.load_model(uri)
+function = mlflow.pyfunc.load_model(uri)
+same = (pipeline.predict(X) == function.predict(X)).sum()
+print(f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## La signature refuse
+# MAGIC
+# MAGIC Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte sans rien dire.
+
+# COMMAND ----------
+
+damaged = {
+    "une colonne oubliée": X.drop(columns="mean radius"),
+    "un nombre devenu texte": X.astype({"mean radius": str}),
+    "les colonnes à l'envers": X[X.columns[::-1]],
+}
+for damage, table in damaged.items():
+    answers = []
+    for flavor in (pipeline, function):
+        try:
+            answers.append(f"prédit ({(flavor.predict(table) == pipeline.predict(X)).sum()} réponses inchangées)")
+        except (mlflow.MlflowException, ValueError):
+            answers.append("refuse")
+    print(f"{damage} : scikit-learn {answers[0]} ; pyfunc {answers[1]}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## L'environnement qu'il demande
+
+# COMMAND ----------
+
+asked = (folder / "requirements.txt").read_text().split()
+different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
+print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses exigences. Deux saveurs l'ouvrent, et donnent ici
+# MAGIC 114 prédictions égales sur 114.
+# MAGIC
+# MAGIC | données | scikit-learn | pyfunc |
+# MAGIC |---|---|---|
+# MAGIC | une colonne oubliée | refuse | refuse |
+# MAGIC | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
+# MAGIC | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
+# MAGIC
+# MAGIC La signature ne rend pas le modèle plus sévère, elle le rend explicite : pyfunc retrouve les colonnes par leur nom, et
+# MAGIC refuse un type qui n'est pas le bon. Servez par pyfunc, explorez par scikit-learn.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [svm_sweep]($./svm_sweep)
