@@ -6,7 +6,6 @@ Réponse 400 : `{"message": "..."}`, pour tout ce qu'un client peut mal faire ; 
 """
 
 import json
-import math
 import os
 from pathlib import Path
 
@@ -40,8 +39,8 @@ def read_table(text: str) -> pd.DataFrame:
         if not isinstance(row, list) or len(row) != len(given):
             raise ValueError(f"Ligne {number} : il faut une liste de {len(given)} nombres.")
         for name, value in zip(given, row, strict=True):
-            # float32, dans lequel les arbres comptent, s'arrête à 3.4e38 ; 1e30 laisse de la marge à la mise à l'échelle
-            if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and abs(value) <= 1e30):
+            # Les arbres comptent en float32, qui s'arrête à 3.4e38. La comparaison écarte aussi NaN et les entiers démesurés.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e30:
                 raise ValueError(f"Ligne {number}, colonne {name} : il faut un nombre fini, au plus 1e30.")
     return pd.DataFrame(rows, columns=given)[columns].astype(float)
 
