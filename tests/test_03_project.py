@@ -649,7 +649,7 @@ def test_the_bundle_is_a_job_that_databricks_would_read():
 # -------------------------------------------------------------------------------------------- measure_reproducibility
 
 
-def assert_measured(course: Course, ended) -> object:
+def assert_measured(course: Course) -> object:
     measure = next(run for run in course.runs("measurements") if run.info.run_name == "measure_reproducibility")
     replays = pd.read_csv(mlflow.artifacts.download_artifacts(run_id=measure.info.run_id, artifact_path="replays.csv"), index_col="run")
     sound = ["elastic_net", "random_forest", "ann", "workflow"]
@@ -674,8 +674,8 @@ def assert_measured(course: Course, ended) -> object:
 
 @pytest.mark.slow
 def test_reproducibility_is_measured_and_an_environment_rebuilt(fresh_course):
-    ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", timeout=900)
-    measure = assert_measured(fresh_course, ended)
+    ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", timeout=1800)
+    measure = assert_measured(fresh_course)
     assert_announced(4, ended.stdout)
     assert measure.data.metrics["rebuilt_identical"] == 1.0
     assert "Dans un environnement rebâti de zéro : identique" in ended.stdout
@@ -690,7 +690,7 @@ def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
     (fake / "uv").chmod(0o755)
     # le script place l'environnement Python en tête du PATH ; `uv` ne s'y trouve pas
     path = f"{fake}:{clean_environment()['PATH']}"
-    ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", timeout=900, PATH=path)
+    ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", timeout=1800, PATH=path)
     assert "non mesuré" in ended.stdout
     statuses = [run.info.status for run in fresh_course.runs("measurements")]
     assert statuses.count("FAILED") == 1 and "RUNNING" not in statuses
