@@ -82,7 +82,7 @@ except (SystemExit, GitCommandError) as error:  # GitCommandError : le dépôt n
 
 # %%
 run = mlflow.get_run(submitted.run_id)
-print("Métriques : " + ", ".join(f"{name} {value:.2f}" for name, value in run.data.metrics.items()))
+print("Métriques : " + ", ".join(f"{name} {value:.2f}" for name, value in sorted(run.data.metrics.items())))
 print("De quoi refaire ce run :")
 for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.source.git.repoURL", "mlflow.project.entryPoint", "git.dirty"):
     print(f"  {name} = {run.data.tags.get(name, '(absente)')}")
