@@ -8,6 +8,7 @@ fournies avec scikit-learn (`scaled=False` : l'âge est un âge, pas 0.038).
 import argparse
 import os
 import subprocess
+import warnings
 from io import StringIO
 from pathlib import Path
 
@@ -111,8 +112,9 @@ def read_table(path: str) -> pd.DataFrame:
         raise SystemExit(f"{path} : le fichier est vide.")
     separator = max(",;\t", key=text.lstrip().splitlines()[0].count)
     try:
-        table = pd.read_csv(StringIO(text), sep=separator, dtype=str, skipinitialspace=True, index_col=False)
-    except ValueError as error:
+        with warnings.catch_warnings(action="error"):  # une ligne plus longue que les titres : pandas la couperait
+            table = pd.read_csv(StringIO(text), sep=separator, dtype=str, skipinitialspace=True, index_col=False)
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise SystemExit(f"{path} : ce n'est pas un CSV ({str(error).splitlines()[0]}).") from None
     if "\0" in text or table.empty:
         raise SystemExit(f"{path} : ce n'est pas un CSV (une ligne de noms de colonnes, puis les valeurs).")

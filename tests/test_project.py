@@ -76,6 +76,12 @@ def test_no_lock_file_no_store_no_path_of_a_machine():
             assert not re.search(r"https?://[^\s)>\"'`]*(simple/|artifactory|pypi\.[a-z]+/simple)", text), name
 
 
+def test_every_relative_link_leads_somewhere():
+    for page in [ROOT / "README.md", *ROOT.glob("0?_*/README.md")]:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} de {page.parent.name} : {target}"
+
+
 def test_run_course_names_every_script():
     found = {
         f"{path.parts[-3]}/{path.stem}"
