@@ -47,13 +47,14 @@ def test_requirements_hold_all_that_is_asked_for():
 
 
 @pytest.mark.slow
-def test_requirements_are_what_the_compiler_gives(tmp_path):
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "04_model_registry_azureml/endpoint"], ids=["cours", "endpoint"])
+def test_requirements_are_what_the_compiler_gives(folder, tmp_path):
     """Recompiler requirements.in, versions en place, ne change rien : rien n'a été ajouté à la main."""
     for name in ("requirements.in", "requirements.txt"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    command = re.search(r"#\s+(uv pip compile .*)", (ROOT / "requirements.in").read_text(encoding="utf-8"))[1].split()
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    command = re.search(r"#\s+(uv pip compile .*)", (folder / "requirements.in").read_text(encoding="utf-8"))[1].split()
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=120)
-    assert (tmp_path / "requirements.txt").read_bytes() == (ROOT / "requirements.txt").read_bytes()
+    assert (tmp_path / "requirements.txt").read_bytes() == (folder / "requirements.txt").read_bytes()
 
 
 def test_the_readme_gives_the_pins_of_the_test_group():
