@@ -283,10 +283,10 @@ for options in (dict(log_models=False, log_datasets=False, checkpoint=False), di
     assert heavy > 2 and light < heavy, (light, heavy, ended.stderr)
 
 
-def own_table(path: Path, rows: int = 120, separator: str = ";", decimal: str = ",") -> Path:
+def own_table(path: Path, rows: int = 300, separator: str = ";", decimal: str = ",") -> Path:
     rng = np.random.default_rng(0)
     age, colour = rng.normal(50, 10, rows), rng.choice(["rouge", "vert", None], rows)
-    sick = np.where((age > 50) ^ (rng.random(rows) < 0.1), "oui", "non")
+    sick = np.where((age > 50) ^ (rng.random(rows) < 0.05), "oui", "non")
     table = pd.DataFrame({"numéro": range(rows), "âge": np.where(rng.random(rows) < 0.1, np.nan, age), "couleur": colour, "malade": sick})
     table.to_csv(path, sep=separator, decimal=decimal, index=False)
     return path
@@ -463,7 +463,7 @@ def test_any_file_gives_a_table_or_one_line(tmp_path_factory, content):
 def test_tables_of_every_dialect_read_the_same(tmp_path, separator, decimal):
     data, X_test, y_test = load_table(str(own_table(tmp_path / "x.csv", separator=separator, decimal=decimal)), "malade", "oui", ["numéro"])
     assert list(X_test.columns) == ["âge", "couleur"] and X_test["âge"].dtype == float
-    assert len(data.X_train) + len(data.X_valid) + len(X_test) == 120
+    assert len(data.X_train) + len(data.X_valid) + len(X_test) == 300
     assert set(y_test) == {0.0, 1.0}
 
 

@@ -724,7 +724,7 @@ def both(tmp_path_factory):
 
 QUICK = {"first_run"}
 SPARK = {"svm_sweep_spark"}  # a son propre test : avec deux ouvriers, deux recherches diffèrent
-READ_ONLY = {"open_model", "search_runs", "deploy_azure"}  # sans option, ils lisent le magasin et n'y écrivent rien
+READ_ONLY = {"open_model", "deploy_azure"}  # sans option, ils lisent le magasin et n'y écrivent rien
 SCRIPTS = [
     pytest.param(lesson, name, marks=[] if name in QUICK else pytest.mark.slow)
     for lesson in LESSONS

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
+from mlflow.utils.process import ShellCommandException
 
 # MLflow lance `python` et `mlflow` par leur nom : que ce soient ceux de cet environnement, et qu'ils ne disent que l'utile.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -44,7 +45,7 @@ def captured(log: Path):
             os.dup2(file.fileno(), number)
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, ShellCommandException, OSError) as error:
         raise SystemExit(last_line(log) or reason(error)) from None
     finally:
         for number, copy in saved.items():
