@@ -54,7 +54,11 @@ with mlflow.start_run(run_name=name, description=f"{args.model} : prédit `{args
     if not run.data.params:  # lancé par `mlflow run`, le run a déjà ses paramètres
         mlflow.log_params(vars(args))
     mlflow.set_tags({"git.dirty": tree_state(), "data_run": run.info.run_id if args.data_run == "none" else args.data_run})
-    mlflow.log_input(mlflow.data.from_pandas(parts["train"], targets=args.target, name=args.csv), "training")
+    dataset = mlflow.data.from_pandas(parts["train"], targets=args.target, name=args.csv)
+    try:
+        mlflow.log_input(dataset, "training")
+    except mlflow.MlflowException:  # une variante lancée au même instant vient de l'ajouter : cette fois, il sera trouvé
+        mlflow.log_input(dataset, "training")
     model.fit(X_train, y_train)
     predicted = model.predict(X_valid)
     metrics = regression_metrics(y_valid, predicted, "valid")

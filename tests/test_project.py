@@ -130,7 +130,7 @@ def test_run_course_goes_on_after_a_failure_and_says_so(short_course):
     refused = short_course.run("tools/run_course.py", "--fresh", fails=True)
     assert refused.returncode == 1 and "ajoutez --yes" in refused.stderr and (short_course.root / "mlruns/ancien").exists()
 
-    ended = short_course.run("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="120")
+    ended = short_course.run("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80")
     assert not (short_course.root / "mlruns/ancien").exists()
     assert ended.returncode == 1
     lines = ended.stdout.splitlines()

@@ -147,8 +147,8 @@ def main() -> int:
 
     open_store()
     console.print(announced, highlight=False)
-    table = Table("script", "secondes", "runs")
-    table.add_column("première ligne", no_wrap=True, overflow="ellipsis")
+    table = Table("script", "secondes", "runs", "première ligne")
+    room = max(20, console.width - 54)  # ce que les trois autres colonnes laissent à la première ligne
     failures = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -164,7 +164,7 @@ def main() -> int:
             if code:
                 failures.append((script, code, lines[-8:]))
             shown = f"ÉCHEC (code {code})" if code else lines[0]
-            table.add_row(short(script), f"{time.time() - start:.0f}", str(runs_since(start)), shown)
+            table.add_row(short(script), f"{time.time() - start:.0f}", str(runs_since(start)), shown if len(shown) <= room else f"{shown[: room - 1]}…")
             progress.advance(task)
     console.print(table)
     for script, code, lines in failures:
