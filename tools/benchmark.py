@@ -33,11 +33,12 @@ def seconds(*command: str) -> float:
 
 
 def child_seconds(experiment: str) -> list[float]:
-    """Les durées des runs enfants d'une expérience, telles que MLflow les a notées."""
+    """Les durées des runs enfants d'une expérience, telles que MLflow les a notées, du premier au dernier."""
     import mlflow
 
     client = mlflow.MlflowClient()
-    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    found = client.search_runs([experiment_id], order_by=["attributes.start_time ASC"], max_results=1000)
     return [(run.info.end_time - run.info.start_time) / 1000 for run in found if "mlflow.parentRunId" in run.data.tags]
 
 
@@ -78,6 +79,12 @@ def kmeans_fits() -> list[float]:
     return durations
 
 
+def added_seconds(script: str, experiment: str, fits) -> float:
+    """Ce que MLflow ajoute à un run enfant de `script` : la médiane des écarts, qui laisse de côté les imports du premier."""
+    seconds(script)
+    return median(child - alone for child, alone in zip(child_seconds(experiment), fits(), strict=True))
+
+
 def epoch_milliseconds() -> float:
     """Ce que coûte d'enregistrer deux métriques à une époque : la médiane de cent."""
     import mlflow
@@ -107,12 +114,10 @@ def main() -> int:
     seconds(FIRST_RUN), seconds("-c", IMPORTS)  # à chaud
     measures = {
         "first_run, en fois la durée de ses imports": (2.3, lambda: median(seconds(FIRST_RUN) / seconds("-c", IMPORTS) for _ in range(5))),
-        "svm_sweep, ms ajoutées par run enfant": (
-            100, lambda: (seconds(SVM_SWEEP), 1000 * (sum(child_seconds("01_tracking_supervised")) - sum(svm_fits())) / 35)[1],
-        ),
+        "svm_sweep, ms ajoutées par run enfant": (100, lambda: 1000 * added_seconds(SVM_SWEEP, "01_tracking_supervised", svm_fits)),
         "compare_models, secondes": (60, lambda: seconds(COMPARE)),
         "kmeans_sweep, secondes ajoutées par les 19 enfants": (
-            4, lambda: (seconds(KMEANS_SWEEP), sum(child_seconds("02_tracking_unsupervised")) - sum(kmeans_fits()))[1],
+            4, lambda: 19 * added_seconds(KMEANS_SWEEP, "02_tracking_unsupervised", kmeans_fits),
         ),
         "une époque enregistrée, ms": (15, epoch_milliseconds),
         "mlflow run, secondes ajoutées au script": (4, project_seconds),
