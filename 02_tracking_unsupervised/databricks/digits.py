@@ -225,9 +225,6 @@ def pins(*names: str) -> list[str]:
 
 def whole_number(text: str, low: int, high: int) -> int:
     """Un entier entre `low` et `high`, bornes comprises, sinon l'erreur d'argparse."""
-    try:
-        if low <= (value := int(text)) <= high:
-            return value
-    except ValueError:
-        pass  # pas un entier : même message
+    if text.isdecimal() and len(text) <= 20 and low <= int(text) <= high:
+        return int(text)
     raise argparse.ArgumentTypeError(f"{text} n'est pas un entier entre {low} et {high}")
