@@ -1,4 +1,7 @@
-"""Ouvre le magasin MLflow que les quatre leçons partagent. Même fichier dans chaque leçon : un test y veille."""
+"""Ouvre le magasin MLflow que les quatre leçons partagent. Même fichier dans chaque leçon : un test y veille.
+
+Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de route, se disent en une ligne.
+"""
 
 import logging
 import os
@@ -6,6 +9,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
@@ -15,33 +19,76 @@ ROOT = Path(__file__).resolve().parents[2]
 def open_store() -> str:
     """Prépare `mlflow.db` et `mlruns/` à la racine du dépôt, d'où que le script soit lancé, et renvoie l'URI du magasin.
 
-    Si `MLFLOW_TRACKING_URI` est définie, elle l'emporte : serveur d'équipe, Databricks, autre dossier.
-    Lève `SystemExit` avec une ligne claire quand le magasin ne répond pas ou refuse l'écriture.
+    C'est `mlflow.set_tracking_uri`, précédé de ce que MLflow ne fait pas : attendre son tour, se taire, dire clairement
+    ce qui ne va pas. Si `MLFLOW_TRACKING_URI` est définie, elle l'emporte : serveur d'équipe, Databricks, autre dossier.
+    Lève `SystemExit`, en une ligne, quand le magasin ne répond pas, refuse l'écriture, ou a changé de dossier.
     """
     # Un serveur muet est signalé en moins d'une minute ; un serveur qui redémarre (10 s) est attendu.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # le cours n'appelle personne
-    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes exigences notées avec uv et avec pip
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nos scripts n'appellent personne
+    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes dépendances notées avec uv et avec pip
     sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # kill, fenêtre fermée :
         if signal.getsignal(number) is signal.SIG_DFL:  # sans cela, le run resterait RUNNING
             signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if any(argument == "--" or argument.endswith("=--") for argument in sys.argv[1:]):  # argparse en ferait une liste vide
+        sys.exit("« -- » n'est pas une valeur.")
 
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        os.chdir(ROOT)  # par défaut, MLflow écrit dans le dossier courant
+    ours = not os.environ.get("MLFLOW_TRACKING_URI")
+    if ours:
+        os.chdir(ROOT)  # les artefacts vont dans mlruns/, sous le dossier courant
+        path = (ROOT / "mlflow.db").as_posix().replace("%", "%25").replace("?", "%3F")
+        mlflow.set_tracking_uri(f"sqlite:///{path}")
     uri = mlflow.get_tracking_uri()
-    database = Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+    database = unquote(urlsplit(uri).path[1:]) if uri.startswith("sqlite:///") else None
     try:
         # Deux scripts qui créent la base ensemble l'abîmeraient.
         with FileLock(f"{database}.lock") if database else nullcontext():
-            mlflow.search_experiments(max_results=1)
+            experiments = mlflow.search_experiments()
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
-        sys.exit(f"Le magasin {uri} ne répond pas ou refuse l'écriture : {str(error).splitlines()[0][:200]}")
+        if "out-of-date database schema" in str(error):
+            sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
+        sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
+    folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
+    if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
+        sys.exit(
+            f"Ce magasin a été créé dans {elsewhere[0].parents[1]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
+            " ou supprimez mlflow.db, mlruns/ et .venv/ pour repartir d'un magasin vide."
+        )
     return uri
+
+
+def explain(kind, error, trace):
+    """Dit en une ligne ce qui peut arriver à tout lecteur ; laisse sa trace à toute autre erreur."""
+    text = str(error)
+    if issubclass(kind, KeyboardInterrupt):
+        line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
+    elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
+        line = f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou videz le magasin : mlflow.db et mlruns/."
+    elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
+        line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, le run reste RUNNING."
+    elif "sqlite3.OperationalError" in text:
+        line = f"Le magasin refuse l'écriture : {first_line(error)}"
+    else:
+        return sys.__excepthook__(kind, error, trace)
+    print(line, file=sys.stderr)
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def without_password(uri: str) -> str:
+    """L'adresse du magasin, sans le nom et le mot de passe qu'elle contient peut-être."""
+    netloc = urlsplit(uri).netloc
+    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if netloc else uri
+
+
+sys.excepthook = explain

@@ -1,0 +1,62 @@
+"""Le plan du cours : les scripts dans l'ordre de lecture, et la durée que chacun annonce. Tout le reste lit cette liste."""
+
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """`seconds` : la durée annoncée, environnement prêt. `needs` : ce qu'il faut en plus (voir `run_course.missing`)."""
+
+    lesson: str
+    name: str
+    seconds: int
+    needs: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Depuis la racine du dépôt : `01_tracking_supervised/local/first_run.py`."""
+        return f"{self.lesson}/local/{self.name}.py"
+
+
+SCRIPTS = (
+    Script("01_tracking_supervised", "first_run", 5),
+    Script("01_tracking_supervised", "full_run", 10),
+    Script("01_tracking_supervised", "open_model", 5),
+    Script("01_tracking_supervised", "svm_sweep", 15),
+    Script("01_tracking_supervised", "resume_sweep", 20),
+    Script("01_tracking_supervised", "compare_models", 30),
+    Script("01_tracking_supervised", "search_runs", 5),
+    Script("01_tracking_supervised", "measure_tracking", 20),
+    Script("01_tracking_supervised", "svm_sweep_spark", 60, ("spark", "java")),
+    Script("02_tracking_unsupervised", "kmeans_sweep", 10),
+    Script("02_tracking_unsupervised", "autoencoder", 20, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "compare_representations", 30, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "measure_storage", 30),
+    Script("03_mlflow_project", "run_project", 20),
+    Script("03_mlflow_project", "run_from_git", 20, ("git",)),
+    Script("03_mlflow_project", "predict_new", 15),
+    Script("03_mlflow_project", "measure_reproducibility", 120, ("git",)),
+    Script("04_model_registry_azureml", "register_models", 10),
+    Script("04_model_registry_azureml", "promote", 15),
+    Script("04_model_registry_azureml", "serve", 30),
+    Script("04_model_registry_azureml", "deploy_local", 30, ("uv",)),
+    Script("04_model_registry_azureml", "deploy_azure", 10, ("azure",)),
+    Script("04_model_registry_azureml", "measure_traceability", 30, ("git",)),
+)
+
+LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))
+
+SPOKEN = {
+    5: "Cinq secondes", 10: "Dix secondes", 15: "Quinze secondes", 20: "Vingt secondes", 30: "Trente secondes",
+    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes",
+}  # fmt: skip
+
+
+def spoken(seconds: int) -> str:
+    """La durée telle que l'en-tête d'un script la dit : 20 -> « Vingt secondes ». Lève `KeyError` hors de `SPOKEN`."""
+    return SPOKEN[seconds]
+
+
+def after(script: Script) -> Script | None:
+    """Le script suivant, ou None après le dernier."""
+    position = SCRIPTS.index(script) + 1
+    return SCRIPTS[position] if position < len(SCRIPTS) else None
