@@ -135,8 +135,6 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="vider d'abord le magasin, après accord")
     parser.add_argument("--yes", action="store_true", help="donner cet accord d'avance")
     args = parser.parse_args()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # lancé en arrière-plan : les scripts hériteraient de cette surdité
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     console = Console()
     chosen = [script for script in SCRIPTS if args.lesson in (None, script.lesson[:2])]
