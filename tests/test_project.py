@@ -65,10 +65,10 @@ def test_requirements_are_what_the_compiler_gives(folder, tmp_path):
     assert (tmp_path / "requirements.txt").read_bytes() == (folder / "requirements.txt").read_bytes()
 
 
-def test_the_readme_gives_the_pins_of_the_test_group():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_contributing_gives_the_pins_of_the_test_group():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     groups = PYPROJECT["dependency-groups"]
-    assert f"`pip install {' '.join(groups['test'])}`" in readme
+    assert f"`pip install {' '.join(groups['test'])}`" in page
     for group in groups.values():
         assert all("==" in pin for pin in group)
 
@@ -86,7 +86,7 @@ def test_no_lock_file_no_store_no_path_of_a_machine():
 
 
 def test_every_relative_link_leads_somewhere():
-    for page in [ROOT / "README.md", *ROOT.glob("0?_*/README.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("0?_*/*.md")]:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} de {page.parent.name} : {target}"
 
@@ -98,3 +98,11 @@ def test_scripts_hold_no_hidden_flow():
         for node in ast.walk(tree):
             assert not (isinstance(node, ast.FunctionDef) and (node.decorator_list or node.name == "main")), script.path
             assert not (isinstance(node, ast.ExceptHandler) and all(isinstance(each, ast.Pass) for each in node.body)), script.path
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_is_short(script):
+    """Une idée par script : cent lignes de code au plus, prose et lignes vides à part."""
+    lines = (ROOT / script.path).read_text(encoding="utf-8").splitlines()
+    code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    assert len(code) <= 100, f"{len(code)} lignes de code"
