@@ -30,7 +30,8 @@ def open_store() -> str:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nos scripts n'appellent personne
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes dépendances notées avec uv et avec pip
-    sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
+    if hasattr(sys.stdout, "reconfigure"):  # un terminal ou un fichier, pas un notebook
+        sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # kill, fenêtre fermée :
         if signal.getsignal(number) is signal.SIG_DFL:  # sans cela, le run resterait RUNNING
             signal.signal(number, lambda number, _: sys.exit(128 + number))
