@@ -19,13 +19,10 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 # %%
 import argparse
 import json
-import os
 from itertools import product
-from platform import node
 
 import matplotlib.pyplot as plt
 import mlflow
-import psutil
 from mlflow.models import infer_signature
 from rich.console import Console
 from rich.progress import track
@@ -52,19 +49,6 @@ args = parser.parse_args()
 open_store()
 
 # %% [markdown]
-# ## Ce qu'un programme tué a laissé
-#
-# Un programme tué laisse son run RUNNING pour toujours. Chaque run dit donc, par une étiquette, quel programme l'écrit : la
-# machine et son numéro. Un run dont le programme n'existe plus est marqué KILLED. (Le script suivant y revient.)
-
-# %%
-process = f"{node()} {os.getpid()}"
-mlflow.set_experiment(args.experiment)
-for run in mlflow.search_runs(filter_string=f"attributes.status = 'RUNNING' AND tags.process LIKE '{node()} %'", output_format="list"):
-    if not psutil.pid_exists(int(run.data.tags["process"].split()[-1])):
-        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
-
-# %% [markdown]
 # ## Un parent, un enfant par couple
 #
 # Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts, chacune prédite par un modèle
@@ -76,13 +60,14 @@ signature = infer_signature(X, y.to_numpy())
 grid = {"C": sorted(set(map(float, args.C))), "gamma": sorted(set(args.gamma))}
 couples = list(product(grid["C"], grid["gamma"]))
 
-with mlflow.start_run(run_name="svm balayage", tags={"process": process, "grid": json.dumps(grid)}) as parent:
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) as parent:
     mlflow.set_tag("mlflow.note.content", "SVM RBF : chaque couple (C, gamma) jugé par validation croisée.")
     mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
     mlflow.log_input(mlflow.data.from_pandas(X.assign(malignant=y), name="breast_cancer_cv", targets="malignant"), context="training")
 
     for C, gamma in track(couples, "SVM", console=Console(stderr=True), transient=True):
-        with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True, tags={"process": process}):
+        with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
             model = svm(C, gamma)
             mlflow.log_params({"C": C, "gamma": gamma})
             mlflow.log_metrics(cross_validated(model, X, y))
