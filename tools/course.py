@@ -49,6 +49,8 @@ SCRIPTS = (
     Script("03_mlflow_project", "run_project", 20),
     Script("03_mlflow_project", "run_from_git", 20, ("git",)),
     Script("03_mlflow_project", "predict_new", 15),
+    Script("03_mlflow_project", "model_from_code", 10),
+    Script("03_mlflow_project", "locked_environment", 15, ("uv",)),
     Script("03_mlflow_project", "measure_reproducibility", 120, ("git",)),
     Script("04_model_registry_azureml", "register_models", 10),
     Script("04_model_registry_azureml", "promote", 15),
