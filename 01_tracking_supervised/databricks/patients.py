@@ -22,18 +22,16 @@ from importlib.metadata import version
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.compose import make_column_transformer
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -200,16 +198,7 @@ class NeuralNetwork(ClassifierMixin, BaseEstimator):
 # COMMAND ----------
 
 def classifiers(X: pd.DataFrame, seed: int = 0) -> dict[str, Pipeline]:
-    """Les sept pipelines, non entraînés, par nom. `X` n'est lu que pour ses colonnes.
-
-    Nombres : valeurs manquantes remplacées par la médiane, puis mise à l'échelle. Textes : une colonne 0/1 par valeur.
-    """
-    numbers = X.select_dtypes("number").columns.tolist()
-    words = X.columns.difference(numbers, sort=False).tolist()
-    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
-    prepare = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers), (encode, words)
-    )
+    """Les sept pipelines, non entraînés, par nom. `X` n'est lu que pour ses colonnes."""
     estimators = {
         "logistic_regression": LogisticRegression(max_iter=1000),
         "k_nearest_neighbors": KNeighborsClassifier(),
@@ -219,7 +208,7 @@ def classifiers(X: pd.DataFrame, seed: int = 0) -> dict[str, Pipeline]:
         "svm_rbf": SVC(gamma=0.03),
         "neural_network": NeuralNetwork(seed=seed),
     }
-    return {name: Pipeline([("prepare", clone(prepare)), ("classify", estimator)]) for name, estimator in estimators.items()}
+    return {name: Pipeline([("prepare", prepare_columns(X)), ("classify", estimator)]) for name, estimator in estimators.items()}
 
 
 # skops ne recharge que les types de sa liste et ceux que l'on déclare : ceux-ci n'y sont pas, et nous les connaissons.
