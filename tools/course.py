@@ -28,8 +28,11 @@ class Script(NamedTuple):
     @property
     def command(self) -> str:
         """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../local/deploy_azure.py`."""
-        groups = [f"--group {need}" for need in self.needs if need in GROUPS]
-        return " ".join(["uv run", *groups, self.path])
+        return " ".join(["uv run", *(f"--group {group}" for group in self.groups), self.path])
+
+    @property
+    def groups(self) -> list[str]:
+        return [need for need in self.needs if need in GROUPS]
 
 
 SCRIPTS = (

@@ -1,3 +1,4 @@
+# jupyter: non (elle crée des ressources dans un compte Azure ; à blanc, le script les montre)
 # %% [markdown]
 # # Leçon 4, script 6 : le même déploiement, sur Azure
 #
