@@ -3,6 +3,9 @@
 from typing import NamedTuple
 
 
+GROUPS = ("spark", "azure")  # les besoins que satisfait un groupe facultatif de pyproject.toml
+
+
 class Script(NamedTuple):
     """`seconds` : la durée annoncée, environnement prêt. `needs` : ce qu'il faut en plus (voir `run_course.missing`)."""
 
@@ -15,6 +18,21 @@ class Script(NamedTuple):
     def path(self) -> str:
         """Depuis la racine du dépôt : `01_tracking_supervised/local/first_run.py`."""
         return f"{self.lesson}/local/{self.name}.py"
+
+    @property
+    def number(self) -> str:
+        """Sa place dans sa leçon, comme son titre la dit : « Leçon 1, script 2 »."""
+        place = [each.name for each in SCRIPTS if each.lesson == self.lesson].index(self.name) + 1
+        return f"Leçon {int(self.lesson[:2])}, script {place}"
+
+    @property
+    def command(self) -> str:
+        """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../local/deploy_azure.py`."""
+        return " ".join(["uv run", *(f"--group {group}" for group in self.groups), self.path])
+
+    @property
+    def groups(self) -> list[str]:
+        return [need for need in self.needs if need in GROUPS]
 
 
 SCRIPTS = (
@@ -29,7 +47,9 @@ SCRIPTS = (
     Script("01_tracking_supervised", "svm_sweep_spark", 60, ("spark", "java")),
     Script("02_tracking_unsupervised", "kmeans_sweep", 10),
     Script("02_tracking_unsupervised", "autoencoder", 20, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "checkpoints", 20, ("tensorflow",)),
     Script("02_tracking_unsupervised", "compare_representations", 30, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "system_metrics", 45, ("tensorflow",)),
     Script("02_tracking_unsupervised", "measure_storage", 30),
     Script("03_mlflow_project", "run_project", 20),
     Script("03_mlflow_project", "run_from_git", 20, ("git",)),

@@ -22,7 +22,7 @@ CARDS = (
         "paramètres, métriques, figures",
     ),
     (
-        *("Models", "leçons 1 et 2", "#b4540a", "#fdf4ea", RIGHT, TOP),
+        *("Models", "leçons 1 et 4", "#b4540a", "#fdf4ea", RIGHT, TOP),
         "Il range un modèle\navec de quoi le rouvrir,\nplus tard, ailleurs.",
         "signature, exemple, dépendances",
     ),
