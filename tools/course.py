@@ -59,8 +59,11 @@ SCRIPTS = (
     Script("04_model_registry_azureml", "promote", 15),
     Script("04_model_registry_azureml", "serve", 30),
     Script("04_model_registry_azureml", "deploy_local", 30, ("uv",)),
+    Script("04_model_registry_azureml", "plan_azure", 5),
     Script("04_model_registry_azureml", "deploy_azure", 10, ("azure",)),
     Script("04_model_registry_azureml", "measure_traceability", 30, ("git",)),
+    Script("04_model_registry_azureml", "measure_history", 5),
+    Script("04_model_registry_azureml", "measure_transparency", 5),
 )
 
 LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))
