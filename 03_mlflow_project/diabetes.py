@@ -17,19 +17,18 @@ for number in (signal.SIGINT, signal.SIGTERM):  # interrompu ou arrêté : le ru
     signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 import pandas as pd
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from options import whole_number
 from splits import Split
-from tables import read_table
+from tables import prepare_columns, read_table
 
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # chaque étape dit sa ligne, et rien de plus
 sys.stdout.reconfigure(errors="replace")  # un nom de colonne que le terminal ne sait pas écrire
@@ -129,16 +128,7 @@ def read_parts(folder: str, target: str) -> Split:
 
 
 def make_model(name: str, X: pd.DataFrame, alpha: float, l1_ratio: float, seed: int | None) -> Pipeline:
-    """Le pipeline `name`, non entraîné ; `alpha` et `l1_ratio` ne servent qu'à ElasticNet. `X` n'est lu que pour ses colonnes.
-
-    Nombres : valeurs manquantes remplacées par la médiane, puis mise à l'échelle. Textes : une colonne 0/1 par valeur.
-    """
-    numbers = X.select_dtypes("number").columns.tolist()
-    words = X.columns.difference(numbers, sort=False).tolist()
-    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
-    prepare = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers), (encode, words)
-    )
+    """Le pipeline `name`, non entraîné ; `alpha` et `l1_ratio` ne servent qu'à ElasticNet. `X` n'est lu que pour ses colonnes."""
     # Un réseau apprend mal une cible de plusieurs centaines : elle est mise à l'échelle elle aussi.
     network = MLPRegressor(hidden_layer_sizes=(32,), alpha=10, max_iter=1000, random_state=seed)
     regressor = {
@@ -146,7 +136,7 @@ def make_model(name: str, X: pd.DataFrame, alpha: float, l1_ratio: float, seed: 
         "random_forest": RandomForestRegressor(random_state=seed),
         "ann": TransformedTargetRegressor(network, transformer=StandardScaler()),
     }[name]
-    return Pipeline([("prepare", prepare), ("regress", regressor)])
+    return Pipeline([("prepare", prepare_columns(X)), ("regress", regressor)])
 
 
 def regression_metrics(y_true, y_pred, prefix: str) -> dict[str, float]:

@@ -28,8 +28,11 @@ class Script(NamedTuple):
     @property
     def command(self) -> str:
         """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../local/deploy_azure.py`."""
-        groups = [f"--group {need}" for need in self.needs if need in GROUPS]
-        return " ".join(["uv run", *groups, self.path])
+        return " ".join(["uv run", *(f"--group {group}" for group in self.groups), self.path])
+
+    @property
+    def groups(self) -> list[str]:
+        return [need for need in self.needs if need in GROUPS]
 
 
 SCRIPTS = (
@@ -44,7 +47,9 @@ SCRIPTS = (
     Script("01_tracking_supervised", "svm_sweep_spark", 60, ("spark", "java")),
     Script("02_tracking_unsupervised", "kmeans_sweep", 10),
     Script("02_tracking_unsupervised", "autoencoder", 20, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "checkpoints", 20, ("tensorflow",)),
     Script("02_tracking_unsupervised", "compare_representations", 30, ("tensorflow",)),
+    Script("02_tracking_unsupervised", "system_metrics", 45, ("tensorflow",)),
     Script("02_tracking_unsupervised", "measure_storage", 30),
     Script("03_mlflow_project", "run_project", 20),
     Script("03_mlflow_project", "run_from_git", 20, ("git",)),
@@ -56,8 +61,11 @@ SCRIPTS = (
     Script("04_model_registry_azureml", "promote", 15),
     Script("04_model_registry_azureml", "serve", 30),
     Script("04_model_registry_azureml", "deploy_local", 30, ("uv",)),
+    Script("04_model_registry_azureml", "plan_azure", 5),
     Script("04_model_registry_azureml", "deploy_azure", 10, ("azure",)),
     Script("04_model_registry_azureml", "measure_traceability", 30, ("git",)),
+    Script("04_model_registry_azureml", "measure_history", 5),
+    Script("04_model_registry_azureml", "measure_transparency", 5),
 )
 
 LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))

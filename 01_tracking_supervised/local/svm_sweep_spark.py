@@ -1,3 +1,4 @@
+# jupyter: non (elle demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
 # %% [markdown]
 # # Leçon 1, script 9 : annexe, le balayage réparti sur Spark
 #

@@ -59,6 +59,8 @@ def open_store() -> str:
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
+        if ours and "already exists" in str(error):
+            sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
         sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
     folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
     if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
