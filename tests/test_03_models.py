@@ -78,6 +78,8 @@ def test_no_pickle_and_the_very_file(course, both_ways):
     _, pickled = logged(course, "follow_up_pickled")
     assert files(folder) - files(pickled) == {"follow_up_model.py"}
     assert files(pickled) - files(folder) == {"python_model.pkl"}
+    for name, each in (("follow_up", folder), ("follow_up_pickled", pickled)):
+        assert f"{name} : {' '.join(sorted(path.name for path in each.glob('*.*')))}\n" in both_ways.stdout
     assert b"FollowUp" in (pickled / "python_model.pkl").read_bytes()
     assert b"MG_PER_G" not in (pickled / "python_model.pkl").read_bytes()  # « que le nom de sa classe »
 

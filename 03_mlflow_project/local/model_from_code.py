@@ -25,12 +25,12 @@ import logging
 import os
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
+from sklearn.pipeline import Pipeline
 
 from launch import check_project
 from options import short_text
@@ -61,13 +61,13 @@ runs = mlflow.search_runs([experiment.experiment_id], linear, order_by=["metrics
 if not runs:
     raise SystemExit("Pas de modèle linéaire dans cette expérience. Lancez d'abord : uv run 03_mlflow_project/local/run_project.py")
 trained_uri = f"runs:/{runs[0].info.run_id}/model"
-pipeline = mlflow.sklearn.load_model(trained_uri)
+pipeline: Pipeline = mlflow.sklearn.load_model(trained_uri)
 scaler = pipeline["prepare"].named_transformers_["pipeline"]["standardscaler"]
 slopes = pipeline["regress"].coef_ / scaler.scale_
 intercept = pipeline["regress"].intercept_ - slopes @ scaler.mean_
 
-valid = mlflow.artifacts.download_artifacts(run_id=runs[0].data.tags["data_run"], artifact_path="data/valid.csv")
-patients = pd.read_csv(valid)[pipeline.feature_names_in_]
+valid = pd.read_csv(mlflow.artifacts.download_artifacts(f"runs:/{runs[0].data.tags['data_run']}/data/valid.csv"))
+patients = valid[pipeline.feature_names_in_]
 in_grams = patients.assign(**patients[["s1", "s2", "s3"]] / 100)  # le cholestérol : total, LDL, HDL
 
 # %% [markdown]
@@ -77,11 +77,11 @@ in_grams = patients.assign(**patients[["s1", "s2", "s3"]] / 100)  # le cholesté
 # objet : MLflow le fige par *pickle*, et avertit que relire un *pickle* peut exécuter n'importe quel code.
 
 # %%
-folder = Path(tempfile.mkdtemp())  # une copie du fichier, que l'on pourra changer
-code, numbers = folder / "follow_up_model.py", folder / "coefficients.json"
+code = Path(tempfile.mkdtemp(), "follow_up_model.py")  # une copie du fichier, que l'on pourra changer
 code.write_bytes((project / "follow_up_model.py").read_bytes())
+numbers = code.with_name("coefficients.json")
 numbers.write_text(json.dumps({"intercept": intercept, **dict(zip(patients, slopes, strict=True))}), encoding="utf-8")
-sys.path.insert(0, str(folder))
+sys.path.insert(0, str(code.parent))
 module = importlib.import_module("follow_up_model")
 logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # l'avertissement, dit ci-dessus
 
@@ -89,17 +89,16 @@ settings = {
     "artifacts": {"coefficients": str(numbers)},
     "model_config": {"threshold": 200},
     "input_example": in_grams.head(3),
-    "pip_requirements": [f"{library}=={version(library)}" for library in ("mlflow", "pandas")],
+    "pip_requirements": [*mlflow.pyfunc.get_default_pip_requirements(), f"pandas=={pd.__version__}"],
 }
 with mlflow.start_run(run_name="modèle fait de code", description="Le même modèle, par son fichier et par son objet."):
     from_code = mlflow.pyfunc.log_model(name="follow_up", python_model=str(code), **settings)
     from_object = mlflow.pyfunc.log_model(name="follow_up_pickled", python_model=module.FollowUp(), **settings)
 
 for model in (from_code, from_object):
-    files = [path.name for path in Path(mlflow.artifacts.download_artifacts(model.model_uri)).rglob("*") if path.is_file()]
-    print(f"{model.name} : {', '.join(sorted(files))}")
+    print(f"{model.name} :", *[file.path for file in mlflow.artifacts.list_artifacts(model.model_uri) if "." in file.path])
 before = mlflow.pyfunc.load_model(from_code.model_uri).predict(in_grams)
-gap = (before["progression"] - pipeline.predict(patients)).abs().max()
+gap = abs(before["progression"] - pipeline.predict(patients)).max()
 print(f"Cholestérol en g/L, et pourtant la progression du pipeline, à {gap:.0e} près.")
 print(f"Suivi rapproché : {(before['follow_up'] == 'rapproché').sum()} patients sur {len(before)}.")
 
