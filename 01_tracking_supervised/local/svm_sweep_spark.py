@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Leçon 1, script 9 : annexe, le balayage réparti sur Spark
+# # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 #
 # **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
 #
