@@ -43,7 +43,7 @@ def test_rich_run(course, tmp_path):
     assert {each.dataset.name for each in run.inputs.dataset_inputs} == {"breast_cancer_train", "breast_cancer_valid"}
     assert run.data.metrics["accuracy"] == valid[1]  # le run, la dernière écrite
 
-    errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
+    errors = course.client().load_table(run.info.experiment_id, "errors.json", [run.info.run_id])
     for gamma, model in fitted.items():
         wrong = data.X_valid.index[model.predict(data.X_valid) != data.y_valid]
         listed = errors[errors["gamma"] == gamma]
