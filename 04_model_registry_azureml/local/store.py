@@ -6,6 +6,7 @@ Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de r
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from contextlib import nullcontext
@@ -121,13 +122,12 @@ def explain(kind, error, trace):
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return without_password((str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
-def without_password(uri: str) -> str:
-    """L'adresse du magasin, sans le nom et le mot de passe qu'elle contient peut-être."""
-    netloc = urlsplit(uri).netloc
-    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if netloc else uri
+def without_password(text: str) -> str:
+    """Le même texte, sans le nom ni le mot de passe que porte peut-être une adresse."""
+    return re.sub(r"://[^/\s@]*@", "://", text)
 
 
 sys.excepthook = explain
