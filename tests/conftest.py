@@ -81,9 +81,9 @@ class Course:
     def client(self) -> MlflowClient:
         """Le client du magasin de la copie ; `mlflow.*` le lit aussi."""
         mlflow.set_tracking_uri(self.uri)
-        client = MlflowClient(self.uri)
-        if not (self.root / "mlflow.db").exists():
-            with contextlib.chdir(self.root):  # la base qui naît note où seront ses fichiers : sous le dossier courant
+        with contextlib.chdir(self.root):  # une base qui naît ici note où seront ses fichiers : sous le dossier courant
+            client = MlflowClient(self.uri)
+            if not (self.root / "mlruns").exists():
                 client.search_experiments()
         return client
 
