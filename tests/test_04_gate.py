@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from wines import load_wines
 
 GATE, COPY, WEBHOOK, REHEARSE = (script(name) for name in ("gate", "copy_to_production", "webhook", "rehearse"))
-PRODUCTION = "wine_cultivars_production"
+PRODUCTION = "wine_cultivars_new"
 
 pytestmark = pytest.mark.slow
 

@@ -32,7 +32,7 @@ from mlflow import MlflowClient, MlflowException
 from types import SimpleNamespace
 
 dbutils.widgets.text("model", "workspace.default.wine_cultivars")
-dbutils.widgets.text("to", "workspace.default.wine_cultivars_production")
+dbutils.widgets.text("to", "workspace.default.wine_cultivars_new")
 
 args = SimpleNamespace(
     model=short_text(dbutils.widgets.get("model")),

@@ -30,9 +30,7 @@ from wines import load_wines
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Copie le champion sous un autre nom, celui de la production.")
 parser.add_argument("--model", type=short_text, default="wine_cultivars")  # databricks: "workspace.default.wine_cultivars"
-parser.add_argument(
-    "--to", type=short_text, default="wine_cultivars_production"
-)  # databricks: "workspace.default.wine_cultivars_production"
+parser.add_argument("--to", type=short_text, default="wine_cultivars_new")  # databricks: "workspace.default.wine_cultivars_new"
 args = parser.parse_args()
 
 # %% tags=["local"]
