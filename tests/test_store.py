@@ -220,7 +220,7 @@ def test_a_server_gone_in_the_middle_of_a_run_is_said_in_one_line(fresh_course):
     _, errors = process.communicate(b"\n", timeout=120)
     assert process.returncode == 1
     lines = [line for line in errors.decode().splitlines() if "WARNING" not in line]
-    assert lines == ["Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, le run reste RUNNING."], errors.decode()
+    assert lines == ["Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."], errors.decode()
 
 
 def test_a_secret_in_the_address_of_the_store_is_not_shown(fresh_course):
@@ -249,3 +249,24 @@ def test_a_server_that_hangs_is_said_within_a_minute(fresh_course):
         ended = fresh_course.run(FIRST, fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "ne répond pas" in one_line(ended)
         assert time.monotonic() - start < 60
+
+
+def test_the_runs_of_a_dead_program_are_marked_killed_by_the_next(fresh_course):
+    """SIGKILL ne laisse rien faire : le run reste RUNNING, jusqu'à ce qu'un de nos scripts ouvre le magasin."""
+    assert interrupted(fresh_course, "time.sleep(60)", signal.SIGKILL) == ("RUNNING", "")
+    code = SLOW_RUN.format(folder=str(fresh_course.root / "01_tracking_supervised/local"), body="sys.stdin.readline()")
+    alive = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=fresh_course.root, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    while (line := alive.stdout.readline().decode().strip()) != "prêt":
+        assert line == "Runs laissés RUNNING par un programme mort, marqués KILLED : 1."
+    client = fresh_course.client()
+    other_machine = client.create_run(fresh_course.runs("interrompu")[0].info.experiment_id, tags={"mlflow.source.process": "ailleurs 1 2"})
+    no_one = client.create_run(other_machine.info.experiment_id)
+    first = fresh_course.run(FIRST).stdout
+    assert "KILLED" not in first
+    found = {run.info.run_id: run.info.status for run in fresh_course.runs("interrompu")}
+    assert found.pop(other_machine.info.run_id) == found.pop(no_one.info.run_id) == "RUNNING"
+    assert sorted(found.values()) == ["KILLED", "RUNNING"]  # celui du programme mort, celui du vivant
+    alive.communicate(b"\n", timeout=60)
+    assert sorted(run.info.status for run in fresh_course.runs("interrompu")) == ["FINISHED", "KILLED", "RUNNING", "RUNNING"]

@@ -3,6 +3,9 @@
 from typing import NamedTuple
 
 
+GROUPS = ("spark", "azure")  # les besoins que satisfait un groupe facultatif de pyproject.toml
+
+
 class Script(NamedTuple):
     """`seconds` : la durée annoncée, environnement prêt. `needs` : ce qu'il faut en plus (voir `run_course.missing`)."""
 
@@ -15,6 +18,18 @@ class Script(NamedTuple):
     def path(self) -> str:
         """Depuis la racine du dépôt : `01_tracking_supervised/local/first_run.py`."""
         return f"{self.lesson}/local/{self.name}.py"
+
+    @property
+    def number(self) -> str:
+        """Sa place dans sa leçon, comme son titre la dit : « Leçon 1, script 2 »."""
+        place = [each.name for each in SCRIPTS if each.lesson == self.lesson].index(self.name) + 1
+        return f"Leçon {int(self.lesson[:2])}, script {place}"
+
+    @property
+    def command(self) -> str:
+        """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../local/deploy_azure.py`."""
+        groups = [f"--group {need}" for need in self.needs if need in GROUPS]
+        return " ".join(["uv run", *groups, self.path])
 
 
 SCRIPTS = (

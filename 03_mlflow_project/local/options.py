@@ -20,7 +20,9 @@ def number(low: float, high: float):
         try:
             value = float(text)
         except ValueError:
-            hint = f" ; les décimales s'écrivent avec un point : {text[:40].replace(',', '.')}" if "," in text and text.isprintable() else ""
+            hint = (
+                f" ; les décimales s'écrivent avec un point : {text[:40].replace(',', '.')}" if "," in text and text.isprintable() else ""
+            )
             raise SystemExit(f"{quoted(text)} n'est pas un nombre{hint}.") from None
         if math.isnan(value) or not low <= value <= high:
             raise SystemExit(f"{quoted(text)} : il faut un nombre entre {low:g} et {high:g}.")
