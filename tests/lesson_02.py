@@ -8,8 +8,9 @@ from conftest import ROOT, Course
 from sklearn.cluster import KMeans
 
 FOLDER = "02_tracking_unsupervised"
-SWEEP, AUTOENCODER, COMPARE, MEASURE = (
-    f"{FOLDER}/local/{name}.py" for name in ("kmeans_sweep", "autoencoder", "compare_representations", "measure_storage")
+SWEEP, AUTOENCODER, CHECKPOINTS, COMPARE, SYSTEM, MEASURE = (
+    f"{FOLDER}/local/{name}.py"
+    for name in ("kmeans_sweep", "autoencoder", "checkpoints", "compare_representations", "system_metrics", "measure_storage")
 )
 X, y = digits.load_images()
 

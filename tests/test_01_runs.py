@@ -1,6 +1,7 @@
 """Leçon 1, les runs : first_run, full_run, open_model, compare_models, tels qu'un lecteur les lance."""
 
 import re
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -165,6 +166,14 @@ def test_a_deleted_mlruns_is_said_in_one_line(fresh_course):
     assert one_line(fresh_course.run(f"{LOCAL}/open_model.py", fails=True)).startswith("Un fichier manque dans mlruns/")
 
 
+def test_a_store_cut_while_it_was_created_is_said_in_one_line(fresh_course):
+    """Tuée pendant les deux secondes de sa création, la base a une partie de ses tables : MLflow ne la relira plus."""
+    with sqlite3.connect(fresh_course.root / "mlflow.db") as base:
+        base.execute("CREATE TABLE entity_associations (id INTEGER)")
+    said = one_line(fresh_course.run(f"{LOCAL}/first_run.py", fails=True))
+    assert said == "Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez."
+
+
 def test_compare_models(course):
     printed = course.once(f"{LOCAL}/compare_models.py").stdout
     data = load_patients()
@@ -296,7 +305,7 @@ def test_compare_models_on_the_readers_own_table(course, tmp_path):
     [
         ("first_run.py", ["--gamma", "inf"], "« inf » : il faut un nombre entre 1e-06 et 100."),
         ("first_run.py", ["--gamma", "0,3"], "les décimales s'écrivent avec un point : 0.3"),
-        ("svm_sweep.py", ["--gamma", "--"], "« -- » n'est pas une valeur"),
+        ("svm_sweep.py", ["--gamma=--"], "« -- » n'est pas une valeur"),
         ("first_run.py", ["--experiment", ""], "il faut un nom de 1 à 250 caractères affichables"),
         ("svm_sweep.py", ["--C", "0"], "« 0 » : il faut un nombre entre 1e-06 et 1e+06."),
         ("compare_models.py", ["--csv", "absent.csv", "--target", "y"], "il n'y a pas de fichier à cet endroit"),

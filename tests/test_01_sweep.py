@@ -193,6 +193,7 @@ def test_a_sweep_stopped_by_ctrl_c_is_failed_then_finished(fresh_course):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_resume_sweep_killed_at_any_moment_finishes_when_started_again(fresh_course, seed):
+    fresh_course.run(f"{LOCAL}/first_run.py")  # le magasin est créé ; sa création coupée a son propre test
     resumed = started(fresh_course, "resume_sweep.py")
     time.sleep(random.Random(seed).uniform(6, 20))
     resumed.kill()

@@ -492,17 +492,9 @@ def assert_measured(course: Course) -> object:
     forests = [run for run in family if run.data.params.get("model") == "random_forest" and run.data.params["seed"] == "0"]
     assert len(forests) == 2 and hexes(forests[0]) == hexes(forests[1])
     # Rien de ce que MLflow note ne distingue le code retouché : mêmes étiquettes `mlflow.*`, un commit, des paramètres.
-    runs = {run.info.run_id: run for run in family}
-    sane, retouched = (
-        next(
-            run
-            for run in runs.values()
-            if run.data.params.get("model") == "elastic_net"
-            and run.data.tags["git.dirty"] == dirty
-            and run.data.tags["mlflow.project.entryPoint"] == "train"
-        )
-        for dirty in ("false", "true")
-    )
+    trains = [run for run in family if run.data.tags["mlflow.project.entryPoint"] == "train" and run.data.params["model"] == "elastic_net"]
+    retouched = next(run for run in trains if run.data.tags["git.dirty"] == "true")
+    sane = next(run for run in trains if run.data.tags["git.dirty"] == "false" and "mlflow.project.env" not in run.data.tags)
     own = [sorted(name for name in run.data.tags if name.startswith("mlflow.")) for run in (sane, retouched)]
     assert own[0] == own[1] and sane.data.params == retouched.data.params
     assert sane.data.tags["mlflow.source.git.commit"] == retouched.data.tags["mlflow.source.git.commit"]

@@ -312,16 +312,16 @@ def test_one_character_more_makes_check_fail_and_build_mends_it(fresh_course):
     assert re.fullmatch(r"01_tracking_supervised/local/first_run\.py:\d+ : `__file__` n'a pas de sens .*\n", ended.stderr)
 
 
-def type_function(script: Script, name: str):
-    """La fonction qu'un `type=` nomme : importée d'un module voisin, ou définie dans le script."""
+def type_functions(script: Script) -> dict[str, object]:
+    """Les fonctions que ses `type=` nomment : importées d'un module de la leçon, ou définies dans le script."""
+    used = {argument.function for argument in read_arguments(script.parameters()) if argument.type}
+    found = {"argparse": argparse}
     for node in [node for cell in script.code() for node in cell.tree.body]:
-        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
-            return getattr(import_module(node.module), name)
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            scope = {"argparse": argparse}
-            exec(ast.unparse(node), scope)
-            return scope[name]
-    raise LookupError(name)
+        if isinstance(node, ast.FunctionDef) and node.name in used:
+            exec(ast.unparse(node), found)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name: getattr(import_module(node.module), alias.name) for alias in node.names if alias.name in used}
+    return found
 
 
 def test_widgets_left_alone_give_the_defaults_of_the_script(cells):
@@ -330,10 +330,9 @@ def test_widgets_left_alone_give_the_defaults_of_the_script(cells):
         for name, script in read_lesson(ROOT / lesson).items():
             if not (parameters := script.parameters()) or not script.has("databricks"):
                 continue
-            used = {argument.function for argument in read_arguments(parameters) if argument.type}
-            known = {function: type_function(script, function) for function in used}
-            here, there = {"argparse": argparse, **known}, {"dbutils": SimpleNamespace(widgets=Widgets({})), **known}
-            unmarked = re.sub(r'default="[^"]*"(.*)  # databricks: (.*)', r"default=\2\1", parameters.text)
+            known = type_functions(script)
+            here, there = {**known}, {**known, "dbutils": SimpleNamespace(widgets=Widgets({}))}
+            unmarked = re.sub(r'default=(?:"[^"]*"|None)(.*)  # databricks: (.*)', r"default=\2\1", parameters.text)
             exec(unmarked.replace("parse_args()", "parse_args([])"), here)
             exec(next(cell for cell in cells[f"{lesson}/{name}"] if "dbutils.widgets.get(" in cell), there)
             assert repr(vars(here["args"])) == repr(vars(there["args"])), f"{lesson}/{name}"

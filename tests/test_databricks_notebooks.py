@@ -19,6 +19,7 @@ from course import SCRIPTS, Script
 from databricks_archive import read_archive
 from forms.archive import write_archive
 from mlflow import MlflowClient
+from recorded_runs import recorded
 from run_course import missing
 
 RUNTIME = "tests/databricks_runtime.py"
@@ -64,31 +65,6 @@ def run_notebook(course: Course, name: str, *widgets: str, cwd: Path | None = No
 
 def notebook_store(course: Course) -> str:
     return f"sqlite:///{course.root / 'notebooks.db'}"
-
-
-def is_duration(metric: str) -> bool:
-    return metric.endswith(("_seconds", "_ms"))
-
-
-def recorded(uri: str, known: set[str]) -> list:
-    """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, durées à part.
-
-    Ce qui désigne un run, un modèle, un instant ou un dossier temporaire diffère d'un magasin à l'autre, et devient `*`.
-    """
-    client = MlflowClient(uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = [run for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
-    known |= {run.info.run_id for run in found}
-
-    def neutral(text: str) -> str:
-        return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
-
-    def described(run) -> tuple:
-        parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
-        metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not is_duration(name))
-        return neutral(run.info.run_name), run.info.status, parameters, metrics
-
-    return sorted(map(described, found))
 
 
 SPARK = "svm_sweep_spark"  # a son propre test : avec deux ouvriers, deux recherches diffèrent
@@ -291,7 +267,12 @@ def test_a_notebook_speaks_the_protocol_of_databricks(both, tmp_path):
 # ------------------------------------------------------------------------------------------------- l'annexe Spark (leçon 1)
 
 SPARK_SCRIPT = "01_tracking_supervised/local/svm_sweep_spark.py"
-HIDING_PYSPARK = "import runpy, sys; sys.modules['pyspark'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+HIDING_PYSPARK = """
+import os, runpy, sys
+sys.modules['pyspark'] = None
+sys.path.insert(0, os.path.dirname(sys.argv[1]))  # ce que Python fait pour un script
+runpy.run_path(sys.argv[1], run_name='__main__')
+"""
 
 
 def test_without_spark_one_clear_line(course):

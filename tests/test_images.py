@@ -65,8 +65,9 @@ def test_picture_is_shown(picture):
     described = {link: alternative for alternative, link in IMAGE.findall(text)}
     assert f"Images/{picture.name}" in described, f"aucune page ne montre {picture.path}"
     assert len(described[f"Images/{picture.name}"]) >= 30
-    for step in picture.entry.get("steps", []):
-        assert re.sub(r"\s+", " ", step) in text, f"{picture.path} : « {step} » n'est pas dans la page"
+    steps = [re.sub(r"\s+", " ", step) for step in picture.entry.get("steps", [])]
+    assert [step for step in steps if step not in text] == [], f"{picture.path} : ces clics ne sont pas dans la page"
+    assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps), f"{picture.path} : clics dans le désordre"
 
 
 def test_no_picture_without_a_list():

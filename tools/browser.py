@@ -108,6 +108,14 @@ def fresh_page(browser: Browser, window: tuple[int, int] = WINDOW, memory: dict 
         context.close()
 
 
+@contextmanager
+def opened(browser: Browser, url: str, memory: dict | None) -> Iterator[Page]:
+    """Une page fraîche, déjà à l'adresse `url`."""
+    with fresh_page(browser, memory=memory) as page:
+        page.goto(url, wait_until="domcontentloaded")
+        yield page
+
+
 def step_one(browser: Browser, address: str) -> dict:
     """L'étape 1 du README, faite une fois : *Model training*, l'Assistant fermé ; et la fenêtre du registre, fermée aussi.
 

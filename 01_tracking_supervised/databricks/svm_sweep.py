@@ -38,7 +38,7 @@ import shlex
 from types import SimpleNamespace
 
 dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("C", "0.1 1 10 100 1000")  # plus C est grand, moins il tolère d'erreurs
+dbutils.widgets.text("C", "0.1 1.0 10.0 100.0 1000.0")  # plus C est grand, moins il tolère d'erreurs
 dbutils.widgets.text("gamma", "0.0001 0.001 0.003 0.01 0.03 0.1 0.3")  # plus gamma est grand, plus l'influence de chaque cas est courte
 
 if not dbutils.widgets.get("C").strip():
@@ -63,7 +63,7 @@ args = SimpleNamespace(
 
 X, y = known_patients()
 signature = infer_signature(X, y.to_numpy())
-grid = {"C": sorted(set(map(float, args.C))), "gamma": sorted(set(args.gamma))}
+grid = {"C": sorted(set(args.C)), "gamma": sorted(set(args.gamma))}
 couples = list(product(grid["C"], grid["gamma"]))
 
 mlflow.set_experiment(args.experiment)

@@ -6,6 +6,7 @@ Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de r
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from contextlib import nullcontext
@@ -59,6 +60,8 @@ def open_store() -> str:
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
+        if ours and "already exists" in str(error):
+            sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
         sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
     folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
     if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
@@ -119,13 +122,12 @@ def explain(kind, error, trace):
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return without_password((str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
-def without_password(uri: str) -> str:
-    """L'adresse du magasin, sans le nom et le mot de passe qu'elle contient peut-être."""
-    netloc = urlsplit(uri).netloc
-    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if netloc else uri
+def without_password(text: str) -> str:
+    """Le même texte, sans le nom ni le mot de passe que porte peut-être une adresse."""
+    return re.sub(r"://[^/\s@]*@", "://", text)
 
 
 sys.excepthook = explain

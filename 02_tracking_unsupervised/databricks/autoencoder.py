@@ -120,4 +120,4 @@ print(f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC **Ensuite** : [compare_representations]($./compare_representations)
+# MAGIC **Ensuite** : [checkpoints]($./checkpoints)

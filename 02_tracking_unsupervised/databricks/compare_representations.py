@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/compare_representations.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 2, script 3 : changer de regard avant de grouper
+# MAGIC # Leçon 2, script 4 : changer de regard avant de grouper
 # MAGIC
 # MAGIC **Question.** Le même K-Means retrouve-t-il mieux les chiffres à partir des pixels, des pixels standardisés (moyenne 0,
 # MAGIC écart type 1), d'une ACP de huit composantes ou du code de l'autoencodeur ?
@@ -141,3 +141,8 @@ for name, ari in scores.items():
 # MAGIC
 # MAGIC La silhouette préfère l'ACP, mais ne se compare que dans un même espace : jugés dans celui des pixels, les groupes de
 # MAGIC l'ACP ont 0.179, moins que les 0.182 des pixels. Quant à la graine de K-Means, en changer déplace l'ARI de 0.114.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [system_metrics]($./system_metrics)

@@ -94,7 +94,7 @@ print(f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : pert
 print(f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même taille {errors['pca_test_mse']:.4f}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.py")
+print("Ensuite : uv run 02_tracking_unsupervised/local/checkpoints.py")
 
 # %% [markdown]
 # ## À retenir

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Leçon 2, script 3 : changer de regard avant de grouper
+# # Leçon 2, script 4 : changer de regard avant de grouper
 #
 # **Question.** Le même K-Means retrouve-t-il mieux les chiffres à partir des pixels, des pixels standardisés (moyenne 0,
 # écart type 1), d'une ACP de huit composantes ou du code de l'autoencodeur ?
@@ -112,7 +112,7 @@ for name, ari in scores.items():
     print(f"{name} : ARI moyen {ari.mean():.3f}, de {ari.min():.3f} à {ari.max():.3f}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 02_tracking_unsupervised/local/measure_storage.py")
+print("Ensuite : uv run 02_tracking_unsupervised/local/system_metrics.py")
 
 # %% [markdown]
 # ## À retenir

@@ -1,6 +1,6 @@
 # databricks: non (il mesure un magasin SQLite local ; là-bas, le magasin est un service)
 # %% [markdown]
-# # Leçon 2, script 4 : ce que coûte un run
+# # Leçon 2, script 6 : ce que coûte un run
 #
 # **Question.** Où MLflow range-t-il ce que vous enregistrez, et à partir de combien de runs faut-il s'en soucier ?
 # Pronostic : quand le magasin passe de 100 à 10 000 runs, écrire un run de plus devient-il plus lent ? Et trouver le meilleur ?

@@ -1,6 +1,6 @@
 # databricks: non (la mesure porte sur Git et sur les environnements de votre machine)
 # %% [markdown]
-# # Leçon 3, script 4 : un run est-il reproductible, et à quel prix ?
+# # Leçon 3, script 6 : un run est-il reproductible, et à quel prix ?
 #
 # **Question.** On vous donne un run, et rien d'autre que ce que MLflow en a noté. Retrouverez-vous les mêmes métriques,
 # au bit près ? Les mêmes prédictions ? Notez un pronostic pour un modèle linéaire, une forêt, un réseau de neurones,

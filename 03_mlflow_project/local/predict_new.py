@@ -93,7 +93,7 @@ if truth is not None:
 print(f"Prédictions : artefact {written} du run {submitted.run_id}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 03_mlflow_project/local/measure_reproducibility.py")
+print("Ensuite : uv run 03_mlflow_project/local/model_from_code.py")
 
 # %% [markdown]
 # ## À retenir

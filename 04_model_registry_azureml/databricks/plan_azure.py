@@ -108,3 +108,8 @@ print("Chaque déploiement est une machine louée à l'heure, même sans requêt
 # MAGIC déploiement coûte tant qu'il existe, de l'ordre de 0.2 à 0.3 $ l'heure pour ce type de machine, au prix public de 2026, à
 # MAGIC vérifier pour votre région. Le registre reste le nôtre : sans les étiquettes `mlflow_version`, `mlflow_run_id` et `git_commit`,
 # MAGIC Azure ne connaîtrait que ses propres numéros.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [deploy_azure]($./deploy_azure)

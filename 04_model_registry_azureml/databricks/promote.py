@@ -171,4 +171,4 @@ for line in history_lines(client.get_registered_model(args.model).tags):
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC **Ensuite** : [deploy_azure]($./deploy_azure)
+# MAGIC **Ensuite** : [plan_azure]($./plan_azure)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 MARK = "# databricks:"
 HEADER = re.compile(r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?')
-LEFT_OUT = re.compile(r"# (?P<form>databricks): non \((?P<reason>.+)\)")
+FORMS = ("# databricks:", "# jupyter:")
+LEFT_OUT = re.compile(r"# (?P<form>databricks|jupyter): non \((?P<reason>.+)\)")
 
 
 class Refused(Exception):
@@ -111,7 +112,8 @@ class Script:
         return self.path.parents[1].name
 
     def has(self, form: str) -> bool:
-        return bool(self.cells) and form not in self.left_out
+        """`# databricks: non` écarte de toute forme de notebook, `# jupyter: non` de celle-là seulement."""
+        return bool(self.cells) and not {form, "databricks"} & self.left_out.keys()
 
     def code(self) -> list[Cell]:
         """Les cellules de code qu'un notebook garde."""
@@ -123,11 +125,11 @@ class Script:
 
 def read_script(path: Path) -> Script:
     lines, left_out = path.read_text(encoding="utf-8").split("\n"), {}
-    marked = list(takewhile(lambda line: line.startswith(MARK), lines))
+    marked = list(takewhile(lambda line: line.startswith(FORMS), lines))
     for number, line in enumerate(marked, start=1):
         found = LEFT_OUT.fullmatch(line)
         if not found:
-            raise Refused(f"{where(path, number)} : la raison manque : `{MARK} non (raison)`")
+            raise Refused(f"{where(path, number)} : la raison manque : `{line.partition(':')[0]}: non (raison)`")
         left_out[found["form"]] = found["reason"]
     starts = [number for number, line in enumerate(lines) if line.startswith("# %%")]
     if not starts:

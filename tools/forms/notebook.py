@@ -1,14 +1,13 @@
 """Le notebook Databricks d'un script : ses cellules, du Python ou une magie (`%md`, `%pip`, `%run`)."""
 
 import ast
-import re
 from pathlib import Path
 
 from course import SCRIPTS
 from forms.arguments import read_arguments
-from forms.cells import MARK, Cell, Refused, Script, read_lesson
-from forms.code import kept_code
+from forms.cells import Cell, Refused, Script, read_lesson
 from forms.contract import check, check_collisions, sibling_imports
+from forms.kept import kept_code, kept_markdown, useful_names
 from forms.requirements import requirements
 from forms.widgets import widgets_cell
 
@@ -34,8 +33,9 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     check_collisions(script, siblings)
     arguments = read_arguments(script.parameters()) if script.parameters() else []
     widgets = {argument.name for argument in arguments}
+    useful = useful_names(script, script.code()) | {argument.function for argument in arguments}
     note = f"<!-- Généré depuis local/{script.path.name} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
-    cells = [f"%md\n{note}\n{markdown(script.cells[0], widgets)}"]
+    cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], widgets)}"]
     if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
     done = set()
@@ -43,12 +43,12 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
         if cell.tag == "parameters":
             cells.append(widgets_cell(arguments))
         elif cell.kind == "markdown" and not cell.tag:
-            cells.append(f"%md\n{markdown(cell, widgets)}")
+            cells.append(f"%md\n{kept_markdown(cell, widgets)}")
         elif not cell.tag:
             modules = [node.module for node in cell.tree.body if isinstance(node, ast.ImportFrom) and node.module in siblings]
             cells += [f"%run ./{module}" for module in dict.fromkeys(modules) if module not in done]
             done |= set(modules)
-            cells += filter(None, [code(cell, script, siblings)])
+            cells += filter(None, [code(cell, useful, siblings)])
     if following := next_notebook(script, siblings):
         cells.append(f"%md\n**Ensuite** : [{following}]($./{following})")
     return cells
@@ -59,31 +59,11 @@ def is_module(script: Script, siblings: dict[str, Script]) -> bool:
     return any(script.name in sibling_imports(other, siblings) for other in siblings.values() if other.has(FORM))
 
 
-def markdown(cell: Cell, widgets: set[str]) -> str:
-    """Le texte d'une cellule Markdown, où `--max-depth` devient le widget `max_depth`."""
-
-    def widget(match: re.Match) -> str:
-        name = match[1].replace("-", "_")
-        return name if name in widgets else match[0]
-
-    lines = []
-    for number, line in enumerate(cell.lines, start=1):
-        if line.strip() and not re.match(r"#( |$)", line):
-            raise cell.refused(number, "une ligne de cellule Markdown commence par `# `")
-        if line.startswith(MARK):
-            raise cell.refused(number, f"`{MARK}` dans du Markdown")
-        for target in re.findall(r"\[[^\]]*\]\(([^)\s]+)", line):
-            if not re.match(r"(https?:|mailto:|#)", target):
-                raise cell.refused(number, f"le lien {target} ne mène nulle part dans un notebook : donnez une adresse complète")
-        lines.append(re.sub(r"--([A-Za-z][\w-]*)", widget, line.removeprefix("#").removeprefix(" ").rstrip()))
-    return "\n".join(lines).strip("\n")
-
-
-def code(cell: Cell, script: Script, siblings: dict[str, Script]) -> str:
+def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
     for number, line in enumerate(cell.lines, start=1):
         if line.startswith(("# COMMAND ----------", "# MAGIC", "# DBTITLE")):
             raise cell.refused(number, "cette ligne a un sens pour Databricks : écrivez-la autrement")
-    return kept_code(cell, script, without=siblings.keys())
+    return kept_code(cell, useful, without=siblings.keys())
 
 
 def next_notebook(script: Script, siblings: dict[str, Script]) -> str | None:
