@@ -12,6 +12,7 @@ import pytest
 from conftest import last_cell
 from lesson_02 import AUTOENCODER, CHECKPOINTS, SYSTEM, X, by_step, history, in_text, is_fully_described, named, y
 from mlflow.entities import LoggedModelStatus
+from sklearn.cluster import KMeans
 from sklearn.metrics import mean_squared_error
 
 # ------------------------------------------------------------------------------------------------------------- checkpoints
@@ -29,7 +30,7 @@ def saved(course):
 
 
 def metrics_of(model) -> dict[str, float]:
-    return {metric.key: metric.value for metric in model.metrics}
+    return {metric.key: metric.value for metric in model.metrics or []}
 
 
 def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(course, saved):
@@ -77,14 +78,16 @@ def test_checkpoints_announce_what_was_found(course, saved):
     assert history(course, returned, "val_loss")[int(best) - 1] == valid[int(best)]
 
 
-def test_without_model_id_the_losses_stay_with_the_run(course, saved):
+def test_without_model_id_the_step_links_and_without_step_nothing_does(course, saved):
     client = course.client()
     experiment = client.create_experiment("sans model_id", artifact_location=(course.root / "sans model_id").as_uri())
-    with mlflow.start_run(experiment_id=experiment) as run:
-        model = mlflow.initialize_logged_model(name="checkpoint")
-        mlflow.log_metrics({"val_loss": 0.5}, step=5)
-    assert client.get_run(run.info.run_id).data.metrics == {"val_loss": 0.5}
-    assert not client.get_logged_model(model.model_id).metrics
+    model, found = KMeans(2, n_init=1).fit(X), {}
+    for name, step in (("même step", 5), ("sans step", 0)):
+        with mlflow.start_run(experiment_id=experiment):
+            logged = mlflow.sklearn.log_model(model, name="checkpoint", step=step, pip_requirements=["scikit-learn"])
+            mlflow.log_metrics({"val_loss": 0.5}, step=5)
+        found[name] = metrics_of(client.get_logged_model(logged.model_id))
+    assert found == {"même step": {"val_loss": 0.5}, "sans step": {}}
 
 
 def test_no_checkpoint_before_the_end_is_said_in_one_line(course, saved):
