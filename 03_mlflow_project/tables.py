@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lire votre tableau
+# # Lire votre tableau, et le préparer
 #
 # Même fichier dans chaque leçon qui lit un CSV : un test y veille.
 
@@ -10,6 +10,10 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 SPACES = " \u00a0\u202f\u2009"  # ce qui sépare les milliers en français
 GROUPED = rf"[+-]?\d{{1,3}}(?:[{SPACES}]\d{{3}})+(?:[.,]\d+)?"  # 1 234 567,5
@@ -93,3 +97,16 @@ def read_numbers(column: pd.Series) -> tuple[pd.Series | None, str]:
 def some(names: list[str], most: int = 12) -> str:
     """Les premiers noms, et combien il en reste."""
     return ", ".join(names[:most]) + (f" et {len(names) - most} autres" if len(names) > most else "")
+
+
+# %%
+def prepare_columns(X: pd.DataFrame) -> ColumnTransformer:
+    """L'étape d'un `Pipeline` qui prépare les colonnes de `X`, forme (n, d) ; non apprise, `X` n'est lu que pour ses colonnes.
+
+    Nombres : valeurs manquantes remplacées par la médiane, puis mise à l'échelle. Textes : une colonne 0/1 par valeur.
+    """
+    numbers = X.select_dtypes("number").columns.tolist()
+    words = X.columns.difference(numbers, sort=False).tolist()
+    scale = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    return make_column_transformer((scale, numbers), (encode, words))

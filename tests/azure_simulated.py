@@ -72,7 +72,11 @@ class Azure:
             file.write_bytes(body)
             return 201, {"ETag": '"1"', "Last-Modified": "Sat, 01 Jan 2028 00:00:00 GMT"}, ""
         if request.method == "GET" and "comp=list" in query:
-            return 200, {"Content-Type": "application/xml"}, '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>'
+            return (
+                200,
+                {"Content-Type": "application/xml"},
+                '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>',
+            )
         return (200 if file.is_file() else 404), {"ETag": '"1"'}, ""
 
     # --- le plan de gestion
@@ -88,13 +92,23 @@ class Azure:
             return 200, {}, {"primaryKey": KEY, "secondaryKey": KEY}
         if name == "startPendingUpload":
             container = f"{STORAGE}/uploads-{len(self.journal)}"
-            reference = {"blobUri": container, "credential": {"credentialType": "SAS", "sasUri": f"{container}?sig=simule"}, "storageAccountArmId": "/simule"}
-            return 200, {}, {"blobReferenceForConsumption": reference, "pendingUploadId": "1", "pendingUploadType": "TemporaryBlobReference"}
+            reference = {
+                "blobUri": container,
+                "credential": {"credentialType": "SAS", "sasUri": f"{container}?sig=simule"},
+                "storageAccountArmId": "/simule",
+            }
+            return (
+                200,
+                {},
+                {"blobReferenceForConsumption": reference, "pendingUploadId": "1", "pendingUploadType": "TemporaryBlobReference"},
+            )
         if method == "DELETE":
             gone = [each for each in self.resources if each.startswith(path)]
             for each in gone:
                 del self.resources[each]
-            return (202, {"Azure-AsyncOperation": f"https://management.azure.com/operations/{name}"}, {}) if gone else (404, {}, missing(name))
+            return (
+                (202, {"Azure-AsyncOperation": f"https://management.azure.com/operations/{name}"}, {}) if gone else (404, {}, missing(name))
+            )
         if method == "PUT":
             properties = {**(body or {}).get("properties", {}), "provisioningState": "Succeeded"}
             reply = {**(body or {}), "id": path, "name": name, "type": "simulated", "properties": properties}
@@ -119,7 +133,13 @@ class Azure:
         if path in self.resources:
             return 200, {}, self.resources[path]
         if kind == "workspaces":
-            workspace = {"id": path, "name": name, "type": "simulated", "location": "francecentral", "properties": {"provisioningState": "Succeeded"}}
+            workspace = {
+                "id": path,
+                "name": name,
+                "type": "simulated",
+                "location": "francecentral",
+                "properties": {"provisioningState": "Succeeded"},
+            }
             return 200, {}, workspace
         if name == "workspaceblobstore":
             store = {"datastoreType": "AzureBlob", "accountName": "simulated", "containerName": "store", "isDefault": True,
@@ -133,7 +153,9 @@ class Azure:
 
         def uploaded(asset: str) -> Path:
             uri = self.resources[asset]["properties"].get("modelUri") or self.resources[asset]["properties"]["codeUri"]
-            return self.folder / re.sub(r".*blob.core.windows.net/|.*/datastores/workspaceblobstore/paths/", "store/" if "/paths/" in uri else "", uri)
+            return self.folder / re.sub(
+                r".*blob.core.windows.net/|.*/datastores/workspaceblobstore/paths/", "store/" if "/paths/" in uri else "", uri
+            )
 
         if name in self.servers:
             return

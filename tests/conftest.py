@@ -65,7 +65,9 @@ class Course:
         )  # fmt: skip
         assert "Traceback" not in ended.stderr, ended.stderr
         if not fails:
-            assert (ended.returncode, ended.stderr.strip()) == (0, ""), f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            assert (ended.returncode, ended.stderr.strip()) == (0, ""), (
+                f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            )
         return ended
 
     def once(self, script: str, *arguments):
@@ -129,6 +131,11 @@ def running(command: list[str], cwd: Path, wait_for: str | None = None, seconds:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue  # déjà fini, ou trop lent : le signal suivant s'en charge
         process.wait(10)
+
+
+def hears_ctrl_c() -> dict:
+    """Les arguments de `Popen` pour qu'un programme entende SIGINT, même si celui qui teste l'ignore (tâche d'arrière-plan)."""
+    return {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
 
 
 def free_port() -> int:

@@ -2,7 +2,11 @@
 
 Requête : `{"input_data": {"columns": [...], "index": [...], "data": [[...]]}}`, où `index` est facultatif.
 Réponse 200 : `{"predictions": [...], "model_id": "m-..."}`, qui dit quel modèle a répondu.
-Réponse 400 : `{"message": "..."}`, pour tout ce qu'un client peut mal faire ; 500 ne reste que pour nos propres fautes.
+Réponse 400 : `{"message": "..."}`, pour tout corps arrivé jusqu'ici que le modèle ne peut servir, clés JSON en double comprises.
+
+Ce qui n'arrive pas jusqu'ici est l'affaire du serveur d'Azure : il répond 500 à un envoi par morceaux (*chunked*) mal formé ; du
+type « formulaire », celui de `curl -d`, il ne nous passe pas le corps (ajoutez `-H 'Content-Type: application/json'`) ; et un
+client qui n'achève pas sa requête occupe son seul processus : les autres attendent.
 """
 
 import json
@@ -21,12 +25,19 @@ def init():
     columns = model.metadata.get_input_schema().input_names()
 
 
+def no_duplicates(pairs: list[tuple[str, object]]) -> dict:
+    """Un objet JSON ; lève `ValueError` si une clé y est deux fois : json n'en garderait que la dernière, sans un mot."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("clé en double")
+    return dict(pairs)
+
+
 def read_table(text: str) -> pd.DataFrame:
     """Les vins de la requête, colonnes dans l'ordre du modèle. Lève `ValueError`, en une phrase, si elle est mauvaise."""
     try:
-        body = json.loads(text)
+        body = json.loads(text, object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError):
-        raise ValueError("Le corps n'est pas du JSON lisible.") from None
+        raise ValueError("Le corps n'est pas du JSON lisible, de type application/json, sans clé en double.") from None
     table = body.get("input_data") if isinstance(body, dict) else None
     if not isinstance(table, dict) or not isinstance(table.get("data"), list) or not isinstance(table.get("columns"), list):
         raise ValueError('Il faut {"input_data": {"columns": [...], "data": [[...]]}}.')

@@ -1,147 +1,159 @@
 # databricks: non (elle rejoue le code de votre dépôt Git, commit par commit)
 # %% [markdown]
-# # Leçon 4, script 6 : d'où vient cette prédiction ?
+# # Leçon 4, script 7 : d'où vient cette prédiction ?
 #
 # **Question.** D'une réponse du service, retrouve-t-on le modèle, le run, le code, les données ? Et est-ce vrai ?
 #
-# Pronostiquez : parmi paramètre, métrique, étiquette, description, alias et suppression, où l'ancienne valeur se perd-elle ?
+# Pronostiquez : si le code a été modifié sans `git commit` avant l'entraînement, qui s'en aperçoit ?
 
-# %% [markdown] tags=["local"]
+# %% [markdown]
 # ```
 # uv run 04_model_registry_azureml/local/measure_traceability.py
 # ```
 #
-# Une à deux minutes. Rien n'est abîmé dans votre magasin : les dégâts sont faits dans un magasin à jeter.
+# Trente secondes. Rien n'est abîmé dans votre magasin : les dégâts sont faits dans un magasin à jeter.
+
+# %%
+from store import ROOT, open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
+import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib.pyplot as plt
 import mlflow
-from mlflow import MlflowClient
+from mlflow import MlflowClient, MlflowException
 
-from damages import history, throwaway_store, train_on_a_dirty_tree
-from store import ROOT, open_store
-from tracing import LINKS, Prediction, Tracer
-from transparency import transparency
-from wines import load_wines, source_url, version_of
+from damages import DAMAGES, one_value_changed, train_on_a_dirty_tree
+from evidence import LINKS, all_installed, broken, commit_time, in_order, links_figure, replayed_metrics
+from options import short_text
+from wines import cross_validated, load_wines, source_url
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Vérifie, maillon par maillon, d'où viennent des prédictions.")
-parser.add_argument("--experiment", default="measurements")  # databricks: "/Shared/measurements"
-parser.add_argument("--model", default="wine_cultivars")  # databricks: "main.default.wine_cultivars"
+parser.add_argument("--experiment", type=short_text, default="measurements")
+parser.add_argument("--model", type=short_text, default="wine_cultivars")
 args = parser.parse_args()
 
 # %%
-open_store()
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 client = MlflowClient()
 wines = load_wines()
-aliases = ("champion", "previous", "outsider")
-versions = [version_of(client, args.model, alias) for alias in aliases]
-
-# %% [markdown]
-# ## Des prédictions, telles qu'un service les rend
-#
-# Cinq vins, trois versions. De la réponse, on ne garde que ce que `score.py` envoie : le cultivar et `model_id`.
-
-# %%
-def predict(model_uri: str, count: int) -> list[Prediction]:
-    """Le cultivar des `count` premiers vins du test, par ce modèle."""
-    model, now = mlflow.pyfunc.load_model(model_uri), int(time.time() * 1000)
-    rows = [wines.X_test.iloc[[position]] for position in range(count)]
-    return [Prediction(row, model.predict(row)[0], model.metadata.model_id, now) for row in rows]
-
-
-predictions = [each for version in versions for each in predict(f"models:/{args.model}/{version.version}", 5)]
+asked = wines.X_test.head(5)
 
 # %% [markdown]
 # ## Remonter, et vérifier
 #
-# Un maillon ne compte que s'il se retrouve et se vérifie : le modèle refait la prédiction, l'empreinte des données est
-# recalculée, les métriques aussi, une fois avec le modèle et une fois avec le code du commit ; les versions demandées
-# sont celles installées ; les dates se suivent.
+# Tout part de `model_id`, que `score.py` met dans sa réponse. Un maillon ne compte que s'il se retrouve et se vérifie : le modèle
+# refait la prédiction ; l'empreinte des données est recalculée ; les métriques aussi, une fois avec le modèle, une fois avec le
+# code du commit ; les versions demandées sont celles installées ; les dates se suivent. L'auteur n'est que recoupé.
+
 
 # %%
-tracer = Tracer(client, wines.X_train, wines.y_train, ROOT)
-traces = [tracer.trace(prediction) for prediction in predictions]
-links = {link: sum(trace[link] for trace in traces) / len(traces) for link in LINKS}
+def trace(client: MlflowClient, answer: dict, X, repository: Path) -> dict[str, bool]:
+    """Pour chaque maillon de `LINKS`, s'il se retrouve et se vérifie ; `X` : les mesures des vins d'apprentissage."""
+    found = dict.fromkeys(LINKS, False)
+    try:
+        model = client.get_logged_model(answer["model_id"])
+    except MlflowException:
+        return found
+    loaded = mlflow.sklearn.load_model(model.artifact_location)
+    found["model"] = loaded.predict(asked).tolist() == answer["predictions"]
+    registered = json.loads(model.tags.get("mlflow.modelVersions", "[]"))
+    versions = [client.get_model_version(each["name"], each["version"]) for each in registered]
+    files = [client.get_model_version_download_uri(each.name, each.version) for each in versions]
+    found["version"] = files != [] and set(files) == {model.artifact_location}
+    found["environment"] = all_installed(mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt"))
+    if not model.source_run_id:
+        return found
+
+    run = client.get_run(model.source_run_id)
+    found["run"] = model.model_id in [each.model_id for each in run.outputs.model_outputs]
+    found["author"] = run.data.tags["mlflow.user"] == model.tags["mlflow.user"]
+    found["parameters"] = {name: str(value) for name, value in loaded[-1].get_params().items()}.items() <= run.data.params.items()
+    dataset = mlflow.data.from_pandas(X.assign(cultivar=wines.y_train), targets="cultivar")
+    found["data"] = [each.dataset.digest for each in run.inputs.dataset_inputs] == [dataset.digest]
+    metrics = {name: value for name, value in run.data.metrics.items() if name.startswith("cv_")}
+    found["metrics"] = cross_validated(loaded, X, wines.y_train) == metrics
+    commit = run.data.tags.get("mlflow.source.git.commit", "")
+    found["commit"] = replayed_metrics(repository, commit).get(run.data.params["family"]) == metrics
+    since = [commit_time(repository, commit), run.info.start_time, model.creation_timestamp]
+    found["time"] = in_order([*since, *(each.creation_timestamp for each in versions), answer["time"]])
+    return found
+
+
+def answer_of(model_uri: str) -> dict:
+    """Ce qu'un service répond pour cinq vins, comme `score.py`, et l'heure."""
+    model = mlflow.pyfunc.load_model(model_uri)
+    return {"predictions": model.predict(asked).tolist(), "model_id": model.metadata.model_id, "time": int(time.time() * 1000)}
+
+
+# %% [markdown]
+# ## Vos modèles : les trois versions qui portent un alias
+
+# %%
+try:
+    aliases = client.get_registered_model(args.model).aliases
+except MlflowException:
+    raise SystemExit("Aucun modèle inscrit. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py") from None
+answers, traces = [], []
+for version in sorted(set(aliases.values()), key=int):
+    answers.append(answer_of(f"models:/{args.model}/{version}"))
+    traces.append(trace(client, answers[-1], wines.X_train, ROOT))
+    print(f"version {version}, {len(asked)} prédictions : maillons rompus, {broken(traces[-1])}")
+links = {link: sum(each[link] for each in traces) / len(traces) for link in LINKS}
 true_share = sum(links.values()) / len(links)
-print(f"Maillons retrouvés et vrais : {true_share:.0%} ({len(predictions)} prédictions, {len(LINKS)} maillons).")
-if broken := [link for link, share in links.items() if share < 1]:
-    print(f"  manquent ou mentent : {', '.join(broken)}")
+print(f"Maillons retrouvés et vrais : {100 * true_share:.0f} % ({len(asked) * len(answers)} prédictions, {len(LINKS)} maillons).")
 
 # %% [markdown]
-# ## Votre magasin est-il transparent ?
-#
-# Pour chaque expérience, la part des runs qui ont une description, un jeu de données, un commit, un auteur ; et, des runs
-# qui ont un modèle, la part de ceux dont le modèle a une signature.
+# ## Des dégâts, et ce que la mesure en remarque
 
 # %%
-shares = transparency(client)
-print(shares.to_string(float_format=lambda share: f"{share:.0%}", na_rep="-"))
-
-# %% [markdown]
-# ## Ce qui se perd, et ce que la mesure remarque
-
-# %%
-with TemporaryDirectory(ignore_cleanup_errors=True) as folder, throwaway_store(Path(folder)) as throwaway:
-    kept = history(throwaway)
-    repository, dirty, orphan = train_on_a_dirty_tree(Path(folder), Path(__file__).resolve().parent)
-    suspect = Tracer(throwaway, wines.X_train, wines.y_train, repository)
-    damages = {"dirty tree": suspect.trace(predict(f"models:/{dirty}", 1)[0]), "no run": suspect.trace(predict(f"models:/{orphan}", 1)[0])}
-changed = wines.X_train.copy()
-changed.iloc[0, 0] += 0.01  # 0.01 degré d'alcool, sur un vin
-damages["one value changed"] = Tracer(client, changed, wines.y_train, ROOT).trace(predictions[0])
-print("L'ancienne valeur se retrouve pour :", ", ".join(name for name, found in kept.items() if found))
-print("Elle est perdue pour :", ", ".join(name for name, found in kept.items() if not found))
-for name, trace in damages.items():
-    print(f"Dégât « {name} », maillons rompus : {', '.join(link for link in LINKS if not trace[link]) or 'aucun'}")
+first = answers[0]
+damages = {
+    "changed_answer": trace(client, {**first, "predictions": ["cultivar_9"] * 5}, wines.X_train, ROOT),
+    "false_time": trace(client, {**first, "time": 0}, wines.X_train, ROOT),
+    "one_value_changed": trace(client, first, one_value_changed(wines.X_train), ROOT),
+}
+with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    store = f"sqlite:///{Path(folder).as_posix()}/throwaway.db"
+    repository, dirty, orphan = train_on_a_dirty_tree(Path(folder), Path(__file__).parent, store)
+    throwaway = MlflowClient(store)
+    for name, model_id in {"dirty_tree": dirty, "no_run": orphan}.items():
+        answer = answer_of(throwaway.get_logged_model(model_id).artifact_location)
+        damages[name] = trace(throwaway, answer, wines.X_train, repository)
+for name, found in damages.items():
+    print(f"Dégât « {DAMAGES[name]} », maillons rompus : {broken(found)}")
 
 # %%
 mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="traceability", description="Leçon 4 : maillons vrais, transparence des runs, historique, dégâts remarqués."):
-    mlflow.log_params({"model": args.model, "predictions": len(predictions)})
+with mlflow.start_run(run_name="traceability", description="Leçon 4 : maillons vrais, et maillons que des dégâts rompent."):
+    mlflow.log_params({"model": args.model, "predictions": len(asked) * len(answers)})
     mlflow.log_metric("links_true_share", true_share)
     mlflow.log_metrics({f"link_{link}": share for link, share in links.items()})
-    mlflow.log_metrics({f"transparency_{name.replace(' ', '_')}": share for name, share in shares.loc["toutes"].dropna().items()})
-    mlflow.log_metrics({f"kept_{name.replace(' ', '_')}": float(found) for name, found in kept.items()})
-    mlflow.log_metrics({f"broken_by_{name.replace(' ', '_')}": len(LINKS) - sum(trace.values()) for name, trace in damages.items()})
-    mlflow.log_input(mlflow.data.from_pandas(wines.X_test.head(5), source=source_url, name="wine_recognition_asked"))
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    rows = {"vos modèles": links, **damages}
-    axes.imshow([[float(row[link]) for link in LINKS] for row in rows.values()], cmap="RdYlGn", vmin=-0.3, vmax=1.3, aspect="auto")
-    for line, row in enumerate(rows.values()):
-        for column, link in enumerate(LINKS):
-            axes.text(column, line, f"{row[link]:.0%}" if line == 0 else "oui" if row[link] else "non", ha="center", va="center")
-    axes.set(xticks=range(len(LINKS)), yticks=range(len(rows)), yticklabels=list(rows), title="Maillons retrouvés et vrais")
-    axes.set_xticklabels(LINKS, rotation=45, ha="right")
-    mlflow.log_figure(figure, "links.png")
-    plt.close(figure)
+    mlflow.log_metrics({f"broken_by_{name}": len(LINKS) - sum(found.values()) for name, found in damages.items()})
+    mlflow.log_input(mlflow.data.from_pandas(asked, source=source_url, name="wine_recognition_asked"))
+    mlflow.log_figure(links_figure({"vos modèles": links, **{DAMAGES[name]: found for name, found in damages.items()}}), "links.png")
+print(f"La figure et les chiffres sont dans l'expérience {args.experiment} du magasin : uv run mlflow ui")
 
 # %% tags=["local"]
-print("La figure et les chiffres sont dans l'expérience", args.experiment, "du magasin : uv run mlflow ui")
+print("Ensuite : uv run 04_model_registry_azureml/local/measure_history.py")
 
 # %% [markdown]
 # ## À retenir
 #
-# Sur un clone Git, 10 maillons sur 10 se retrouvent et sont vrais pour 15 prédictions sur 15. Cela tient à ce que
-# register_models.py a enregistré et à ce que `score.py` rend : sans `model_id` dans la réponse, rien ne commence.
+# Sur un clone Git, les 10 maillons se retrouvent et sont vrais pour 15 prédictions sur 15. Sans `model_id` dans la réponse,
+# rien ne commence : un modèle inconnu, et aucun maillon ne tient.
 #
 # | dégât | maillons rompus |
 # |---|---|
-# | dirty tree | commit |
-# | no run | run, commit, data, parameters, metrics, author, time |
-# | one value changed | data |
+# | une réponse changée | modèle |
+# | une heure fausse | dates |
+# | un vin changé | données |
+# | du code non validé | commit |
+# | pas de run | run, commit, données, paramètres, métriques, auteur, dates |
 #
-# MLflow note le commit sans dire que l'arbre était modifié : seul le rejeu le voit. Un vin changé d'un centième de degré
-# ne déplace aucune métrique : seule l'empreinte le voit.
-#
-# | ancienne valeur | où |
-# |---|---|
-# | retrouvée | parameter, metric, run deletion |
-# | perdue | tag, description, alias, version deletion |
-#
-# Ce qui se perd et qui compte s'écrit donc à part : c'est le rôle des étiquettes `history_<date>` de promote.py.
+# MLflow note le commit sans dire que le code était modifié : c'est le rejeu qui le voit. Un vin changé d'un centième de degré ne
+# déplace aucune métrique : c'est l'empreinte qui le voit.

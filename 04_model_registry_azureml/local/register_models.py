@@ -10,13 +10,15 @@
 # uv run 04_model_registry_azureml/local/register_models.py
 # ```
 #
-# Quinze secondes.
+# Dix secondes.
+
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
 import io
 from contextlib import redirect_stderr
-from datetime import UTC, datetime
 
 import matplotlib.pyplot as plt
 import mlflow
@@ -25,32 +27,36 @@ from mlflow.models import infer_signature
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import cross_val_predict
 
-from wines import candidates, cross_validated, load_wines, source_url, trusted_types
+from holders import history_entry, history_lines
+from options import short_text
+from wines import candidates, cross_validated, load_wines, requirements, source_url, trusted_types
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Entraîne trois modèles et les inscrit au registre sous un même nom.")
-parser.add_argument("--experiment", default="04_model_registry_azureml")  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument("--model", default="wine_cultivars")  # databricks: "main.default.wine_cultivars"
+parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")  # databricks: "/Shared/04_model_registry_azureml"
+parser.add_argument(
+    "--model",
+    type=short_text,
+    default="wine_cultivars",  # databricks: "workspace.default.wine_cultivars"
+    help="nom du modèle inscrit ; dans Unity Catalog, catalogue.schéma.nom, d'un schéma où vous pouvez écrire",
+)
 args = parser.parse_args()
 
 # %% tags=["local"]
-from store import open_store
-
-open_store()
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Un nom, des versions
 #
 # Chaque modèle est d'abord enregistré par un run, puis inscrit : le registre lui donne un numéro de version, qui ne change
-# plus. Un *alias* est un nom qui se déplace d'une version à l'autre. L'arbre de décision devient `@champion`, la forêt
-# `@challenger`, et la régression logistique, `@outsider`, attend son tour.
+# plus. Ici, inscrire ne copie aucun fichier, la version renvoie à ceux du run ; Unity Catalog, lui, les copie.
+# Relancé, ce script ajoute trois versions aux précédentes.
 
 # %%
 wines = load_wines()
 dataset = mlflow.data.from_pandas(
     wines.X_train.assign(cultivar=wines.y_train), source=source_url, name="wine_recognition_train", targets="cultivar"
 )
-aliases = {"decision_tree": "champion", "random_forest": "challenger", "logistic_regression": "outsider"}
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
@@ -74,8 +80,8 @@ for name, model in candidates().items():
             name=name,
             signature=infer_signature(wines.X_train, wines.y_train),
             input_example=wines.X_train.head(3),
-            pip_requirements=mlflow.sklearn.get_default_pip_requirements() + ["skops"],
-            serialization_format="skops",  # un fichier de données, pas un pickle qui exécute ce qu'il contient
+            pip_requirements=requirements,
+            serialization_format="skops",  # au rechargement, aucun code ne s'exécute hors des types déclarés
             skops_trusted_types=trusted_types,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
@@ -83,22 +89,29 @@ for name, model in candidates().items():
     client.update_model_version(args.model, version, f"{name} : exactitude {metrics['cv_accuracy']:.3f} en validation croisée.")
     client.set_model_version_tag(args.model, version, "family", name)
     versions[name] = version
-    print(f"version {version} : {name:<20} @{aliases[name]:<10} exactitude {metrics['cv_accuracy']:.3f}")
+    print(f"version {version} : {name:<20} exactitude {metrics['cv_accuracy']:.3f}")
 
 # %% [markdown]
-# ## Les alias, et qui les portait
+# ## Les alias, et qui les porte
 #
-# Tant que rien n'est comparé, le champion est l'arbre. Relancé, ce script ajoute trois versions et reprend l'histoire là.
+# Un *alias* est un nom qui se déplace d'une version à l'autre : la forêt devient `@challenger`, la régression logistique
+# `@outsider`. `@champion`, la version en service, n'est donné à l'arbre que si personne ne l'a : seule une comparaison
+# (promote.py) l'enlève à qui le porte.
 
 # %%
-client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : @champion.")
-for name, alias in aliases.items():
-    client.set_registered_model_alias(args.model, alias, versions[name])
-if "previous" in client.get_registered_model(args.model).aliases:
-    client.delete_registered_model_alias(args.model, "previous")
-now = datetime.now(UTC)
-line = f"{now:%Y-%m-%d %H:%M:%S} UTC, @champion : {versions['decision_tree']}, inscrit par register_models"
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", line)
+client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : l'alias champion.")
+client.set_registered_model_alias(args.model, "challenger", versions["random_forest"])
+client.set_registered_model_alias(args.model, "outsider", versions["logistic_regression"])
+if "champion" in client.get_registered_model(args.model).aliases:
+    print("@champion était déjà donné : il reste où il est, les nouvelles versions sont candidates.")
+else:
+    client.set_registered_model_alias(args.model, "champion", versions["decision_tree"])
+
+registered = client.get_registered_model(args.model)
+print("Alias : " + ", ".join(f"@{alias} version {version}" for alias, version in sorted(registered.aliases.items())))
+if not history_lines(registered.tags):  # écrite en dernier : un lancement tué plus tôt n'a rien raconté
+    key, line = history_entry(registered.aliases["champion"], "inscrit par register_models")
+    client.set_registered_model_tag(args.model, key, line)
 
 # %% [markdown] tags=["local"]
 # ## Renommer, supprimer
@@ -108,14 +121,17 @@ client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", l
 
 # %% tags=["local"]
 draft, renamed = f"{args.model}_draft", f"{args.model}_renamed"
+for left in client.search_registered_models(f"name LIKE '{args.model}_%'"):
+    if left.name in (draft, renamed):  # un lancement interrompu l'a laissé
+        client.delete_registered_model(left.name)
 client.create_registered_model(draft)
 for name in ("decision_tree", "random_forest"):
     client.create_model_version(draft, client.get_model_version(args.model, versions[name]).source)
 client.rename_registered_model(draft, renamed)
 client.delete_model_version(renamed, "1")
-left = [version.version for version in client.search_model_versions(f"name = '{renamed}'")]
+remaining = client.search_model_versions(f"name = '{renamed}'")
 client.delete_registered_model(renamed)
-print(f"{renamed} : version 1 supprimée, reste la {left[0]} ; puis le nom entier, supprimé aussi.")
+print(f"{renamed} : version 1 supprimée, reste la {remaining[0].version} ; puis le nom entier, supprimé aussi.")
 
 # %% tags=["local"]
 print("À voir : uv run mlflow ui, puis http://127.0.0.1:5000/#/models?workflowType=machine_learning")

@@ -21,7 +21,8 @@ class Router:
 
     `key` : la clé attendue dans `Authorization: Bearer ...`. `seed` : graine du tirage, pour des comptes qui se rejouent.
     Ce que le routeur répond lui-même, en JSON : 401 sans la bonne clé, 404 pour un déploiement inconnu, 503 si celui qui
-    est choisi ne répond pas ou si aucun ne reçoit de trafic. Tout le reste vient du déploiement.
+    est choisi ne répond pas ou si aucun ne reçoit de trafic. En texte, par aiohttp : 400 si ce n'est pas du HTTP, 404 pour un
+    autre chemin que `/score`, 405 pour une autre méthode que POST, 413 au-delà de 1 Mio. Le reste vient du déploiement.
     """
 
     def __init__(self, key: str, seed: int | None = None):
@@ -55,7 +56,8 @@ class Router:
             name = self._random.choices(list(self.traffic), list(self.traffic.values()))[0]
         if name not in self.deployments:
             return refusal(404, f"déploiement inconnu : {name}")
-        body, headers = await request.read(), {"Content-Type": request.headers.get("Content-Type", "application/json")}
+        body = await request.read()
+        headers = {name: request.headers[name] for name in ("Content-Type", "Content-Encoding") if name in request.headers}
         try:
             async with self._session.post(f"{self.deployments[name]}/score", data=body, headers=headers) as answer:
                 return web.Response(
@@ -68,7 +70,7 @@ class Router:
         self._session = ClientSession(timeout=ClientTimeout(total=30))
         app = web.Application()
         app.router.add_post("/score", self.score)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, auto_decompress=False)  # le corps passe tel quel, compressé ou non
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

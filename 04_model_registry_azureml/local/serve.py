@@ -6,12 +6,15 @@
 #
 # Notez votre pronostic, et un second : que répond-il à une requête où manque une colonne ?
 
-# %% [markdown] tags=["local"]
+# %% [markdown]
 # ```
 # uv run 04_model_registry_azureml/local/serve.py
 # ```
 #
-# Quarante secondes : le service démarre deux fois.
+# Trente secondes : le service démarre deux fois.
+
+# %%
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
@@ -20,15 +23,16 @@ import sys
 
 import mlflow
 import requests
-from mlflow import MlflowClient
+from mlflow import MlflowClient, MlflowException
 
+from holders import other_alias
+from options import short_text
 from servers import free_port, running
-from store import open_store
-from wines import load_wines, version_of
+from wines import load_wines
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Sert le champion par REST et par lot, et compare les deux au modèle.")
-parser.add_argument("--model", default="wine_cultivars", help="nom du modèle inscrit")
+parser.add_argument("--model", type=short_text, default="wine_cultivars", help="nom du modèle inscrit")
 args = parser.parse_args()
 
 # %%
@@ -37,35 +41,45 @@ os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même mag
 # %% [markdown]
 # ## Deux versions, un alias
 #
-# `@live` est l'alias de cette démonstration : il part de `@champion`, et le vrai `@champion` ne bouge pas.
+# `@live` est l'alias de cette démonstration : il part de `@champion`, et le vrai `@champion` ne bouge pas. En face, la
+# version d'avant le champion, ou, si personne n'est avant lui, un candidat.
 
 # %%
 client = MlflowClient()
-champion, previous = (version_of(client, args.model, alias) for alias in ("champion", "previous"))
+try:
+    champion = client.get_model_version_by_alias(args.model, "champion").version
+except MlflowException:
+    raise SystemExit("Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py") from None
+alias = other_alias(client.get_registered_model(args.model).aliases)
+other = client.get_model_version_by_alias(args.model, alias).version
+
 wines = load_wines().X_test
-new, old = (mlflow.pyfunc.load_model(f"models:/{args.model}/{each.version}").predict(wines).tolist() for each in (champion, previous))
-differ = sum(a != b for a, b in zip(new, old, strict=True))
-print(f"Sur {len(wines)} vins, les versions {champion.version} et {previous.version} diffèrent {differ} fois.")
+predictions = {}
+for version in (champion, other):
+    predictions[version] = mlflow.pyfunc.load_model(f"models:/{args.model}/{version}").predict(wines).tolist()
+differ = sum(a != b for a, b in zip(predictions[champion], predictions[other], strict=True))
+print(f"@champion : version {champion}. @{alias} : version {other}. Sur {len(wines)} vins, elles diffèrent {differ} fois.")
 
 
-def who(answers: list[str]) -> str:
+def version_behind(answers: list[str]) -> str:
     """La version dont les réponses sont exactement celles-ci."""
-    return f"version {dict([(tuple(new), champion.version), (tuple(old), previous.version)]).get(tuple(answers), 'inconnue')}"
-
-
-def ask(url: str, body: dict) -> requests.Response:
-    return requests.post(f"{url}/invocations", json=body, timeout=30)
+    for version, expected in predictions.items():
+        if answers == expected:
+            return f"version {version}"
+    return "version inconnue"
 
 
 # %% [markdown]
 # ## Le service, le lot, et l'alias qui se déplace
 #
-# Tout le jeu de test en une requête REST, puis par lot : charger `models:/...@live` et prédire.
+# `mlflow models serve` ouvre un service HTTP. Les 45 vins lui sont envoyés en une requête ; puis on prédit par lot (*batch*) :
+# charger `models:/...@live`, et lui donner le tableau. Leur vrai cultivar ne sert pas : on compare des réponses entre elles.
 
 # %%
-good = {"dataframe_split": wines.to_dict(orient="split", index=False)}
-url = f"http://127.0.0.1:{(port := free_port())}"
+port = free_port()
+url = f"http://127.0.0.1:{port}"
 command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{args.model}@live", "--env-manager", "local", "-p", str(port)]
+good = {"dataframe_split": wines.to_dict(orient="split", index=False)}
 bad = {
     "une colonne manque": {"dataframe_split": wines.drop(columns="proline").to_dict(orient="split", index=False)},
     "un texte au lieu d'un nombre": {"dataframe_split": wines.assign(proline="beaucoup").to_dict(orient="split", index=False)},
@@ -73,23 +87,31 @@ bad = {
 }
 
 
-def batch() -> list[str]:
-    return mlflow.pyfunc.load_model(f"models:/{args.model}@live").predict(wines).tolist()
+def ask(body: dict) -> requests.Response:
+    return requests.post(f"{url}/invocations", json=body, timeout=30)
 
 
-client.set_registered_model_alias(args.model, "live", champion.version)
+def compare_answers() -> str:
+    """Qui répond en ce moment, par REST et par lot."""
+    batch = mlflow.pyfunc.load_model(f"models:/{args.model}@live").predict(wines).tolist()
+    return f"REST, {version_behind(ask(good).json()['predictions'])} ; par lot, {version_behind(batch)}."
+
+
+client.set_registered_model_alias(args.model, "live", champion)
 try:
+    print("Le service démarre...")
     with running(command, f"{url}/health"):
-        print(f"Un vin : {ask(url, {'inputs': wines.head(1).to_dict(orient='records')}).json()}")
-        print(f"REST : {who(ask(url, good).json()['predictions'])}. Par lot : {who(batch())}.")
+        print(f"Un vin : {ask({'inputs': wines.head(1).to_dict(orient='records')}).json()}")
         for name, body in bad.items():
-            answer = ask(url, body)
-            print(f"  {name} : {answer.status_code}, {answer.json()['message'].split('Error: ')[-1].splitlines()[0][:80]}")
-        client.set_registered_model_alias(args.model, "live", previous.version)
-        print(f"L'alias passe à la version {previous.version}.")
-        print(f"REST : {who(ask(url, good).json()['predictions'])}. Par lot : {who(batch())}.")
+            answer = ask(body)
+            message = answer.json()["message"].split("Error: ")[-1].splitlines()[0]
+            print(f"  {name} : {answer.status_code}, {message[:80]}")
+        print(f"@live sur la version {champion} : {compare_answers()}")
+        client.set_registered_model_alias(args.model, "live", other)
+        print(f"@live sur la version {other} : {compare_answers()}")
+    print("Le service redémarre...")
     with running(command, f"{url}/health"):
-        print(f"Après redémarrage, REST : {who(ask(url, good).json()['predictions'])}.")
+        print(f"Après redémarrage : {compare_answers()}")
 finally:
     client.delete_registered_model_alias(args.model, "live")
 

@@ -60,7 +60,8 @@ def deployment(model: str | Path, code: str | Path = LESSON / "endpoint") -> Ite
 
     Donne l'adresse, sans `/score`, et le processus. Les noms des variables sont ceux d'Azure.
     """
-    url = f"http://127.0.0.1:{(port := free_port())}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     azure = {"AZUREML_ENTRY_SCRIPT": "score.py", "AML_APP_ROOT": str(code), "AZUREML_MODEL_DIR": str(model)}
     command = [str(inference_python()), "-c", INFERENCE_SERVER, str(port)]
     with running(command, url, PYTHONDONTWRITEBYTECODE="1", **azure) as process:
