@@ -14,8 +14,8 @@ import costs
 import digits
 import mlflow
 import pytest
-from conftest import ROOT, clean_environment, last_cell, tables
-from lesson_02 import FOLDER, MEASURE, SWEEP, X, artifact_names, by_step, expected_output, in_text, model_uri, named, y
+from conftest import clean_environment, last_cell, tables
+from lesson_02 import FOLDER, MEASURE, README, SWEEP, X, artifact_names, by_step, expected_output, in_text, model_uri, named, section, y
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from sklearn.cluster import KMeans
@@ -100,7 +100,7 @@ def announced() -> tuple[dict[int, dict[str, float]], float]:
 
 
 def cpu_ms(call, *arguments, repeat: int = 1, **options) -> float:
-    """Le temps de processeur d'un appel, le plus court de `repeat`, en ms : sur une machine au repos, sa durée ; ailleurs aussi, ou presque."""
+    """Le temps de processeur d'un appel, en ms, le plus court de `repeat` : sa durée, sur une machine au repos."""
     spent = []
     for _ in range(repeat):
         start = time.process_time()
@@ -172,6 +172,29 @@ def test_announced_writes_are_a_measure(weighed, tmp_path):
         writes.append(cpu_ms(write))
         reads.append(cpu_ms(client.get_run, write()))
     assert low / read / 2 < min(writes) / min(reads) < high / read * 2
+
+
+def test_the_readme_says_the_same_of_durations(weighed):
+    """Le tableau du README est celui du script, ses phrases aussi ; le prix d'un envoi par valeur est mesuré."""
+    text = section("La mesure")
+    assert [row for row in tables(text) if "runs" in row] == tables(last_cell(MEASURE))
+    found = in_text(r"de (\d+) à (\d+) ms à toutes les tailles ; en \*\*lire\*\* un, (\d+) ms ; .*? de (\d+) à (\d+) ms\.", text)
+    assert found == in_text(r"de (\d+) à (\d+) ms, en lire un (\d+) ms, en trouver un de (\d+) à (\d+) ms", last_cell(MEASURE))
+    ratios = in_text(r"(\d+) fois plus d'attente de 1 000 à 10 000 runs\. .*? devient (\d+) fois plus court", text)
+    assert ratios == in_text(r"il attend (\d+) fois plus ; .*? le rend (\d+) fois plus court", last_cell(MEASURE))
+    batch, by_hand = (float(found) for found in in_text(r"(\d+) ms en un envoi, (\d+) valeur par valeur", text))
+    here = weighed[0].data.metrics["by_hand_ms"] / weighed[0].data.metrics["batch_ms"]  # écrits tour à tour : la charge s'annule
+    assert 1 < here < 2 * by_hand / batch and here > by_hand / batch / 2
+
+
+def test_fluent_calls_go_through_the_client(course, monkeypatch):
+    """Ce que le README dit de `MlflowClient`."""
+    sent = []
+    monkeypatch.setattr(MlflowClient, "log_batch", lambda self, run_id, *arguments, **options: sent.append(run_id))
+    elsewhere = course.client().create_experiment("client", artifact_location=(course.root / "client").as_uri())
+    with mlflow.start_run(experiment_id=elsewhere) as run:
+        mlflow.log_metrics({"ari": 0.5})
+    assert sent == [run.info.run_id]
 
 
 def test_the_announced_ratios_follow_from_the_table():
@@ -258,9 +281,8 @@ def ten_groups(course):
 
 def test_announced_sizes_are_those_of_the_store(course, ten_groups, weighed):
     run, _ = weighed
-    readme = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
     empty, per_run, model = (
-        float(found) for found in in_text(r"base vide pèse (\d+) ko.*?ajoute ensuite (\d\.\d) ko.*?pèse, lui, (\d+) ko", readme)
+        float(found) for found in in_text(r"base vide pèse (\d+) ko.*?ajoute ensuite (\d\.\d) ko.*?pèse, lui, (\d+) ko", README)
     )
     assert run.data.metrics["empty_database_bytes"] / 1000 == pytest.approx(empty, abs=0.5)
     folder = Path(mlflow.artifacts.download_artifacts(model_uri(course, ten_groups, "kmeans")))
