@@ -13,10 +13,7 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parents[1]
 LINKS = ROOT / "tests/external_links.txt"
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-LINK = re.compile(
-    r"(?<!!)\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)"  # [texte](cible "titre")
-    r"|<((?:https?|mailto):[^>\s]+)>|(?:href|src)=\"([^\"]+)\""
-)
+LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)|<((?:https?|mailto):[^>\s]+)>|(?:href|src)=\"([^\"]+)\"")
 
 
 class Block(NamedTuple):

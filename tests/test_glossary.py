@@ -1,7 +1,10 @@
-"""GLOSSAIRE.md : à jour, complet, et son index ne se trompe pas d'appel."""
+"""GLOSSAIRE.md : à jour, complet ; chaque lien montre son mot, et chaque appel de l'index est dans MLflow."""
 
+import ast
 import importlib
+import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,57 +12,99 @@ import make_glossary
 import pytest
 from conftest import ROOT, tables
 
-TEXT = make_glossary.PAGE.read_text(encoding="utf-8")
-TERMS, INDEX = (tables(part) for part in TEXT.split("## Index des appels"))
-# Les mots que le cours emploie dans un sens précis : chacun doit avoir sa ligne.
-WORDS = """run, experiment, to log, tracking, parameter, metric, step, tag, artifact, data set, parent run, child run, sweep, store,
-backend store, autolog, logged model, flavor, signature, input example, requirements, skops, pickle, weights, MLflow Project,
-entry point, commit, to replay, seed, model registry, to register, registered model, model version, alias, stage, to serve,
-batch, endpoint, to deploy, blue/green, traffic split, lineage, split, cross-validation, cluster, epoch, loss, scaling,
-hyperparameter, accuracy, sensitivity, specificity, precision, NPV, fall-out, FDR, widget, serverless, asset bundle"""
+PAGE = ROOT / "GLOSSAIRE.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+FILES = make_glossary.sources(ROOT)
+TERMS = make_glossary.read_terms(ROOT / "tools/glossary.txt")
+INDEX = tables(TEXT.partition("## Index des appels")[2])
+# Les mots que le cours emploie dans un sens précis, en anglais : chacun a sa ligne.
+WORDS = """run, experiment, to log, tracking, parameter, metric, step, tag, annotation, artifact, data set, parent run, child run, sweep,
+store, backend store, autolog, logged model, flavor, signature, input example, requirements, library, skops, pickle, weights,
+MLflow Project, entry point, commit, to replay, seed, model registry, to register, registered model, model version, alias, stage,
+to serve, batch, endpoint, to deploy, blue/green, traffic split, lineage, split, cross-validation, cluster, epoch, loss, scaling,
+hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall-out, FDR, widget, asset bundle"""
+
+
+def tool(*options: str, root=ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, root / "tools/make_glossary.py", *options], capture_output=True, text=True, encoding="utf-8")
 
 
 def test_page_is_up_to_date():
-    assert make_glossary.updated(TEXT) == TEXT, "uv run tools/make_glossary.py"
+    assert make_glossary.build(ROOT) == TEXT, "uv run tools/make_glossary.py"
 
 
-def test_the_tool_says_when_it_is_stale(tmp_path):
-    """`--check` échoue dès qu'une ligne bouge : ici, une ligne ajoutée en tête du premier script."""
-    for folder in ("tools", "01_tracking_supervised/local"):
-        (tmp_path / folder).mkdir(parents=True)
-    for name in ("tools/make_glossary.py", "tools/course.py", "01_tracking_supervised/local/first_run.py"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    script = tmp_path / "01_tracking_supervised/local/first_run.py"
-    page = f'[a](b "mlflow.set_experiment(")\n\n{make_glossary.START}\n{make_glossary.END}\n'
-    (tmp_path / "GLOSSAIRE.md").write_text(page, encoding="utf-8")
-
-    def tool(*options):
-        return subprocess.run([sys.executable, tmp_path / "tools/make_glossary.py", *options], capture_output=True, text=True)
-
-    assert tool("--check").returncode == 1
-    assert tool().returncode == 0
-    assert tool("--check").returncode == 0
-    script.write_text("# une ligne\n" + script.read_text(encoding="utf-8"), encoding="utf-8")
-    assert "n'est pas à jour" in tool("--check").stderr
+@pytest.fixture
+def copy(tmp_path):
+    """Ce que l'outil lit et écrit, dans un autre dossier."""
+    for name in ["GLOSSAIRE.md", "tools/make_glossary.py", "tools/course.py", "tools/glossary.txt", "README.md"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / name)
+    for lesson in ROOT.glob("0?_*"):
+        shutil.copytree(lesson, tmp_path / lesson.name, ignore=shutil.ignore_patterns("databricks", "jupyter", "*.dbc", "Images"))
+    return tmp_path
 
 
-@pytest.mark.parametrize("row", TERMS, ids=[row["anglais"] for row in TERMS])
-def test_each_term(row):
-    assert row["français"] and re.fullmatch(r"\*[^*]+\*", row["anglais"])
-    sentence = row["ce que c'est"]
-    assert sentence[0].isupper() and sentence.endswith(".")
-    linked = re.fullmatch(r'\[(\w+)\]\(([^#\s]+)#L(\d+) "(.+)"\)', row["vu d'abord"])
-    if linked:
-        lines = (ROOT / linked[2]).read_text(encoding="utf-8").splitlines()
-        assert linked[4] in lines[int(linked[3]) - 1]
-    else:  # ce qui n'est dans aucun script est dans une leçon
-        lesson = re.fullmatch(r"\[leçon \d\]\((0\d_\w+/README.md)\)", row["vu d'abord"])
-        word = row["français"].strip("*").split(",")[0]
-        assert word.lower() in (ROOT / lesson[1]).read_text(encoding="utf-8").lower()
+def test_the_tool_names_what_is_stale_then_mends_it(copy):
+    """Une ligne ajoutée en tête d'un script déplace ses mots et ses appels ; un appel retiré quitte l'index."""
+    assert tool("--check", root=copy).returncode == 0
+    script = copy / "04_model_registry_azureml/local/gate.py"
+    script.write_text("# une ligne\n" + script.read_text(encoding="utf-8").replace("mlflow.models.evaluate(", "print("), encoding="utf-8")
+    checked = tool("--check", root=copy)
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "`mlflow.models.evaluate`" in checked.stderr and "`mlflow.log_figure`" not in checked.stderr
+    assert (copy / "GLOSSAIRE.md").read_text(encoding="utf-8") == TEXT
+    assert tool(root=copy).returncode == 0
+    assert tool("--check", root=copy).returncode == 0
+    assert "`mlflow.models.evaluate`" not in (copy / "GLOSSAIRE.md").read_text(encoding="utf-8")
+
+
+def test_a_word_that_no_script_shows_is_refused(copy):
+    with (copy / "tools/glossary.txt").open("a", encoding="utf-8") as terms:
+        terms.write("licorne | unicorn | Un animal.\n")
+    assert "« licorne » n'est dans aucun script" in tool("--check", root=copy).stderr
+
+
+def statement(path: str, line: int) -> str:
+    """L'instruction qui contient cette ligne, ou son paragraphe de commentaire."""
+    lines = FILES[path].splitlines()
+    if path.endswith(".py") and not lines[line - 1].lstrip().startswith("#"):
+        holders = [
+            node for node in ast.walk(ast.parse(FILES[path])) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno
+        ]
+        simple = [node for node in holders if not hasattr(node, "body")]
+        return "\n".join(lines[simple[-1].lineno - 1 : simple[-1].end_lineno]) if simple else lines[line - 1]
+    first = last = line - 1
+    while first > 0 and lines[first - 1].strip("# "):
+        first -= 1
+    while last + 1 < len(lines) and lines[last + 1].strip("# "):
+        last += 1
+    return "\n".join(lines[first : last + 1])
+
+
+@pytest.mark.parametrize("term", TERMS, ids=[term.english for term in TERMS])
+def test_each_term_stands_where_its_link_leads(term):
+    [row] = [row for row in tables(TEXT) if row.get("français") == term.french]
+    assert row["anglais"] == f"*{term.english}*" and row["ce que c'est"] == term.sentence
+    assert term.sentence[0].isupper() and term.sentence[-1] in ".?" and len(re.findall(r"[.?](?= |$)", term.sentence)) == 1
+    linked = re.fullmatch(r"\[([\w.]+)\]\(([^#)]+)(?:#L(\d+))?\)", row["vu d'abord"])
+    assert linked[1] == linked[2].rpartition("/")[2]
+    assert term.stands_in(statement(linked[2], int(linked[3])) if linked[3] else FILES[linked[2]])
+
+
+@pytest.mark.parametrize(
+    "path, line, word",
+    [
+        ("01_tracking_supervised/local/full_run.py", "input_example=", "log_model"),  # plusieurs lignes, une instruction
+        ("01_tracking_supervised/local/first_run.py", "(paramètres)", "*expérience*"),  # un paragraphe
+    ],
+)
+def test_statements_are_read_whole(path, line, word):
+    number = next(number for number, each in enumerate(FILES[path].splitlines(), 1) if line in each)
+    assert word in statement(path, number)
 
 
 def test_no_word_is_missing_or_twice():
-    english = [word.strip() for row in TERMS for word in row["anglais"].strip("*").split(",")]
+    english = [word.strip() for term in TERMS for word in term.english.split(",")]
     assert len(english) == len(set(english))
     assert {word.strip() for word in WORDS.replace("\n", " ").split(",")} - set(english) == set()
 
@@ -69,7 +114,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.models import infer_signature as guess
 client = MlflowClient()
-other = mlflow.tracking.MlflowClient("x")
+other, number = mlflow.tracking.MlflowClient("x"), 2
 with mlflow.start_run():
     mlflow.data.from_pandas(
         table)
@@ -79,11 +124,12 @@ mlflow.MlflowClient().set_tag("a", "b", "c")
 guess([1])
 table.search_runs()
 run.data.metrics.get("x")
+text = "mlflow.log_text()"  # mlflow.log_dict()
 """
 
 
 def test_calls_are_named_in_full():
-    assert [(call.name, call.line) for call in make_glossary.calls("x.py", SCRIPT)] == [
+    assert make_glossary.calls(SCRIPT) == [
         ("mlflow.MlflowClient", 5),
         ("mlflow.tracking.MlflowClient", 6),
         ("mlflow.start_run", 7),
@@ -96,19 +142,40 @@ def test_calls_are_named_in_full():
     ]
 
 
-def test_each_call_of_the_index_exists_in_mlflow():
-    for row in INDEX:
-        owner, _, name = row["appel"].strip("`").rpartition(".")
-        if owner == make_glossary.CLIENT:
-            assert hasattr(importlib.import_module("mlflow").MlflowClient, name), row["appel"]
-        elif not owner.startswith(("mlflow.pyspark", "mlflow.optuna")):  # ceux-là demandent PySpark et Optuna
-            assert hasattr(importlib.import_module(owner), name), row["appel"]
+SLOW = [pytest.mark.slow]  # TensorFlow met plus de trois secondes à s'importer
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row["appel"].strip("`"), marks=SLOW if "tensorflow" in row["appel"] else []) for row in INDEX]
+)
+def test_each_call_of_the_index_is_in_mlflow(row):
+    """L'appel est cherché dans la bibliothèque installée, et le script le montre bien à la ligne dite."""
+    name = row["appel"].strip("`")
+    assert callable(found(f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name))
+    for path, line in re.findall(r"\]\(([^#)]+)#L(\d+)\)", row["les scripts qui le montrent"]):
+        assert name.rpartition(".")[2] in statement(path, int(line)), path
+
+
+def found(name: str):
+    """L'objet de ce nom complet. Un module qui demande PySpark ou Optuna, absents, est lu sans être exécuté."""
+    owner, _, last = name.rpartition(".")
+    if owner == "mlflow.MlflowClient":
+        return getattr(found(owner), last)
+    try:
+        return getattr(importlib.import_module(owner), last)
+    except ModuleNotFoundError as missing:
+        assert missing.name.split(".")[0] in ("pyspark", "optuna"), missing
+        folder = ROOT.joinpath(importlib.util.find_spec("mlflow").submodule_search_locations[0], *owner.split(".")[1:])
+        tree = ast.parse(folder.with_suffix(".py").read_text(encoding="utf-8"))
+        assert last in [node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+        return found
 
 
 def test_no_call_is_forgotten():
-    """Une autre façon de les trouver : tout `mlflow.x.y(` écrit dans un script est dans l'index, avec ce script."""
-    shown = {row["appel"].strip("`"): row["où le voir"] for row in INDEX}
-    for path in make_glossary.sources():
-        code = re.sub(r"^ *#.*$|\"\"\".*?\"\"\"|`[^`]*`", "", (ROOT / path).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for name in re.findall(r"(?<![\w.'\"`])mlflow(?:\.\w+)+(?=\()", code):
+    """Une autre façon de les trouver : tout `mlflow.x(` et tout `client.x(` écrits dans un script sont dans l'index, avec ce script."""
+    shown = {row["appel"].strip("`"): row["les scripts qui le montrent"] for row in INDEX}
+    for path in [path for path in FILES if path.endswith(".py")]:
+        code = re.sub(r"^ *#.*$|\"\"\".*?\"\"\"|`[^`]*`", "", FILES[path], flags=re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"(?<![\w.'\"])((?:mlflow|client)(?:\.\w+)+)(?=\()", code):
+            name = re.sub(r"^client\.|^mlflow\.MlflowClient\.", "MlflowClient.", name)
             assert f"({path}#L" in shown[name], f"{name} dans {path}"

@@ -1,138 +1,187 @@
-"""Met à jour GLOSSAIRE.md : les liens vers les scripts, et l'index des appels à MLflow.
+"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts (les lignes, les appels).
 
-    uv run tools/make_glossary.py            récrit la page
-    uv run tools/make_glossary.py --check    dit si elle est à jour, sans rien écrire
+    uv run tools/make_glossary.py            écrit la page
+    uv run tools/make_glossary.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
 
-Les termes et leurs phrases s'écrivent à la main dans la page. Chaque lien y porte, entre guillemets, le texte à chercher :
-`[full_run](...#L70 "infer_signature(")`. L'outil trouve le premier script, dans l'ordre de lecture, où ce texte apparaît.
-L'index, lui, vient des arbres syntaxiques des scripts.
+Un mot mène à la ligne du premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais. L'index des appels
+à MLflow vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou un commentaire n'y est pas.
 """
 
 import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
+import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import course
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "GLOSSAIRE.md"
-LINK = re.compile(r'\[[^\]]*\]\([^\s)]*\s+"([^"]+)"\)')
-START, END = "<!-- index : produit par tools/make_glossary.py -->", "<!-- fin de l'index -->"
+NAVIGATION = """\
+[Accueil](README.md) · [Leçon 1](01_tracking_supervised/README.md) · [Leçon 2](02_tracking_unsupervised/README.md) · \
+[Leçon 3](03_mlflow_project/README.md) · [Leçon 4](04_model_registry_azureml/README.md) · **Glossaire** · [Si ça coince](DEPANNAGE.md)
+"""
+HEAD = f"""\
+# Glossaire
+
+{NAVIGATION}
+Chaque mot en français et en anglais, une phrase, et la ligne où un script le montre d'abord. À la fin,
+l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
+"""
+INDEX = "## Index des appels à MLflow\n\n`MlflowClient.x` se lit `client.x`, où `client = MlflowClient()`.\n"
 CLIENT = "MlflowClient"
 
 
+class Term(NamedTuple):
+    """Une ligne de glossary.txt. `sought` : le texte exact à chercher, ou une chaîne vide pour chercher le mot lui-même."""
+
+    part: str
+    french: str
+    english: str
+    sentence: str
+    sought: str = ""
+
+    @property
+    def forms(self) -> list[str]:
+        """Les façons de l'écrire, simplifiées : « sensibilité (rappel) » -> sensibilite, rappel, sensitivity, recall."""
+        return [plain(form.removeprefix("to ")) for form in re.split(r"[,()]", f"{self.french},{self.english}") if form.strip()]
+
+    def stands_in(self, text: str) -> bool:
+        """Ce texte contient-il le mot, au pluriel peut-être, ou dans un nom comme `val_loss` ?"""
+        return any(re.search(rf"\b{re.escape(form)}(s|x|es)?\b", plain(text)) for form in self.forms)
+
+
 class Call(NamedTuple):
-    """Un appel à MLflow : son nom complet, le fichier (depuis la racine), la ligne."""
+    """Un appel à MLflow : son nom complet et la ligne."""
 
     name: str
-    path: str
     line: int
 
 
-def sources() -> list[str]:
-    """Les fichiers du cours, dans l'ordre de lecture : les scripts de chaque leçon, puis ce qu'ils importent ou lancent.
+@cache
+def plain(text: str) -> str:
+    """Sans accents ni majuscules ; les noms composés, mot par mot (`log_batch` -> « log batch »)."""
+    decomposed = unicodedata.normalize("NFD", text.lower())
+    return re.sub(r"[\W_]+", " ", "".join(each for each in decomposed if not unicodedata.combining(each))).strip()
 
-    Un fichier que plusieurs leçons ont à l'identique (`store.py`) n'y est qu'une fois.
+
+def read_terms(path: Path) -> list[Term]:
+    """Les mots, dans l'ordre. Lève `ValueError` si une ligne n'a pas trois ou quatre colonnes."""
+    terms, part = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            part = line.removeprefix("## ")
+        elif line and not line.startswith("#"):
+            columns = [column.strip() for column in line.split(" | ")]
+            if len(columns) not in (3, 4):
+                raise ValueError(f"{path.name} : « {line} »")
+            terms.append(Term(part, *columns))
+    return terms
+
+
+def sources(root: Path) -> dict[str, str]:
+    """Chemin -> texte, dans l'ordre de lecture : les scripts d'une leçon, puis ce qu'ils importent ou lancent ; l'accueil à la fin.
+
+    Un module que les leçons ont à l'identique (`store.py`) n'y est qu'une fois.
     """
-    found = []
+    paths, found = [], {}
     for lesson in course.LESSONS:
-        scripts = [script.path for script in course.SCRIPTS if script.lesson == lesson and (ROOT / script.path).is_file()]
-        places = (ROOT / lesson / "local", ROOT / lesson, ROOT / lesson / "endpoint")
-        others = [path.relative_to(ROOT).as_posix() for place in places for path in sorted(place.glob("*.py"))]
-        found += scripts + [path for path in others if path not in scripts]
-    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in found}
-    return [path for place, path in enumerate(found) if texts[path] not in [texts[earlier] for earlier in found[:place]]]
+        paths += [root / script.path for script in course.SCRIPTS if script.lesson == lesson]
+        paths += [
+            path for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py") for path in sorted((root / lesson).glob(place))
+        ]
+    for path in [*paths, root / "README.md"]:
+        text = path.read_text(encoding="utf-8")
+        if text not in found.values():
+            found[path.relative_to(root).as_posix()] = text
+    return found
 
 
-def short(path: str) -> str:
-    return Path(path).stem
-
-
-def first_place(text: str) -> tuple[str, int]:
-    """Le fichier et la ligne où `text` apparaît pour la première fois. Lève `SystemExit` s'il n'apparaît nulle part."""
-    for path in sources():
-        for number, line in enumerate((ROOT / path).read_text(encoding="utf-8").splitlines(), 1):
-            if text in line:
+def first_place(term: Term, files: dict[str, str]) -> tuple[str, int]:
+    """Le fichier et la ligne où le mot se lit d'abord. Lève `ValueError` s'il n'est dans aucun."""
+    for path, text in files.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            if term.sought in line if term.sought else term.stands_in(line):
                 return path, number
-    raise SystemExit(f"GLOSSAIRE.md cherche « {text} », qui n'est dans aucun script.")
+    raise ValueError(f"« {term.sought or term.french} » n'est dans aucun script")
 
 
-def with_links(page: str) -> str:
-    """La page, chaque lien menant à la première ligne où son texte apparaît."""
-
-    def link(match: re.Match) -> str:
-        path, line = first_place(match[1])
-        return f'[{short(path)}]({path}#L{line} "{match[1]}")'
-
-    return LINK.sub(link, page)
+def link(path: str, line: int) -> str:
+    return f"[{path}]({path})" if path.endswith(".md") else f"[{Path(path).name}]({path}#L{line})"
 
 
-def calls(path: str, source: str) -> Iterator[Call]:
+def calls(source: str) -> list[Call]:
     """Les appels à MLflow de `source`, dans l'ordre des lignes ; un client est reconnu à sa construction."""
-    tree = ast.parse(source)
-    names = {"mlflow": "mlflow"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlflow":
-            names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and is_client(full_name(node.value.func, names)):
-            names.update({target.id: CLIENT for target in node.targets if isinstance(target, ast.Name)})
-    made = sorted((node for node in ast.walk(tree) if isinstance(node, ast.Call)), key=lambda node: node.lineno)
-    yield from (Call(name, path, node.lineno) for node in made if (name := full_name(node.func, names)))
+    nodes, names = list(ast.walk(ast.parse(source))), {"mlflow": "mlflow"}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mlflow."):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
+            names |= {each.id: CLIENT for each, made in pairs if isinstance(each, ast.Name) and full_name(made, names) == CLIENT}
+    named = [Call(full_name(node.func, names), node.lineno) for node in nodes if isinstance(node, ast.Call)]
+    return sorted((call for call in named if call.name), key=lambda call: call.line)
 
 
-def is_client(name: str | None) -> bool:
-    return name is not None and name.split(".")[-1] == CLIENT
-
-
-def full_name(node: ast.expr, names: dict[str, str]) -> str | None:
-    """Le nom complet de ce qui est appelé (`mlflow.data.from_pandas`, `MlflowClient.search_runs`), ou None s'il n'est pas de MLflow."""
+def full_name(node: ast.expr, names: dict[str, str]) -> str:
+    """`mlflow.data.from_pandas`, `MlflowClient.search_runs` ; vide si `node` n'est pas de MLflow."""
     if isinstance(node, ast.Name):
-        return names.get(node.id)
-    if isinstance(node, ast.Attribute):
-        owner = full_name(node.value, names)
-        return f"{CLIENT if is_client(owner) else owner}.{node.attr}" if owner else None
-    if isinstance(node, ast.Call):  # MlflowClient().search_runs(...)
-        owner = full_name(node.func, names)
-        return CLIENT if is_client(owner) else None
-    return None
+        return names.get(node.id, "")
+    if isinstance(node, ast.Attribute) and (owner := full_name(node.value, names)):
+        return f"{owner}.{node.attr}"
+    if isinstance(node, ast.Call) and full_name(node.func, names).split(".")[-1] == CLIENT:  # MlflowClient().search_runs(...)
+        return CLIENT
+    return ""
 
 
-def index() -> str:
+def index(files: dict[str, str]) -> list[str]:
     """Le tableau : chaque appel, et les scripts qui le montrent, à la ligne de leur premier appel."""
     places: dict[str, dict[str, int]] = {}
-    for path in sources():
-        for call in calls(path, (ROOT / path).read_text(encoding="utf-8")):
+    for path, text in files.items():
+        for call in calls(text) if path.endswith(".py") else []:
             places.setdefault(call.name, {}).setdefault(path, call.line)
-    lines = ["| appel | où le voir |", "|---|---|"]
+    lines = ["| appel | les scripts qui le montrent |", "|---|---|"]
     for name in sorted(places, key=lambda name: (name.startswith(CLIENT), name.count(".") > 1, name.lower())):
-        by_lesson = {}
-        for path, line in places[name].items():
-            by_lesson.setdefault(int(path[:2]), []).append(f"[{short(path)}]({path}#L{line})")
-        shown = " · ".join(f"leçon {lesson} : {', '.join(links)}" for lesson, links in by_lesson.items())
-        lines.append(f"| `{name}` | {shown} |")
-    return "\n".join(lines)
+        lines.append(f"| `{name}` | {', '.join(link(*place) for place in places[name].items())} |")
+    return lines
 
 
-def updated(page: str) -> str:
-    """La page, liens et index à jour."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{with_links(before)}{START}\n\n{index()}\n\n{END}{after}"
+def build(root: Path = ROOT) -> str:
+    """La page entière."""
+    files, lines, part = sources(root), [HEAD], ""
+    for term in read_terms(root / "tools/glossary.txt"):
+        if term.part != part:
+            part = term.part
+            lines += [f"\n## {part}\n", "| français | anglais | ce que c'est | vu d'abord |", "|---|---|---|---|"]
+        lines.append(f"| {term.french} | *{term.english}* | {term.sentence} | {link(*first_place(term, files))} |")
+    return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Met à jour les liens et l'index de GLOSSAIRE.md.")
-    parser.add_argument("--check", action="store_true", help="dire si la page est à jour, sans rien écrire")
+def differences(found: str, made: str) -> list[str]:
+    """Ce qui n'est plus à jour : le mot ou l'appel d'une ligne de tableau, ou la ligne elle-même."""
+    old, new = found.splitlines(), made.splitlines()
+    changed = [line for line in old if line not in new] + [line for line in new if line not in old]
+    return list(dict.fromkeys(line.split("|")[1].strip() if line.startswith("|") else line for line in changed)) or ["l'ordre des lignes"]
+
+
+def main(root: Path = ROOT):
+    parser = argparse.ArgumentParser(description="Produit GLOSSAIRE.md depuis tools/glossary.txt et les scripts.")
+    parser.add_argument("--check", action="store_true", help="ne rien écrire ; nommer ce qui n'est plus à jour, code 1")
     args = parser.parse_args()
-    page = PAGE.read_text(encoding="utf-8")
-    if args.check:
-        sys.exit(0 if updated(page) == page else "GLOSSAIRE.md n'est pas à jour : uv run tools/make_glossary.py")
-    PAGE.write_text(updated(page), encoding="utf-8", newline="\n")
+    page, made = root / "GLOSSAIRE.md", build(root)
+    found = page.read_text(encoding="utf-8") if page.exists() else ""
+    if found == made:
+        print("GLOSSAIRE.md est à jour.")
+    elif args.check:
+        sys.exit("GLOSSAIRE.md n'est plus à jour : " + ", ".join(differences(found, made)))
+    else:
+        page.write_text(made, encoding="utf-8", newline="\n")
+        print("GLOSSAIRE.md écrit.")
 
 
 if __name__ == "__main__":
