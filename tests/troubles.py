@@ -1,12 +1,22 @@
-"""Les entrées de DEPANNAGE.md, telles que les tests s'en servent : ce qu'elles citent, et ce qu'elles conseillent."""
+"""Les entrées de DEPANNAGE.md, telles que les tests s'en servent : ce qu'elles citent, ce qu'elles conseillent, et de quoi l'essayer."""
 
 import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pages
 import pytest
+from conftest import SECONDS, clean_environment
+from reader import Reader
 
 PAGE = pages.ROOT / "DEPANNAGE.md"
+FIRST = "01_tracking_supervised/local/first_run.py"
+MLFLOW = [sys.executable, "-m", "mlflow"]
+# Un serveur n'ouvre ici qu'un processus, pas cinq : ces ennuis n'en dépendent pas.
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 class Trouble(NamedTuple):
@@ -47,3 +57,27 @@ TROUBLES = read_troubles()
 def about(title: str):
     """Le test cause l'entrée de ce titre : il la reçoit sous le nom `trouble`."""
     return pytest.mark.parametrize("trouble", [TROUBLES[title]], ids=[title])
+
+
+def typed(command: list, folder: Path, **environment: str) -> str:
+    """Tout ce qu'écrit une commande, sortie et erreur ensemble."""
+    ended = subprocess.run(
+        command, cwd=folder, env=clean_environment(**{**QUIET, **environment}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, encoding="utf-8", timeout=SECONDS, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return ended.stdout
+
+
+def reader_in(folder: Path, stack: ExitStack, **environment: str) -> Reader:
+    """Quelqu'un qui tape les remèdes dans `folder`, jusqu'à la fin de `stack`."""
+    reader = Reader(folder, stack, set_up=True)
+    reader.variables.update(QUIET, **environment)
+    return reader
+
+
+def cured(trouble: Trouble, folder: Path, number: int = 0, **words: str) -> str:
+    """Tape le remède dans `folder` ; il doit réussir. Renvoie la sortie de sa dernière commande."""
+    with ExitStack() as stack:
+        ended = reader_in(folder, stack).type(trouble.cure(number, **words))
+    assert ended.code == 0, ended
+    return ended.output
