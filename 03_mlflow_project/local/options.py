@@ -15,10 +15,10 @@ def number(low: float, high: float):
         try:
             value = float(text)
         except ValueError:
-            hint = f" ; les décimales s'écrivent avec un point : {shown(text).replace(',', '.')}" if "," in text else ""
-            raise SystemExit(f"« {shown(text)} » n'est pas un nombre{hint}.") from None
+            hint = f" ; les décimales s'écrivent avec un point : {typed(text).replace(',', '.')}" if "," in text else ""
+            raise SystemExit(f"« {typed(text)} » n'est pas un nombre{hint}.") from None
         if math.isnan(value) or not low <= value <= high:
-            raise SystemExit(f"« {shown(text)} » : il faut un nombre entre {low:g} et {high:g}.")
+            raise SystemExit(f"« {typed(text)} » : il faut un nombre entre {low:g} et {high:g}.")
         return value
 
     return parse
@@ -30,13 +30,13 @@ def whole_number(low: int, high: int):
     def parse(text: str) -> int:
         if text.isdecimal() and len(text) <= 20 and low <= int(text) <= high:
             return int(text)
-        raise SystemExit(f"« {shown(text)} » : il faut un entier entre {low} et {high}.")
+        raise SystemExit(f"« {typed(text)} » : il faut un entier entre {low} et {high}.")
 
     return parse
 
 
 # %%
-def shown(text: str) -> str:
+def typed(text: str) -> str:
     """Le début de ce qui a été tapé, sur une ligne."""
     return " ".join(text.split())[:40]
 
@@ -45,14 +45,14 @@ def short_text(text: str) -> str:
     """Un nom (expérience, modèle, alias) : de 1 à 250 caractères affichables ; lève sinon `SystemExit`, en une ligne."""
     if text.strip() and text.isprintable() and len(text) <= 250:  # au-delà, MLflow refuse ou coupe
         return text
-    raise SystemExit(f"« {shown(text)} » : il faut un nom de 1 à 250 caractères affichables.")
+    raise SystemExit(f"« {typed(text)} » : il faut un nom de 1 à 250 caractères affichables.")
 
 
 def full_path(text: str) -> str:
     """Le chemin complet, vu du dossier où la commande est tapée ; lève `SystemExit`, en une ligne, s'il n'en est pas un."""
     if text.strip() and text.isprintable():
         return str(Path(text).absolute())
-    raise SystemExit(f"« {shown(text)} » n'est pas un chemin.")
+    raise SystemExit(f"« {typed(text)} » n'est pas un chemin.")
 
 
 def existing_file(text: str) -> str:
