@@ -37,7 +37,7 @@ from patients import cross_validated, known_patients, pins, svm, sweep_figure
 parser = argparse.ArgumentParser(description="Un run parent, et un run enfant par couple (C, gamma).")
 parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
 parser.add_argument(
-    "--C", type=number(1e-6, 1e6), nargs="+", default=[0.1, 1, 10, 100, 1000], help="plus C est grand, moins il tolère d'erreurs"
+    "--C", type=number(1e-6, 1e6), nargs="+", default=[0.1, 1.0, 10.0, 100.0, 1000.0], help="plus C est grand, moins il tolère d'erreurs"
 )
 parser.add_argument(
     "--gamma",
@@ -73,7 +73,7 @@ for run in mlflow.search_runs(filter_string=f"attributes.status = 'RUNNING' AND 
 # %%
 X, y = known_patients()
 signature = infer_signature(X, y.to_numpy())
-grid = {"C": sorted(set(map(float, args.C))), "gamma": sorted(set(args.gamma))}
+grid = {"C": sorted(set(args.C)), "gamma": sorted(set(args.gamma))}
 couples = list(product(grid["C"], grid["gamma"]))
 
 with mlflow.start_run(run_name="svm balayage", tags={"process": process, "grid": json.dumps(grid)}) as parent:
