@@ -1,5 +1,6 @@
 """Ce que les tests partagent : une copie du cours, les vrais scripts lancés dedans, le magasin relu ensuite."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -80,7 +81,11 @@ class Course:
     def client(self) -> MlflowClient:
         """Le client du magasin de la copie ; `mlflow.*` le lit aussi."""
         mlflow.set_tracking_uri(self.uri)
-        return MlflowClient(self.uri)
+        with contextlib.chdir(self.root):  # une base qui naît ici note où seront ses fichiers : sous le dossier courant
+            client = MlflowClient(self.uri)
+            if not (self.root / "mlruns").exists():
+                client.search_experiments()
+        return client
 
     def runs(self, experiment: str, filter_string: str = "") -> list:
         """Les runs d'une expérience, du plus récent au plus ancien."""

@@ -1,5 +1,6 @@
 """Ce que les tests de la leçon 4 partagent : les scripts, le registre relu, ce que le README annonce."""
 
+import contextlib
 import os
 import re
 from types import SimpleNamespace
@@ -49,15 +50,17 @@ def is_announced(path: str, output: str) -> None:
 def small_registry(root) -> Course:
     """Un cours au registre tout petit, comme après promote.py : l'arbre est @previous, la forêt @champion."""
     course = Course(root)
-    client, wines = course.client(), load_wines()
-    client.create_experiment("petit", artifact_location=(course.root / "mlruns").as_uri())
-    mlflow.set_experiment("petit")
+    wines = load_wines()
+    with contextlib.chdir(course.root):  # MLflow place `mlruns/` sous le dossier courant
+        client = course.client()
+        mlflow.set_experiment("petit")
     for family, alias in (("decision_tree", "previous"), ("random_forest", "champion")):
         model = candidates()[family].fit(wines.X_train, wines.y_train)
         with mlflow.start_run():
             logged = mlflow.sklearn.log_model(
                 model, name=family, signature=mlflow.models.infer_signature(wines.X_train, wines.y_train),
-                pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted_types,
+                input_example=wines.X_train.head(3), pip_requirements=requirements,
+                serialization_format="skops", skops_trusted_types=trusted_types,
             )  # fmt: skip
         version = mlflow.register_model(logged.model_uri, MODEL)
         client.set_registered_model_alias(MODEL, alias, version.version)

@@ -282,7 +282,7 @@ def test_sizes_out_of_order_and_a_full_folder_are_refused_in_one_line(fresh_cour
     for arguments, message in (
         (["--runs", "300", "100"], "--runs : les tailles doivent être croissantes, par exemple 100 300 1000."),
         (["--runs", "9"], "« 9 » : il faut un entier entre 10 et 100000."),
-        (["--keep", FOLDER], f"{FOLDER} n'est pas un dossier vide."),
+        (["--keep", FOLDER], f"« {FOLDER} » n'est pas un dossier vide."),
     ):
         ended = fresh_course.run(MEASURE, *arguments, fails=True)
         assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{message}\n")

@@ -267,7 +267,12 @@ def test_a_notebook_speaks_the_protocol_of_databricks(both, tmp_path):
 # ------------------------------------------------------------------------------------------------- l'annexe Spark (leçon 1)
 
 SPARK_SCRIPT = "01_tracking_supervised/local/svm_sweep_spark.py"
-HIDING_PYSPARK = "import runpy, sys; sys.modules['pyspark'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+HIDING_PYSPARK = """
+import os, runpy, sys
+sys.modules['pyspark'] = None
+sys.path.insert(0, os.path.dirname(sys.argv[1]))  # ce que Python fait pour un script
+runpy.run_path(sys.argv[1], run_name='__main__')
+"""
 
 
 def test_without_spark_one_clear_line(course):

@@ -1,16 +1,12 @@
 """La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des sorties, ce qui est dans le dépôt."""
 
 import base64
-import json
 import re
 import shutil
-import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from build_jupyter import code_outputs
 from conftest import ROOT
 from course import SCRIPTS, Script
 from forms.jupyter import notebooks
@@ -263,26 +259,3 @@ def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
 
 
 # ------------------------------------------------------------------------------------------------------ les notebooks du cours
-
-
-def test_nothing_is_stale():
-    ended = subprocess.run([sys.executable, "tools/build_jupyter.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-
-
-def test_every_script_has_its_notebook_or_its_reason():
-    assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {notebook_of(script) for script in WITH_NOTEBOOK}
-
-
-def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine():
-    total = 0
-    for script in WITH_NOTEBOOK:
-        path = notebook_of(script)
-        total += path.stat().st_size
-        shown = [output for outputs in code_outputs(json.loads(path.read_text(encoding="utf-8"))) for output in outputs]
-        assert shown, script.name
-        assert kept(shown, str(ROOT)) == shown, script.name
-        for output in shown:
-            if "image/png" in output.get("data", {}):
-                assert Image.open(BytesIO(base64.b64decode(output["data"]["image/png"]))).width == WIDTH, script.name
-    assert 0 < total < 5_000_000

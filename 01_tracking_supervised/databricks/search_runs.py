@@ -138,4 +138,4 @@ print(f"Prédictions : {int(answers['malignant'].sum())} alertes sur {len(answer
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC **Ensuite** : [svm_sweep_spark]($./svm_sweep_spark)
+# MAGIC **Ensuite** : [rich_run]($./rich_run)

@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/svm_sweep_spark.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 1, script 9 : annexe, le balayage réparti sur Spark
+# MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 # MAGIC
 # MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
 # MAGIC

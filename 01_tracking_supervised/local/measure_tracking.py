@@ -1,6 +1,6 @@
 # databricks: non (elle tue un programme qui écrit dans un magasin SQLite local)
 # %% [markdown]
-# # Leçon 1, script 8 : mesure, ce qui est relu est-il ce qui a été écrit ?
+# # Leçon 1, script 12 : mesure, ce qui est relu est-il ce qui a été écrit ?
 #
 # **Question.** On enregistre des milliers de valeurs, puis on les relit. Combien sont égales au bit près ? Et si le programme
 # est tué en plein travail, que manque-t-il ?

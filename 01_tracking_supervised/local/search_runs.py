@@ -105,7 +105,7 @@ with mlflow.start_run(run_name="prédictions"):
 print(f"Prédictions : {int(answers['malignant'].sum())} alertes sur {len(answers)}, dans predictions.csv du run « prédictions »")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/measure_tracking.py")
+print("Ensuite : uv run 01_tracking_supervised/local/rich_run.py")
 
 # %% [markdown]
 # ## À retenir

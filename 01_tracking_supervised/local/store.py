@@ -6,6 +6,7 @@ Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de r
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from contextlib import nullcontext
@@ -62,10 +63,10 @@ def open_store() -> str:
         if ours and "already exists" in str(error):
             sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
         sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
-    folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
-    if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
+    origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
+    if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
         sys.exit(
-            f"Ce magasin a été créé dans {elsewhere[0].parents[1]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
+            f"Ce magasin a été créé dans {origins[0]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
             " ou supprimez mlflow.db, mlruns/ et .venv/ pour repartir d'un magasin vide."
         )
     close_orphans([each.experiment_id for each in experiments])
@@ -121,13 +122,12 @@ def explain(kind, error, trace):
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return without_password((str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
-def without_password(uri: str) -> str:
-    """L'adresse du magasin, sans le nom et le mot de passe qu'elle contient peut-être."""
-    netloc = urlsplit(uri).netloc
-    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if netloc else uri
+def without_password(text: str) -> str:
+    """Le même texte, sans le nom ni le mot de passe que porte peut-être une adresse."""
+    return re.sub(r"://[^/\s@]*@", "://", text)
 
 
 sys.excepthook = explain

@@ -1,6 +1,6 @@
 # jupyter: non (elle demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
 # %% [markdown]
-# # Leçon 1, script 9 : annexe, le balayage réparti sur Spark
+# # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 #
 # **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
 #

@@ -57,13 +57,14 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, str]:
     numeric, words = [], []
     for name in table:
         numbers, remark = read_numbers(table[name])
+        title = " ".join(str(name).split())
         if numbers is None:
-            words.append(f"{name}{remark}")
+            words.append(f"{title}{remark}")
             continue
         if (numbers.abs() > 1e30).any():
             raise SystemExit(f"{path} : la colonne {name} contient des nombres au-delà de 1e30.")
         table[name] = numbers
-        numeric.append(f"{name}{remark}")
+        numeric.append(f"{title}{remark}")
     kinds = [f"{kind} : {some(names)}" for kind, names in (("nombres", numeric), ("texte", words)) if names]
     return table, f"{Path(path).name} : {len(table)} lignes ; {' ; '.join(kinds)}"
 
@@ -83,7 +84,7 @@ def read_numbers(column: pd.Series) -> tuple[pd.Series | None, str]:
     numbers = pd.to_numeric(given.str.replace(",", "."), errors="coerce").astype(float)
     if (wrong := numbers.isna()).any():
         mostly = wrong.mean() < 0.5
-        return None, f" (à cause de « {given[wrong].iloc[0][:20]} »)" if mostly else ""
+        return None, f" (à cause de « {' '.join(given[wrong].iloc[0].split())[:20]} »)" if mostly else ""
     separated = given[given.str.contains("[.,]")]
     doubtful = len(separated) and separated.str.fullmatch(AMBIGUOUS).all()
     remark = (

@@ -112,3 +112,8 @@ print(f"Prédictions : artefact {written} du run {submitted.run_id}")
 # MAGIC
 # MAGIC RMSE de 55.27 sur la validation, de 57.94 sur le test. Relancé, le script rouvre le test et retrouve le même nombre : cela ne gâte rien
 # MAGIC tant que personne ne choisit d'après lui, et le choix, ici, se fait sur `valid_rmse`.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [model_from_code]($./model_from_code)

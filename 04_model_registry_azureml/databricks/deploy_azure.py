@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/deploy_azure.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 4, script 6 : le même déploiement, sur Azure
+# MAGIC # Leçon 4, script 10 : le même déploiement, sur Azure
 # MAGIC
 # MAGIC **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?
 # MAGIC
@@ -98,9 +98,10 @@ if args.yes:
         for name, deployment in deployments.items():
             print(f"\n{name} ", end="", flush=True)
             deployment.endpoint_name = endpoint.name
-            deployment.model = azure.models.create_or_update(models[name])
+            model = azure.models.create_or_update(models[name])
+            deployment.model = model
             azure.online_deployments.begin_create_or_update(deployment).result()
-            print(f" déployé, avec le modèle {deployment.model.name} version {deployment.model.version} d'Azure", end="")
+            print(f" déployé, avec le modèle {model.name} version {model.version} d'Azure", end="")
         print()
 
 # COMMAND ----------

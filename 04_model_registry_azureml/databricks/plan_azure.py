@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/plan_azure.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 4, script 5 : ce qui partirait chez Azure
+# MAGIC # Leçon 4, script 9 : ce qui partirait chez Azure
 # MAGIC
 # MAGIC **Question.** Pour que deux versions du registre répondent chez Azure ML, que faut-il y envoyer, et qu'est-ce qui coûte de
 # MAGIC l'argent, même sans une seule requête ?

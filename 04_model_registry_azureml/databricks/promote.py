@@ -171,4 +171,4 @@ for line in history_lines(client.get_registered_model(args.model).tags):
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC **Ensuite** : [plan_azure]($./plan_azure)
+# MAGIC **Ensuite** : [gate]($./gate)

@@ -1,6 +1,6 @@
 # jupyter: non (elle crée des ressources dans un compte Azure ; à blanc, le script les montre)
 # %% [markdown]
-# # Leçon 4, script 6 : le même déploiement, sur Azure
+# # Leçon 4, script 10 : le même déploiement, sur Azure
 #
 # **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?
 #
@@ -89,9 +89,10 @@ if args.yes:
         for name, deployment in deployments.items():
             print(f"\n{name} ", end="", flush=True)
             deployment.endpoint_name = endpoint.name
-            deployment.model = azure.models.create_or_update(models[name])
+            model = azure.models.create_or_update(models[name])
+            deployment.model = model
             azure.online_deployments.begin_create_or_update(deployment).result()
-            print(f" déployé, avec le modèle {deployment.model.name} version {deployment.model.version} d'Azure", end="")
+            print(f" déployé, avec le modèle {model.name} version {model.version} d'Azure", end="")
         print()
 
 # %% [markdown]
