@@ -25,7 +25,8 @@ def variants(seed: int, chosen: list[tuple[str, str, float]]) -> tuple[list[str]
     predicted = {name: model(kind, alpha).fit(X_train, y_train).predict(X_valid) for name, kind, alpha in chosen}
     errors = {name: root_mean_squared_error(y_valid, each) for name, each in predicted.items()}
     steps = [
-        f"{name} : RMSE {errors[name]:.2f}, R² {r2_score(y_valid, each):.3f} sur 89 lignes de validation" for name, each in predicted.items()
+        f"{name} : RMSE {errors[name]:.2f}, R² {r2_score(y_valid, each):.3f} sur 89 lignes de validation"
+        for name, each in predicted.items()
     ]
     return steps, ["Du meilleur au moins bon :", *(f"  RMSE {errors[name]:.2f}  {name}" for name in sorted(errors, key=errors.get))]
 
@@ -173,7 +174,7 @@ def test_the_lock_of_a_folder_becomes_the_requirements_of_a_model(course, tmp_pa
     code = (
         "import mlflow, pathlib, pandas as pd\n"
         f"file = {str(ROOT / LESSON / 'follow_up_model.py')!r}\n"
-        "pathlib.Path('c.json').write_text('{\"intercept\": 1, \"s1\": 1, \"s2\": 1, \"s3\": 1}')\n"
+        'pathlib.Path(\'c.json\').write_text(\'{"intercept": 1, "s1": 1, "s2": 1, "s3": 1}\')\n'
         "with mlflow.start_run():\n"
         "    model = mlflow.pyfunc.log_model(name='m', python_model=file, artifacts={'coefficients': 'c.json'},"
         " model_config={'threshold': 1}, input_example=pd.DataFrame({'s1': [1.0], 's2': [1.0], 's3': [1.0]}))\n"
@@ -192,6 +193,7 @@ def test_the_scripts_named_on_databricks_have_a_notebook():
     with_notebook = [
         path.stem
         for path in sorted((ROOT / LOCAL).glob("*.py"))
-        if not path.read_text(encoding="utf-8").startswith("# databricks: non") and 'tags=["parameters"]' in path.read_text(encoding="utf-8")
+        if not path.read_text(encoding="utf-8").startswith("# databricks: non")
+        and 'tags=["parameters"]' in path.read_text(encoding="utf-8")
     ]
     assert sorted(named) == with_notebook
