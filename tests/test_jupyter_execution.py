@@ -158,7 +158,10 @@ def test_it_opens_from_any_folder_of_the_clone_and_says_so_elsewhere(short_cours
     build(root)
     for folder in (root, root / "04_model_registry_azureml/local"):
         executed(root / NAME, cwd=folder)
-    assert len(short_course.runs("essai")) == 2  # tous deux dans le magasin de la racine
+    found = short_course.runs("essai")  # dans le magasin de la racine
+    commit, notebook = short_course.git("rev-parse", "HEAD"), str(root / NAME)
+    noted = [(run.data.tags["mlflow.source.git.commit"], run.data.tags["mlflow.source.name"]) for run in found]
+    assert noted == [(commit, notebook)] * 2
     with pytest.raises(CellExecutionError, match="Ce notebook s'ouvre dans un clone du cours"):
         executed(root / NAME, cwd=tmp_path)
 
