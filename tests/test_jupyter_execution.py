@@ -19,6 +19,7 @@ from conftest import ROOT, Course, clean_environment
 from course import LESSONS, Script
 from forms.arguments import read_arguments
 from forms.cells import read_script
+from forms.outputs import masked
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -119,6 +120,12 @@ def test_from_script_to_outputs_and_back(short_course):
     assert build(root, "--execute") == f"{NAME} exécuté, rien ne change\n"
     assert (root / NAME).read_bytes() == content
 
+    changing = content.replace("une autre commande aussi écrit".encode(), "ce qui ne se répète pas".encode())
+    (root / NAME).write_bytes(changing)  # comme si la première exécution l'avait écrit
+    assert f"{NAME} : son texte change alors que rien n'a changé" in build(root, "--execute", fails=True)
+    assert (root / NAME).read_bytes() == changing
+    (root / NAME).write_bytes(content)
+
     change(short_course, STUB.replace("script 1 : essai", "script 1 : un essai"))
     assert build(root, "--check", fails=True) == f"{NAME} n'est plus à jour\n"
     assert build(root) == f"{NAME} récrit\n"  # le texte seul a changé : les sorties sont encore vraies
@@ -214,15 +221,16 @@ def test_the_cells_are_those_of_the_script(forms, script: Script):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, forms):
-    """Une leçon faite deux fois, dans deux copies : par ses scripts, par ses notebooks."""
+    """Une leçon faite deux fois, dans deux copies : par ses scripts, par ses notebooks. Puis ce que le notebook a écrit."""
     by_script, known, results = Course(tmp_path_factory.mktemp("scripts")), (set(), set()), {}
 
-    def of(script: Script) -> tuple[list, list]:
+    def of(script: Script) -> tuple[list, list, list[str]]:
         for each in WITH_NOTEBOOK:
             if each.lesson == script.lesson and each not in results and not missing(each):
                 by_script.run(each.path)
-                executed(notebook_of(each, forms.root))
+                node = executed(notebook_of(each, forms.root))
                 results[each] = [recorded(course.uri, seen) for course, seen in zip((by_script, forms), known, strict=True)]
+                results[each].append(said(node, str(forms.root)))
             if each == script:
                 return results[each]
         raise LookupError(script.name)
@@ -230,11 +238,25 @@ def both(tmp_path_factory, forms):
     return of
 
 
+def said(node, root: str) -> list[str]:
+    """Ce que chaque cellule de code a écrit, rendu stable."""
+    code = [cell for cell in node.cells if cell.cell_type == "code"]
+    return [masked("".join(output.text for output in cell.outputs if output.output_type == "stream"), root) for cell in code]
+
+
+@pytest.mark.parametrize("script", WITH_NOTEBOOK, ids=lambda script: script.name)
+def test_executed_again_it_says_the_same(both, script: Script):
+    if reason := missing(script):
+        pytest.skip(reason)
+    *_, written = both(script)
+    assert written == said(nbformat.read(notebook_of(script), 4), str(ROOT))
+
+
 @pytest.mark.parametrize("script", WITH_NOTEBOOK, ids=lambda script: script.name)
 def test_a_notebook_records_what_its_script_records(both, script: Script):
     if reason := missing(script):
         pytest.skip(reason)
-    local, notebook = both(script)
+    local, notebook, _ = both(script)
     assert notebook == local
     assert local or script.name == "open_model"
 
