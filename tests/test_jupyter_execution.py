@@ -274,9 +274,13 @@ class Logged(logging.Handler):
 
 
 def page_of(path: Path) -> str:
-    """Le notebook en HTML, par nbconvert, sans un avertissement, et sans rien demander au réseau."""
+    """Le notebook en HTML, par nbconvert, sans un avertissement, et sans rien demander au réseau.
+
+    Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il manque.
+    """
     logged = Logged()
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", log=logging.Logger("nbconvert"))
+    nowhere = {"require_js_url": "", "jquery_url": "", "mathjax_url": ""}
+    exporter = HTMLExporter(template_name="classic", log=logging.Logger("nbconvert"), **nowhere)
     exporter.log.addHandler(logged)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -312,11 +316,14 @@ def test_it_is_read_in_a_browser(lesson, tmp_path):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.on("pageerror", lambda error: errors.append(str(error)))
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
         page.goto((tmp_path / "page.html").as_uri())
         title = page.locator("h1").first.inner_text()
-        widths = page.eval_on_selector_all(".jp-OutputArea img", "images => images.map(image => image.naturalWidth)")
+        widths = page.eval_on_selector_all(".output_png img", "images => images.map(image => image.naturalWidth)")
         page.screenshot(path=tmp_path / "page.png", full_page=True)
         browser.close()
     assert errors == []
+    assert not [url for url in asked if url.startswith("http")]
     assert title.startswith(f"Leçon {int(lesson[:2])}, script ")
     assert set(widths) == {800} and len(widths) == pages[richest].count("<img ")
