@@ -68,7 +68,7 @@ def notebook_store(course: Course) -> str:
 
 
 SPARK = "svm_sweep_spark"  # a son propre test : avec deux ouvriers, deux recherches diffèrent
-READ_ONLY = {"open_model", "deploy_azure"}  # sans option, ils lisent le magasin et n'y écrivent rien
+WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
 QUICK = {"first_run"}
 
 
@@ -123,7 +123,7 @@ def test_a_notebook_records_what_its_script_records(both, script: Script):
     lesson = both(script.lesson)
     _, notebook, local, remote = lesson.result(script.name)
     assert local == remote
-    assert bool(local) == (script.name not in READ_ONLY)
+    assert bool(local) == (script.name not in WITHOUT_RUN)
     assert notebook.restarts == len(notebook.pip) == 1
     assert notebook.exit is None
     cells = read_archive(archive_of(script.lesson, lesson.course))[f"{script.lesson}/{script.name}"]
