@@ -19,8 +19,10 @@ from conftest import SECONDS, clean_environment, free_port, running
 # L'installation, la commande de test et run_course ont leurs propres essais ; elles ne sont que dans ces pages-ci.
 SET_UP = re.compile(
     r"(git clone|cd |pip |pipx |python3? -m (venv|pip)|conda |source |brew |winget |sudo |apt|curl \S* ?\S*astral|powershell|\.ci/run|uvx "
-    r"|uv (sync|venv|python|self|pip|cache)|uv run .*pytest|uv run .*tools/)"
+    r"|uv (sync|venv|python|self|pip|cache)|uv run .*pytest|uv run .*tools/run_course)"
 )
+# Les serveurs ouverts par les tests : un processus au lieu de cinq, et pas de statistiques envoyées.
+LIGHT = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 SERVERS = {"mlflow ui": (5000, "/health"), "mlflow server": (5000, "/health"), "mlflow models serve": (5000, "/ping")}
 # Exécute les blocs Python reçus l'un après l'autre, dans le même espace de noms, comme une session interactive.
 SESSION = """
@@ -64,7 +66,7 @@ class Reader:
     def __init__(self, root: Path, stack: ExitStack, set_up: bool = False):
         """`root` : où il est. `set_up` : il tape aussi les commandes d'installation."""
         self.root, self.stack, self.set_up = root, stack, set_up
-        self.variables: dict[str, str] = {}
+        self.variables = dict(LIGHT)
         self.ports: dict[int, int] = {}  # celui de la page -> celui que nous avons pris
         self.servers: set[str] = set()
         self.session = None

@@ -7,8 +7,8 @@ import pages
 import pytest
 from reader import SET_UP, Reader, commands_of, follow, without_uv
 
-# DEPANNAGE.md ne se suit pas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
-PAGES = [page for page in pages.markdown_pages() if pages.blocks(page.read_text(encoding="utf-8")) and page.name != "DEPANNAGE.md"]
+# DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
+PAGES = [page for page in pages.markdown_pages() if page.name != "DEPANNAGE.md"]
 WITH_SET_UP = ("README.md", "CONTRIBUTING.md")
 
 

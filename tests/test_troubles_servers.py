@@ -11,7 +11,8 @@ import browser
 import pytest
 import requests
 from conftest import Course, free_port, running
-from troubles import FIRST, MLFLOW, QUIET, TROUBLES, about, reader_in, typed
+from reader import LIGHT
+from troubles import FIRST, MLFLOW, TROUBLES, about, reader_in, typed
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def elsewhere(course, tmp_path_factory):
     asked, port = tmp_path_factory.mktemp("témoin") / "noms.txt", free_port()
     with running(
         [*MLFLOW, "ui", "--port", str(port)], course.root / "03_mlflow_project", wait_for=f"http://127.0.0.1:{port}/health",
-        **{**QUIET, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"},
+        **{**LIGHT, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"},
     ):  # fmt: skip
         yield port, asked
 
@@ -187,7 +188,7 @@ print(run.info.artifact_uri)
 def test_artifacts_on_the_client(trouble, tmp_path):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    with running([*MLFLOW, "server", "--no-serve-artifacts", "--port", str(port)], tmp_path, wait_for=f"{address}/health", **QUIET):
+    with running([*MLFLOW, "server", "--no-serve-artifacts", "--port", str(port)], tmp_path, wait_for=f"{address}/health", **LIGHT):
         said = typed([sys.executable, "-c", ONE_FILE, address, "avant"], tmp_path)
     trouble.seen(said)
     assert Path(said.strip().splitlines()[-1], "salut.txt").is_file()  # écrit par le client, à ce chemin, sur sa machine

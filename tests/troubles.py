@@ -10,13 +10,11 @@ from typing import NamedTuple
 import pages
 import pytest
 from conftest import SECONDS, clean_environment
-from reader import Reader
+from reader import LIGHT, Reader
 
 PAGE = pages.ROOT / "DEPANNAGE.md"
 FIRST = "01_tracking_supervised/local/first_run.py"
 MLFLOW = [sys.executable, "-m", "mlflow"]
-# Un serveur n'ouvre ici qu'un processus, pas cinq : ces ennuis n'en dépendent pas.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 class Trouble(NamedTuple):
@@ -62,7 +60,7 @@ def about(title: str):
 def typed(command: list, folder: Path, **environment: str) -> str:
     """Tout ce qu'écrit une commande, sortie et erreur ensemble."""
     ended = subprocess.run(
-        command, cwd=folder, env=clean_environment(**{**QUIET, **environment}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=folder, env=clean_environment(**{**LIGHT, **environment}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, encoding="utf-8", timeout=SECONDS, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return ended.stdout
@@ -71,7 +69,7 @@ def typed(command: list, folder: Path, **environment: str) -> str:
 def reader_in(folder: Path, stack: ExitStack, **environment: str) -> Reader:
     """Quelqu'un qui tape les remèdes dans `folder`, jusqu'à la fin de `stack`."""
     reader = Reader(folder, stack, set_up=True)
-    reader.variables.update(QUIET, **environment)
+    reader.variables.update(environment)
     return reader
 
 
