@@ -261,6 +261,14 @@ def test_project_and_relative_address(trouble, replayed):
 
 
 @pytest.mark.slow
+@about("Could not find main among entry points")
+def test_project_in_a_subfolder(trouble, replayed):
+    trouble.seen(typed([*MLFLOW, "run", ".", "--env-manager", "local"], replayed.root))
+    assert trouble.cure().lines == TROUBLES["No such file or directory: 'None'"].cure().lines
+    # l'adresse Git avec son `#` est celle de l'entrée suivante
+
+
+@pytest.mark.slow
 @about("couldn't find remote ref")
 def test_short_commit(trouble, replayed):
     commit = replayed.git("rev-parse", "HEAD")
