@@ -5,6 +5,9 @@ import re
 from mlflow import MlflowClient
 
 
+WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
+
+
 def depends_on_the_machine(metric: str) -> bool:
     """Une durée, un rapport de durées, un relevé du processeur ou du disque : jamais deux fois les mêmes."""
     return metric.endswith(("_seconds", "_ms", "cost_ratio")) or metric.startswith("system/")

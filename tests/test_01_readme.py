@@ -35,20 +35,6 @@ def dedented(lines: list[str]) -> list[str]:
     return [line[margin:] for line in lines]
 
 
-def test_what_is_quoted_stands_in_the_script():
-    quoted = [block for block in blocks("python") if block.startswith("# 01_tracking_supervised/")]
-    assert len(quoted) >= 11
-    for block in quoted:
-        path, *lines = block.splitlines()
-        source, start = (ROOT / path.removeprefix("# ")).read_text(encoding="utf-8").splitlines(), 0
-        source = [line for line in source if line.strip()]
-        for piece in "\n".join(lines).split("\n# ...\n"):
-            wanted = dedented(piece.splitlines())
-            places = [at for at in range(start, len(source) - len(wanted) + 1) if dedented(source[at : at + len(wanted)]) == wanted]
-            assert places, piece
-            start = places[0] + len(wanted)
-
-
 def test_each_script_has_its_section_its_command_and_what_to_read():
     for script in SCRIPTS:
         title = "La mesure :" if script == "measure_tracking" else rf"Script \d+ : `{script}.py`"

@@ -19,7 +19,7 @@ from course import SCRIPTS, Script
 from databricks_archive import read_archive
 from forms.archive import write_archive
 from mlflow import MlflowClient
-from recorded_runs import recorded
+from recorded_runs import WITHOUT_RUN, recorded
 from run_course import missing
 
 RUNTIME = "tests/databricks_runtime.py"
@@ -68,7 +68,6 @@ def notebook_store(course: Course) -> str:
 
 
 SPARK = "svm_sweep_spark"  # a son propre test : avec deux ouvriers, deux recherches diffèrent
-WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
 QUICK = {"first_run"}
 
 
