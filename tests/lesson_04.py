@@ -59,7 +59,8 @@ def small_registry(root) -> Course:
         with mlflow.start_run():
             logged = mlflow.sklearn.log_model(
                 model, name=family, signature=mlflow.models.infer_signature(wines.X_train, wines.y_train),
-                input_example=wines.X_train.head(3), pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted_types,
+                input_example=wines.X_train.head(3), pip_requirements=requirements,
+                serialization_format="skops", skops_trusted_types=trusted_types,
             )  # fmt: skip
         version = mlflow.register_model(logged.model_uri, MODEL)
         client.set_registered_model_alias(MODEL, alias, version.version)
