@@ -1,23 +1,24 @@
 """Le projet entier : prepare, train, validate, chacun un run enfant de celui-ci. Les artefacts passent par l'identifiant du run.
 
-    mlflow run 03_mlflow_project -P alpha=0.42 --env-manager local
+mlflow run 03_mlflow_project -P alpha=0.42 --env-manager local --experiment-name 03_mlflow_project
 """
 
 import argparse
 import logging
 
+from diabetes import MODELS, model_name, seed, table_path, tree_state  # en premier : Ctrl-C ne laisse alors pas de trace
+
 import mlflow
 from mlflow.exceptions import ExecutionException
-
-from diabetes import MODELS, number, seed, table_path, tree_state
+from options import number, short_text
 
 parser = argparse.ArgumentParser(description="Prépare, entraîne, valide.")
-parser.add_argument("--model", choices=MODELS, default="elastic_net")
+parser.add_argument("--model", type=model_name, default="elastic_net", help=", ".join(MODELS))
 parser.add_argument("--alpha", type=number(1e-6, 1e6), default=0.1)
 parser.add_argument("--l1_ratio", type=number(0, 1), default=0.5)
 parser.add_argument("--seed", type=seed, default=0)
 parser.add_argument("--csv", type=table_path, default="diabetes")
-parser.add_argument("--target", default="progression")
+parser.add_argument("--target", type=short_text, default="progression")
 args = parser.parse_args()
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # chaque étape dit déjà sa ligne

@@ -1,15 +1,17 @@
 """Prédit un nouveau tableau avec le modèle d'un run ; les prédictions vont dans un nouveau run, et dans `output` s'il est donné.
 
-    mlflow run 03_mlflow_project -e predict -P run_id=... -P input=/chemin/patients.csv --env-manager local
+mlflow run 03_mlflow_project -e predict -P run_id=... -P input=/chemin/table.csv --env-manager local --experiment-name 03_mlflow_project
 """
 
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlflow
+from diabetes import absolute, output_path, tree_state  # en premier : Ctrl-C ne laisse alors pas de trace
 
-from diabetes import absolute, output_path, read_table, tree_state
+import mlflow
+import pandas as pd
+from tables import read_table
 
 parser = argparse.ArgumentParser(description="Prédit un tableau avec le modèle d'un run.")
 parser.add_argument("--run_id", required=True, help="le run `train` dont prendre le modèle")
@@ -17,7 +19,8 @@ parser.add_argument("--input", type=absolute, required=True, help="le chemin abs
 parser.add_argument("--output", type=output_path, default="none", help="le chemin absolu du CSV à écrire, ou « none »")
 args = parser.parse_args()
 
-table = read_table(args.input)
+table, taken_for = read_table(args.input)
+print(taken_for, flush=True)
 try:
     model = mlflow.pyfunc.load_model(f"runs:/{args.run_id}/model")
 except mlflow.MlflowException:
@@ -40,9 +43,9 @@ with mlflow.start_run(run_name="predict", description=f"Prédictions du modèle 
     mlflow.set_tag("git.dirty", tree_state())
     mlflow.log_metric("predicted_rows", len(table))
     with TemporaryDirectory() as folder:
-        written = Path(args.output or Path(folder, "predictions.csv"))
+        written = Path(args.output or f"{folder}/predictions.csv")
         try:
-            table.assign(predicted=predicted).to_csv(written, index=False)
+            pd.DataFrame({"predicted": predicted}).join(table.drop(columns="predicted", errors="ignore")).to_csv(written, index=False)
         except OSError as error:
             raise SystemExit(f"{written} : écriture impossible ({error.strerror}).") from None
         mlflow.log_artifact(written, "predictions")

@@ -1,5 +1,6 @@
 """Ce que les tests partagent : une copie du cours, les vrais scripts lancés dedans, le magasin relu ensuite."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -65,7 +66,9 @@ class Course:
         )  # fmt: skip
         assert "Traceback" not in ended.stderr, ended.stderr
         if not fails:
-            assert (ended.returncode, ended.stderr.strip()) == (0, ""), f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            assert (ended.returncode, ended.stderr.strip()) == (0, ""), (
+                f"{script} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            )
         return ended
 
     def once(self, script: str, *arguments):
@@ -78,7 +81,11 @@ class Course:
     def client(self) -> MlflowClient:
         """Le client du magasin de la copie ; `mlflow.*` le lit aussi."""
         mlflow.set_tracking_uri(self.uri)
-        return MlflowClient(self.uri)
+        with contextlib.chdir(self.root):  # une base qui naît ici note où seront ses fichiers : sous le dossier courant
+            client = MlflowClient(self.uri)
+            if not (self.root / "mlruns").exists():
+                client.search_experiments()
+        return client
 
     def runs(self, experiment: str, filter_string: str = "") -> list:
         """Les runs d'une expérience, du plus récent au plus ancien."""
@@ -129,6 +136,11 @@ def running(command: list[str], cwd: Path, wait_for: str | None = None, seconds:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue  # déjà fini, ou trop lent : le signal suivant s'en charge
         process.wait(10)
+
+
+def hears_ctrl_c() -> dict:
+    """Les arguments de `Popen` pour qu'un programme entende SIGINT, même si celui qui teste l'ignore (tâche d'arrière-plan)."""
+    return {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ from types import ModuleType, SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from build_databricks import read_archive
+from databricks_archive import read_archive
 
 
 class NotebookExit(BaseException):

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,15 +11,19 @@ import time
 
 import pytest
 import requests
-from conftest import ROOT, clean_environment, free_port, running
+from conftest import ROOT, clean_environment, free_port, hears_ctrl_c, running
 
 FIRST = "01_tracking_supervised/local/first_run.py"
 EXPERIMENT = "01_tracking_supervised"
 
 
-def test_store_is_the_same_file_in_each_lesson():
-    first, *others = sorted(ROOT.glob("0?_*/local/store.py"))
-    assert len(others) == 3
+@pytest.mark.parametrize(
+    ("name", "copies"),
+    [("store", 4), ("options", 5), ("splits", 4), ("tables", 3)],  # la leçon 3 a des scripts et un projet
+)
+def test_what_lessons_share_is_the_same_file_in_each(name, copies):
+    first, *others = sorted([*ROOT.glob(f"0?_*/local/{name}.py"), *ROOT.glob(f"0?_*/{name}.py")])
+    assert len(others) == copies - 1
     for other in others:
         assert filecmp.cmp(first, other, shallow=False), other
 
@@ -64,7 +69,9 @@ def test_mlflow_ui_without_option_shows_the_runs_and_an_artifact(fresh_course):
 
 def test_six_scripts_at_once_on_a_fresh_clone(fresh_course):
     started = [
-        subprocess.Popen(fresh_course.command(FIRST), cwd=fresh_course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        subprocess.Popen(
+            fresh_course.command(FIRST), cwd=fresh_course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         for _ in range(6)
     ]
     outputs = [process.communicate(timeout=120)[0].decode() for process in started]
@@ -85,27 +92,59 @@ with mlflow.start_run():
 """
 
 
-def interrupted(course, body: str, sent: int | None) -> str:
-    """Lance un run dont le corps est `body`, envoie le signal `sent` une fois le run ouvert, et renvoie le statut laissé."""
+def interrupted(course, body: str, sent: int | None) -> tuple[str, str]:
+    """Lance un run dont le corps est `body`, envoie le signal `sent` une fois le run ouvert.
+
+    Renvoie le statut laissé dans le magasin, et ce qui est écrit sur la sortie d'erreur.
+    """
     code = SLOW_RUN.format(folder=str(course.root / "01_tracking_supervised/local"), body=body)
     process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code],
+        cwd=course.root,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **hears_ctrl_c(),
     )
     assert process.stdout.readline().decode().strip() == "prêt"
     if sent:
         process.send_signal(sent)
-    process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    return course.runs("interrompu")[0].info.status
+    return course.runs("interrompu")[0].info.status, errors.decode()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ctrl_c_and_kill_leave_failed(fresh_course, sent):
-    assert interrupted(fresh_course, "time.sleep(60)", sent) == "FAILED"
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_and_kill_leave_failed_in_one_line_at_most(fresh_course, name):
+    if not hasattr(signal, name):
+        pytest.skip(f"{name} n'existe pas sur ce système")
+    status, errors = interrupted(fresh_course, "time.sleep(60)", getattr(signal, name))
+    assert status == "FAILED"
+    assert errors.splitlines() == (
+        ["Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."] if name == "SIGINT" else []
+    )
 
 
-def test_an_error_inside_a_run_leaves_failed(fresh_course):
-    assert interrupted(fresh_course, "1 / 0", None) == "FAILED"
+def test_an_error_inside_a_run_leaves_failed_and_its_trace(fresh_course):
+    status, errors = interrupted(fresh_course, "1 / 0", None)
+    assert status == "FAILED"
+    assert "Traceback" in errors and "ZeroDivisionError" in errors
+
+
+def test_ctrl_c_during_the_imports_is_one_line(fresh_course):
+    """`store` s'importe en premier : l'attente la plus longue d'un script, ses imports, s'interrompt aussi proprement."""
+    (fresh_course.root / "01_tracking_supervised/local/matplotlib.py").write_text(
+        "import time\nprint('importe', flush=True)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        fresh_course.command("01_tracking_supervised/local/full_run.py"), cwd=fresh_course.root, env=clean_environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **hears_ctrl_c(),
+    )  # fmt: skip
+    assert process.stdout.readline().decode().strip() == "importe"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert errors.decode().splitlines() == ["Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."]
 
 
 def one_line(ended) -> str:
@@ -136,6 +175,62 @@ def test_a_file_that_is_no_database_is_said_in_one_line(fresh_course):
     assert "ne répond pas ou refuse" in one_line(fresh_course.run(FIRST, fails=True))
 
 
+def test_a_moved_clone_is_said_before_anything_is_written(fresh_course, tmp_path):
+    fresh_course.run(FIRST)
+    moved = tmp_path / "ailleurs"
+    fresh_course.root.rename(moved)
+    message = one_line(subprocess_run(moved))
+    assert str(fresh_course.root) in message and "Remettez-y le dossier" in message
+    assert not fresh_course.root.exists()  # sans ce refus, MLflow y recréerait mlruns/
+    moved.rename(fresh_course.root)  # la première des deux issues
+    fresh_course.run(FIRST)
+    assert len(fresh_course.runs(EXPERIMENT)) == 2
+
+
+def subprocess_run(root):
+    return subprocess.run(
+        [sys.executable, str(root / FIRST)], cwd=root, env=clean_environment(), capture_output=True, text=True, encoding="utf-8"
+    )  # fmt: skip
+
+
+def test_artifacts_deleted_alone_are_said_in_one_line(fresh_course):
+    fresh_course.run("01_tracking_supervised/local/full_run.py")
+    shutil.rmtree(fresh_course.root / "mlruns")
+    ended = fresh_course.run("01_tracking_supervised/local/open_model.py", fails=True)
+    assert ended.returncode == 1
+    (message,) = ended.stderr.strip().splitlines()
+    assert "Un fichier manque dans mlruns/" in message and "Relancez le script qui l'a produit" in message
+    fresh_course.run("01_tracking_supervised/local/full_run.py")  # le remède
+    fresh_course.run("01_tracking_supervised/local/open_model.py")
+
+
+def test_a_server_gone_in_the_middle_of_a_run_is_said_in_one_line(fresh_course):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    server = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    code = SLOW_RUN.format(
+        folder=str(fresh_course.root / "01_tracking_supervised/local"), body="sys.stdin.readline(); mlflow.log_metric('x', 1)"
+    )
+    with running(server, fresh_course.root, wait_for=f"{address}/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=fresh_course.root, env=clean_environment(MLFLOW_TRACKING_URI=address),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout.readline().decode().strip() == "prêt"
+    _, errors = process.communicate(b"\n", timeout=120)
+    assert process.returncode == 1
+    lines = [line for line in errors.decode().splitlines() if "WARNING" not in line]
+    assert lines == ["Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."], errors.decode()
+
+
+def test_a_secret_in_the_address_of_the_store_is_not_shown(fresh_course):
+    ended = fresh_course.run(
+        FIRST, fails=True, MLFLOW_TRACKING_URI=f"http://alice:motdepasse@127.0.0.1:{free_port()}", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
+    )
+    assert "127.0.0.1" in one_line(ended)
+    assert "motdepasse" not in ended.stderr
+
+
 @pytest.mark.slow
 def test_a_server_that_refuses_is_said_within_a_minute(fresh_course):
     start = time.monotonic()
@@ -154,3 +249,24 @@ def test_a_server_that_hangs_is_said_within_a_minute(fresh_course):
         ended = fresh_course.run(FIRST, fails=True, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "ne répond pas" in one_line(ended)
         assert time.monotonic() - start < 60
+
+
+def test_the_runs_of_a_dead_program_are_marked_killed_by_the_next(fresh_course):
+    """SIGKILL ne laisse rien faire : le run reste RUNNING, jusqu'à ce qu'un de nos scripts ouvre le magasin."""
+    assert interrupted(fresh_course, "time.sleep(60)", signal.SIGKILL) == ("RUNNING", "")
+    code = SLOW_RUN.format(folder=str(fresh_course.root / "01_tracking_supervised/local"), body="sys.stdin.readline()")
+    alive = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=fresh_course.root, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    while (line := alive.stdout.readline().decode().strip()) != "prêt":
+        assert line == "Runs laissés RUNNING par un programme mort, marqués KILLED : 1."
+    client = fresh_course.client()
+    other_machine = client.create_run(fresh_course.runs("interrompu")[0].info.experiment_id, tags={"mlflow.source.process": "ailleurs 1 2"})
+    no_one = client.create_run(other_machine.info.experiment_id)
+    first = fresh_course.run(FIRST).stdout
+    assert "KILLED" not in first
+    found = {run.info.run_id: run.info.status for run in fresh_course.runs("interrompu")}
+    assert found.pop(other_machine.info.run_id) == found.pop(no_one.info.run_id) == "RUNNING"
+    assert sorted(found.values()) == ["KILLED", "RUNNING"]  # celui du programme mort, celui du vivant
+    alive.communicate(b"\n", timeout=60)
+    assert sorted(run.info.status for run in fresh_course.runs("interrompu")) == ["FINISHED", "KILLED", "RUNNING", "RUNNING"]

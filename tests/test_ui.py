@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from conftest import ROOT, free_port, running
+from conftest import free_port, running
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +29,6 @@ def test_the_first_run_is_in_the_ui(fresh_course):
             page.goto(address + announced, wait_until="domcontentloaded")
             page.get_by_text(str(run.data.metrics["sensitivity"])).first.wait_for(timeout=90_000)
             page.screenshot(path=fresh_course.root / "run.png")
-            # celle du README, la liste
-            readme = (ROOT / "README.md").read_text(encoding="utf-8")
-            page.goto(address + re.search(r"<http://127.0.0.1:5000(/#/experiments/1/runs\S+)>", readme)[1])
-            page.get_by_text(run.info.run_name).first.wait_for(timeout=90_000)
             page.close()
             # et, depuis l'accueil, « Model training » une fois pour toutes
             page = browser.new_page(viewport={"width": 1400, "height": 900})

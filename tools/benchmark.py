@@ -19,7 +19,9 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTS = "import mlflow, pandas, sklearn.svm"
-FIRST_RUN, SVM_SWEEP, COMPARE = (str(ROOT / f"01_tracking_supervised/local/{name}.py") for name in ("first_run", "svm_sweep", "compare_models"))
+FIRST_RUN = str(ROOT / "01_tracking_supervised/local/first_run.py")
+SVM_SWEEP = str(ROOT / "01_tracking_supervised/local/svm_sweep.py")
+COMPARE = str(ROOT / "01_tracking_supervised/local/compare_models.py")
 KMEANS_SWEEP = str(ROOT / "02_tracking_unsupervised/local/kmeans_sweep.py")
 PROJECT = str(ROOT / "03_mlflow_project")
 
@@ -51,7 +53,7 @@ def svm_fits() -> list[float]:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    data, _, _ = load_patients()
+    data = load_patients()
     X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
     folds, durations = StratifiedKFold(5, shuffle=True, random_state=0), []
     for C in (0.1, 1.0, 10.0, 100.0, 1000.0):

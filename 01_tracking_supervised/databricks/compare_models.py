@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/compare_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 1, script 5 : sept classifieurs côte à côte
+# MAGIC # Leçon 1, script 6 : sept classifieurs côte à côte
 # MAGIC
 # MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de tumeurs malignes ?
 # MAGIC
@@ -10,8 +10,12 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 tensorboard==2.21.0 tensorflow==2.21.0
+# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorboard==2.21.0 tensorflow==2.21.0
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -21,18 +25,14 @@
 
 import time
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import mlflow
 from mlflow.models import infer_signature
+from rich.console import Console
+from rich.progress import track
 from sklearn.metrics import ConfusionMatrixDisplay
-
-
-def existing(text: str) -> str:
-    """Le chemin complet : `open_store()` changera de dossier."""
-    return str(Path(text).resolve())
 
 # COMMAND ----------
 
@@ -46,56 +46,57 @@ dbutils.widgets.text("positive", "")  # la valeur à détecter ; par défaut, la
 dbutils.widgets.text("drop", "")  # colonnes à écarter, un identifiant par exemple
 
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    csv=existing(dbutils.widgets.get("csv")) if dbutils.widgets.get("csv") else None,
-    target=dbutils.widgets.get("target") or None,
-    positive=dbutils.widgets.get("positive") or None,
-    drop=shlex.split(dbutils.widgets.get("drop")),
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    csv=existing_file(dbutils.widgets.get("csv")) if dbutils.widgets.get("csv") else None,
+    target=short_text(dbutils.widgets.get("target")) if dbutils.widgets.get("target") else None,
+    positive=short_text(dbutils.widgets.get("positive")) if dbutils.widgets.get("positive") else None,
+    drop=[short_text(word) for word in shlex.split(dbutils.widgets.get("drop"))],
 )
 
 # COMMAND ----------
 
+data, subject = load_patients(), "breast_cancer"
 if args.csv:
+    data, reading = load_table(args.csv, args.target, args.positive, args.drop)
     subject = Path(args.csv).stem
-    data, _, _ = load_table(args.csv, args.target, args.positive, args.drop)
-else:
-    subject = "breast_cancer"
-    data, _, _ = load_patients()
+    print(reading)
 models = classifiers(data.X_train)
 target = data.y_train.name
-train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Autolog, là où il aide
 # MAGIC
-# MAGIC Un réseau apprend par passages sur les données (*epochs*) : il faut les suivre pendant qu'il apprend. `autolog` branche MLflow
-# MAGIC sur Keras et enregistre la perte à chaque passage. Le reste est coupé : le modèle, il l'écrirait de nouveau à chaque
-# MAGIC passage, et les sept modèles sont enregistrés de la même façon, par nous.
+# MAGIC Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
+# MAGIC l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé :
+# MAGIC le modèle, il l'écrirait de nouveau à chaque époque, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # COMMAND ----------
 
-import_keras()
-mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
+try:
+    import_keras()
+    mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
+except ImportError:
+    del models["neural_network"]
+    print("TensorFlow n'est pas installé : six classifieurs, sans le réseau de neurones.")
 code_paths = None
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Sept runs de même forme
+# MAGIC ## Des runs de même forme
 # MAGIC
 # MAGIC Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans l'interface.
 
 # COMMAND ----------
 
 mlflow.set_experiment(args.experiment)
-requirements = [f"{library}=={version(library)}" for library in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
-keras_requirements = [*requirements, f"tensorflow=={version('tensorflow')}"]
 comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
+train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
 
 ranking = []
-for name, model in models.items():
+for name, model in track(models.items(), "Classifieurs", console=Console(stderr=True), transient=True):
     with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
         mlflow.set_tag("mlflow.note.content", f"{name}, réglages par défaut, jugé sur les {len(data.X_valid)} lignes de validation.")
@@ -114,13 +115,14 @@ for name, model in models.items():
         mlflow.log_figure(matrix.figure_, "confusion_matrix.png")
         display(matrix.figure_)
         plt.close(matrix.figure_)
+
         neural = name == "neural_network"
         mlflow.sklearn.log_model(
             model,
             name=name,
             signature=infer_signature(data.X_valid, predicted),
             input_example=data.X_valid.head(3),
-            pip_requirements=keras_requirements if neural else requirements,
+            pip_requirements=pins("tensorflow") if neural else pins(),
             skops_trusted_types=trusted_types,
             code_paths=code_paths if neural else None,
         )
@@ -151,8 +153,7 @@ for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
 # MAGIC Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
 # MAGIC trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
 # MAGIC
-# MAGIC Autolog ainsi réglé coûte peu ; laissé à ses réglages d'origine, il enregistre le modèle à chaque passage, et
-# MAGIC l'apprentissage dure plus du double.
+# MAGIC Autolog laissé à ses réglages d'origine enregistre le modèle à chaque époque : l'apprentissage dure plus du double.
 
 # COMMAND ----------
 

@@ -9,8 +9,12 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -31,7 +35,7 @@ from types import SimpleNamespace
 dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
 
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
+    experiment=short_text(dbutils.widgets.get("experiment")),
 )
 
 # COMMAND ----------
@@ -40,22 +44,23 @@ args = SimpleNamespace(
 # MAGIC ## Un dossier
 # MAGIC
 # MAGIC Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run d'origine, ses fichiers.
+# MAGIC Le run, lui, sait quels modèles il a produits.
 
 # COMMAND ----------
 
-experiment = mlflow.set_experiment(args.experiment)
-latest = [{"field_name": "creation_time", "ascending": False}]
-found = mlflow.search_logged_models([experiment.experiment_id], "name = 'svm'", order_by=latest, max_results=1, output_format="list")
+mlflow.set_experiment(args.experiment)
+complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
+found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
 if not found:
-    raise SystemExit("Pas encore de modèle « svm » dans le magasin : lancez d'abord full_run.py.")
-uri = found[0].model_uri
-
+    raise SystemExit("Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py")
+uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
+info = mlflow.models.get_model_info(uri)
 folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=tempfile.mkdtemp()))
 print(f"{uri} est un dossier :")
 roles = {
     "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
-    "model.skops": "le pipeline scikit-learn, dans un format qui n'exécute rien à la lecture",
-    "model.pkl": "le pipeline scikit-learn (format par défaut de Databricks, à n'ouvrir que si l'on sait d'où il vient)",
+    "model.skops": "le pipeline scikit-learn ; à la lecture, skops n'exécute que le code des types déclarés",
+    "model.pkl": "le pipeline scikit-learn (format pickle, celui de Databricks : l'ouvrir exécute du code)",
     "input_example.json": "l'exemple d'entrée",
     "serving_input_example.json": "le même, tel qu'un service l'attend",
     "requirements.txt": "les bibliothèques, pour pip",
@@ -76,7 +81,6 @@ for name, role in roles.items():
 
 # COMMAND ----------
 
-info = mlflow.models.get_model_info(uri)
 print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
 print(f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête")
 
@@ -87,11 +91,11 @@ print(f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signatur
 
 # COMMAND ----------
 
-patients, _, _ = load_patients()
-X = patients.X_valid
+X = load_patients().X_valid
 pipeline = mlflow.sklearn.load_model(uri)
 function = mlflow.pyfunc.load_model(uri)
-same = (pipeline.predict(X) == function.predict(X)).sum()
+usual = pipeline.predict(X)
+same = (usual == function.predict(X)).sum()
 print(f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}")
 
 # COMMAND ----------
@@ -112,7 +116,7 @@ for damage, table in damaged.items():
     answers = []
     for flavor in (pipeline, function):
         try:
-            answers.append(f"prédit ({(flavor.predict(table) == pipeline.predict(X)).sum()} réponses inchangées)")
+            answers.append(f"prédit ({(flavor.predict(table) == usual).sum()} réponses inchangées)")
         except (mlflow.MlflowException, ValueError):
             answers.append("refuse")
     print(f"{damage} : scikit-learn {answers[0]} ; pyfunc {answers[1]}")
@@ -133,7 +137,7 @@ print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses exigences. Deux saveurs l'ouvrent, et donnent ici
+# MAGIC Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs l'ouvrent, et donnent ici
 # MAGIC 114 prédictions égales sur 114.
 # MAGIC
 # MAGIC | données | scikit-learn | pyfunc |

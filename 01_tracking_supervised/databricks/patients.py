@@ -8,25 +8,30 @@
 
 # COMMAND ----------
 
-import os
-import warnings
-from io import StringIO
-from typing import NamedTuple
+# MAGIC %run ./splits
 
+# COMMAND ----------
+
+# MAGIC %run ./tables
+
+# COMMAND ----------
+
+import os
+from importlib.metadata import version
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.compose import make_column_transformer
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -37,33 +42,21 @@ from sklearn.tree import DecisionTreeClassifier
 
 # COMMAND ----------
 
-class Split(NamedTuple):
-    """Un découpage : `X_*` une ligne par tumeur, `y_*` 1.0 si elle est maligne, 0.0 sinon."""
-
-    X_train: pd.DataFrame
-    X_valid: pd.DataFrame
-    y_train: pd.Series
-    y_valid: pd.Series
-
-
-def split(X: pd.DataFrame, y: pd.Series, seed: int = 0) -> tuple[Split, pd.DataFrame, pd.Series]:
-    """60 % pour apprendre et 20 % pour choisir (`Split`), puis `X_test` et `y_test`, 20 % à n'ouvrir qu'une fois.
-
-    Les deux classes gardent leurs proportions. `X` : (n, d) ; `y` : (n,), 0.0 ou 1.0.
-    """
-    X_rest, X_test, y_rest, y_test = train_test_split(X, y, test_size=0.2, random_state=seed, stratify=y)
-    halves = train_test_split(X_rest, y_rest, test_size=0.25, random_state=seed, stratify=y_rest)
-    return Split(*halves), X_test, y_test
-
-
-def load_patients(seed: int = 0) -> tuple[Split, pd.DataFrame, pd.Series]:
+def load_patients(seed: int = 0) -> Split:
     """569 tumeurs, 212 malignes : 10 caractéristiques des noyaux, en moyenne, erreur standard et pire valeur.
 
-    Renvoie ce que renvoie `split` : 341 tumeurs pour apprendre, 114 pour choisir, 114 pour le test.
+    341 tumeurs pour apprendre, 114 pour choisir, 114 pour juger ; `y_*` vaut 1.0 si la tumeur est maligne, 0.0 sinon.
+    Les deux classes gardent leurs proportions.
     """
     X, target = load_breast_cancer(return_X_y=True, as_frame=True)
     malignant = (target == 0).astype(float).rename("malignant")  # scikit-learn : 0 = maligne ; réel : pas d'avertissement
-    return split(X, malignant, seed)
+    return split(X, malignant, seed=seed, stratify=True)
+
+
+def known_patients() -> tuple[pd.DataFrame, pd.Series]:
+    """Les 455 tumeurs hors test : `X`, forme (455, 30), et `y`, forme (455,). C'est là que se fait la validation croisée."""
+    data = load_patients()
+    return pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
 
 # COMMAND ----------
 
@@ -89,7 +82,7 @@ def clinical_metrics(y_true, y_pred, y_score=None) -> dict[str, float]:
         "sensitivity": recall_score(pos_label=1.0, **rate),  # malignes retrouvées
         "specificity": specificity,
         "precision": precision,
-        "npv": precision_score(pos_label=0.0, **rate),  # bénignes parmi les rassurées
+        "npv": precision_score(pos_label=0.0, **rate),  # bénignes parmi les cas classés bénins
         "fall_out": 1 - specificity,  # fausses alertes parmi les bénignes
         "fdr": 1 - precision,  # fausses alertes parmi les alertes
     }
@@ -101,6 +94,36 @@ def clinical_metrics(y_true, y_pred, y_score=None) -> dict[str, float]:
 def risk(model, X: pd.DataFrame) -> np.ndarray:
     """Le score de risque, forme (n,) : la probabilité de la classe 1.0, ou la distance à la frontière pour un SVM."""
     return model.predict_proba(X)[:, 1] if hasattr(model, "predict_proba") else model.decision_function(X)
+
+
+def svm(C: float, gamma: float) -> Pipeline:
+    """Un SVM à noyau RBF, précédé de la mise à l'échelle ; non entraîné."""
+    return make_pipeline(StandardScaler(), SVC(C=C, gamma=gamma))
+
+
+def cross_validated(model, X: pd.DataFrame, y: pd.Series) -> dict[str, float]:
+    """Les huit métriques d'un SVM, préfixées `cv_` : validation croisée stratifiée, cinq parts, graine 0.
+
+    `X` : (n, d) ; `y` : (n,), 0.0 ou 1.0. Chaque ligne est prédite par un modèle qui ne l'a pas vue.
+    """
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
+    metrics = clinical_metrics(y, (distance > 0).astype(float), distance)
+    return {f"cv_{name}": value for name, value in metrics.items()}
+
+
+def sweep_figure(points: pd.DataFrame) -> plt.Figure:
+    """La sensibilité et l'exactitude en fonction de `gamma`, une courbe par `C`.
+
+    `points` : un balayage tel que `mlflow.search_runs` le rend, une ligne par couple, `params.C` et `params.gamma` en réels.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+    for ax, metric, title in zip(axes, ("sensitivity", "accuracy"), ("sensibilité", "exactitude"), strict=True):
+        for C, line in points.sort_values("params.gamma").groupby("params.C"):
+            ax.plot(line["params.gamma"], line[f"metrics.cv_{metric}"], marker="o", label=f"C = {C:g}")
+        ax.set(xscale="log", xlabel="gamma", title=f"{title} (validation croisée)", ylim=(0.5, 1))
+    axes[0].legend()
+    return figure
 
 # COMMAND ----------
 
@@ -114,7 +137,7 @@ def risk(model, X: pd.DataFrame) -> np.ndarray:
 def import_keras():
     """Le module Keras, sur TensorFlow, sans les lignes que celui-ci écrit au démarrage ; 5 s la première fois.
 
-    Lève `SystemExit` si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
+    Lève `ImportError` si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # les mêmes instructions, donc les mêmes bits, sur tous les PC
@@ -126,8 +149,6 @@ def import_keras():
 
         tensorflow.config.set_visible_devices([], "GPU")  # sur processeur : les mêmes chiffres partout
         keras.ops.zeros(1)
-    except ImportError:
-        raise SystemExit("Le réseau de neurones demande TensorFlow, absent ici (il n'existe ni pour Mac Intel ni pour Windows ARM).") from None
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
@@ -138,7 +159,7 @@ def import_keras():
 class NeuralNetwork(ClassifierMixin, BaseEstimator):
     """Un réseau de neurones Keras, une couche cachée, qui parle la langue de scikit-learn : il entre dans un `Pipeline`.
 
-    `hidden` : neurones cachés ; `epochs` : passages sur les données, dont un cinquième sert de validation.
+    `hidden` : neurones cachés ; `epochs` : époques, c'est-à-dire passages sur les données, dont un cinquième sert de validation.
     Il garde ses poids en tableaux numpy (`weights_`) : skops sait les enregistrer, comme tout modèle de la leçon.
     """
 
@@ -177,16 +198,7 @@ class NeuralNetwork(ClassifierMixin, BaseEstimator):
 # COMMAND ----------
 
 def classifiers(X: pd.DataFrame, seed: int = 0) -> dict[str, Pipeline]:
-    """Les sept pipelines, non entraînés, par nom. `X` n'est lu que pour ses colonnes.
-
-    Nombres : valeurs manquantes remplacées par la médiane, puis mise à l'échelle. Textes : une colonne 0/1 par valeur.
-    """
-    numbers = X.select_dtypes("number").columns.tolist()
-    words = X.columns.difference(numbers, sort=False).tolist()
-    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
-    prepare = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers), (encode, words)
-    )
+    """Les sept pipelines, non entraînés, par nom. `X` n'est lu que pour ses colonnes."""
     estimators = {
         "logistic_regression": LogisticRegression(max_iter=1000),
         "k_nearest_neighbors": KNeighborsClassifier(),
@@ -196,10 +208,10 @@ def classifiers(X: pd.DataFrame, seed: int = 0) -> dict[str, Pipeline]:
         "svm_rbf": SVC(gamma=0.03),
         "neural_network": NeuralNetwork(seed=seed),
     }
-    return {name: Pipeline([("prepare", clone(prepare)), ("classify", estimator)]) for name, estimator in estimators.items()}
+    return {name: Pipeline([("prepare", prepare_columns(X)), ("classify", estimator)]) for name, estimator in estimators.items()}
 
 
-# skops ne recharge que ce que l'on déclare sûr : ces types-là ne sont pas sur sa liste, mais nous les connaissons.
+# skops ne recharge que les types de sa liste et ceux que l'on déclare : ceux-ci n'y sont pas, et nous les connaissons.
 trusted_types = [
     "numpy.dtype",
     "patients.NeuralNetwork",
@@ -208,6 +220,11 @@ trusted_types = [
     "sklearn.tree._tree.Tree",
 ]
 
+
+def pins(*more: str) -> list[str]:
+    """Les bibliothèques qu'il faut pour relire un modèle de la leçon, et `more`, aux versions installées ici."""
+    return [f"{library}=={version(library)}" for library in ("mlflow", "scikit-learn", "skops", "pandas", "numpy", *more)]
+
 # COMMAND ----------
 
 # MAGIC %md
@@ -215,74 +232,44 @@ trusted_types = [
 
 # COMMAND ----------
 
-def read_table(path: str) -> pd.DataFrame:
-    """Un CSV, dont la première ligne nomme les colonnes : séparateur `,` `;` ou tabulation, décimales `.` ou `,`.
+def load_table(path: str, target: str, positive: str | None = None, drop: list[str] = ()) -> tuple[Split, str]:
+    """Votre tableau, découpé comme `load_patients`, et la ligne de `read_table` qui dit comment il a été lu.
 
-    Les colonnes de nombres deviennent des réels (NaN si vide), les autres restent du texte.
-    Lève `SystemExit`, en une ligne, si le fichier manque, est vide ou n'est pas un CSV.
+    `y` vaut 1.0 pour la valeur `positive` (par défaut, la plus rare). Les lignes sans cible sont écartées.
+    Lève `SystemExit`, en une ligne, si le tableau ne convient pas : cible absente, qui n'a pas deux valeurs, trop peu de
+    lignes, aucune colonne restante.
     """
-    try:
-        content = open(path, "rb").read()
-    except OSError as error:
-        raise SystemExit(f"{path} : lecture impossible ({error.strerror}).") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # le CSV d'un Excel français
-    if not text.strip():
-        raise SystemExit(f"{path} : le fichier est vide.")
-    separator = max(",;\t", key=text.lstrip().splitlines()[0].count)
-    try:
-        with warnings.catch_warnings(action="error"):  # une ligne plus longue que les titres : pandas la couperait
-            table = pd.read_csv(StringIO(text), sep=separator, dtype=str, skipinitialspace=True, index_col=False)
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise SystemExit(f"{path} : ce n'est pas un CSV ({str(error).splitlines()[0]}).") from None
-    if "\0" in text or table.shape[1] < 2:
-        raise SystemExit(f"{path} : ce n'est pas un CSV (deux colonnes au moins, séparées par , ; ou une tabulation).")
-    for name in table:
-        numbers = pd.to_numeric(table[name].str.replace(",", "."), errors="coerce").astype(float)
-        if numbers.notna().equals(table[name].notna()):
-            table[name] = numbers
-            if (numbers.abs() > 1e30).any():
-                raise SystemExit(f"{path} : la colonne {name} contient des nombres au-delà de 1e30.")
-    return table
-
-
-def load_table(path: str, target: str, positive: str | None = None, drop: list[str] = ()) -> tuple[Split, pd.DataFrame, pd.Series]:
-    """Votre tableau, découpé comme `load_patients`. `y` vaut 1.0 pour la valeur `positive` (par défaut, la plus rare).
-
-    Les lignes sans cible sont écartées. Lève `SystemExit`, en une ligne, si le tableau ne convient pas :
-    cible absente, qui n'a pas deux valeurs, trop peu de lignes, aucune colonne restante.
-    """
-    table = read_table(path)
-    if unknown := [name for name in (target, *drop) if name not in table]:
+    table, line = read_table(path)
+    unknown = [name for name in (target, *drop) if name not in table]
+    if unknown:
         raise SystemExit(f"{path} : pas de colonne {unknown[0]!r}. Colonnes : {', '.join(table.columns[:20])}.")
     table = table.dropna(subset=[target])
-    labels, X = table[target], table.drop(columns=[target, *drop])
-    counts = labels.value_counts().sort_index()
+    values, X = table[target], table.drop(columns=[target, *drop])
+    counts = values.value_counts().sort_index()
     if len(counts) != 2:
         raise SystemExit(f"{path} : la cible {target!r} a {len(counts)} valeurs ; il en faut exactement deux.")
     if X.empty:
         raise SystemExit(f"{path} : il ne reste aucune colonne pour prédire {target!r}.")
     if len(table) < 50 or counts.min() < 10:
         raise SystemExit(f"{path} : trop peu de lignes ({len(table)}, dont {counts.min()} de la classe rare) ; il en faut 50, dont 10.")
-    names = {f"{label:g}" if isinstance(label, float) else label: label for label in counts.index}
-    if positive is not None and positive not in names:
-        raise SystemExit(f"{path} : {positive!r} n'est pas une valeur de {target!r} : {', '.join(names)}.")
-    chosen = counts.idxmin() if positive is None else names[positive]
-    return split(X, (labels == chosen).astype(float))
+    written = {f"{value:g}" if isinstance(value, float) else value: value for value in counts.index}
+    if positive is not None and positive not in written:
+        raise SystemExit(f"{path} : {positive!r} n'est pas une valeur de {target!r} : {', '.join(written)}.")
+    chosen = counts.idxmin() if positive is None else written[positive]
+    return split(X, (values == chosen).astype(float), stratify=True), line
 
 
-def read_patients(path: str, columns: list[str]) -> pd.DataFrame:
-    """De nouvelles patientes : un CSV où chercher les colonnes `columns`, rendues dans cet ordre, en réels, forme (n, d).
+def read_patients(path: str, columns: list[str]) -> tuple[pd.DataFrame, str]:
+    """De nouvelles patientes, et la ligne qui dit comment elles ont été lues : un CSV où chercher les colonnes `columns`.
 
+    Le tableau a ces colonnes, dans cet ordre, en réels, forme (n, d).
     Lève `SystemExit`, en une ligne, si une colonne manque, ou contient autre chose que des nombres.
     """
-    table = read_table(path)
-    if missing := [name for name in columns if name not in table]:
+    table, line = read_table(path)
+    missing = [name for name in columns if name not in table]
+    if missing:
         raise SystemExit(f"{path} : il manque {len(missing)} colonne(s) sur {len(columns)}, la première est {missing[0]!r}.")
-    if wrong := [name for name in columns if table[name].dtype != float or table[name].isna().any()]:
+    wrong = [name for name in columns if table[name].dtype != float or table[name].isna().any()]
+    if wrong:
         raise SystemExit(f"{path} : la colonne {wrong[0]!r} doit contenir un nombre à chaque ligne.")
-    if table.empty:
-        raise SystemExit(f"{path} : aucune ligne sous les titres.")
-    return table[columns]
+    return table[columns], line

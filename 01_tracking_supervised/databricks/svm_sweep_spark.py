@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis local/svm_sweep_spark.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Leçon 1, annexe : le balayage réparti sur Spark
+# MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 # MAGIC
 # MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
 # MAGIC
@@ -9,8 +9,12 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 optuna==5.0.0 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 optuna==5.0.0 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -18,13 +22,11 @@
 
 # COMMAND ----------
 
-import argparse
 import time
 from datetime import datetime
 
 import mlflow
 import optuna
-import pandas as pd
 from mlflow.optuna.storage import MlflowStorage
 from mlflow.pyspark.optuna.study import MlflowSparkStudy
 from sklearn.metrics import recall_score
@@ -32,13 +34,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-
-def count(text: str) -> int:
-    """Un entier entre 1 et 1000, sinon l'erreur d'argparse."""
-    if 1 <= (value := int(text)) <= 1000:
-        return value
-    raise argparse.ArgumentTypeError(f"{text} n'est pas entre 1 et 1000")
 
 # COMMAND ----------
 
@@ -49,9 +44,9 @@ dbutils.widgets.text("trials", "12")  # essais par recherche
 dbutils.widgets.text("workers", "2")  # essais à la fois
 
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    trials=count(dbutils.widgets.get("trials")),
-    workers=count(dbutils.widgets.get("workers")),
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    trials=whole_number(1, 1000)(dbutils.widgets.get("trials")),
+    workers=whole_number(1, 1000)(dbutils.widgets.get("workers")),
 )
 
 # COMMAND ----------
@@ -63,8 +58,7 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-patients, _, _ = load_patients()
-X, y = pd.concat([patients.X_train, patients.X_valid]), pd.concat([patients.y_train, patients.y_valid])
+X, y = known_patients()
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 
 
@@ -91,8 +85,8 @@ storage = MlflowStorage(experiment_id)
 points = {}
 
 print(f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité")
-for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
-    name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {number}"
+for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
+    name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {search}"
     study = MlflowSparkStudy(name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
@@ -107,9 +101,12 @@ for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     seconds = time.perf_counter() - begin
 
     trials = client.search_runs([experiment_id], children_of, max_results=1000)
-    points[number] = {(trial.data.params["C"], trial.data.params["gamma"]) for trial in trials}
+    points[search] = {(trial.data.params["C"], trial.data.params["gamma"]) for trial in trials}
     best = max(trial.data.metrics["value"] for trial in trials)
-    together = max(sum(other.info.start_time <= one.info.start_time < other.info.end_time for other in trials) for one in trials)
+    together = 0
+    for one in trials:  # combien d'essais étaient en cours quand celui-ci a commencé, lui compris ?
+        begun = [each for each in trials if each.info.start_time <= one.info.start_time < each.info.end_time]
+        together = max(together, len(begun))
     with mlflow.start_run(run_id=parent_id):
         mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
         mlflow.log_metrics({"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together})
@@ -131,5 +128,4 @@ for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)
 # MAGIC | 1 | 12 points communs sur 12 |
 # MAGIC | 2 | 0 points communs sur 12 |
 # MAGIC
-# MAGIC On gagne du temps si un essai dure plus que son enregistrement ; ici, un dixième de seconde, presque rien. On perd la graine
-# MAGIC et l'ordre : chaque ouvrier tire pour lui-même, et deux essais portent parfois le même numéro. Pour rejouer, un seul ouvrier.
+# MAGIC Avec deux ouvriers, chacun tire pour lui-même : l'ordre change, la graine ne suffit plus. Pour rejouer, un seul ouvrier.

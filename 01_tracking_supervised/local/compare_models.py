@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Leçon 1, script 5 : sept classifieurs côte à côte
+# # Leçon 1, script 6 : sept classifieurs côte à côte
 #
 # **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de tumeurs malignes ?
 #
@@ -15,63 +15,62 @@
 #
 # Avec votre tableau : `--csv fichier.csv --target colonne`, et au besoin `--positive valeur` et `--drop colonne autre_colonne`.
 
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
 # %%
 import argparse
 import time
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import mlflow
 from mlflow.models import infer_signature
+from rich.console import Console
+from rich.progress import track
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from patients import classifiers, clinical_metrics, import_keras, load_patients, load_table, risk, trusted_types
-
-
-def existing(text: str) -> str:
-    """Le chemin complet : `open_store()` changera de dossier."""
-    return str(Path(text).resolve())
-
+from options import existing_file, short_text
+from patients import classifiers, clinical_metrics, import_keras, load_patients, load_table, pins, risk, trusted_types
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Compare sept classifieurs sur les patientes, ou sur votre tableau.")
-parser.add_argument("--experiment", default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument("--csv", type=existing, help="votre tableau, à la place des patientes")
-parser.add_argument("--target", help="la colonne à prédire (deux valeurs)")
-parser.add_argument("--positive", help="la valeur à détecter ; par défaut, la plus rare")
-parser.add_argument("--drop", nargs="*", default=[], help="colonnes à écarter, un identifiant par exemple")
+parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser.add_argument("--csv", type=existing_file, help="votre tableau, à la place des patientes")
+parser.add_argument("--target", type=short_text, help="la colonne à prédire (deux valeurs)")
+parser.add_argument("--positive", type=short_text, help="la valeur à détecter ; par défaut, la plus rare")
+parser.add_argument("--drop", type=short_text, nargs="*", default=[], help="colonnes à écarter, un identifiant par exemple")
 args = parser.parse_args()
 
 # %% tags=["local"]
-from store import open_store
-
 if bool(args.csv) != bool(args.target):
-    parser.error("--csv et --target vont ensemble")
+    raise SystemExit("--csv et --target vont ensemble.")
 open_store()
 
 # %%
+data, subject = load_patients(), "breast_cancer"
 if args.csv:
+    data, reading = load_table(args.csv, args.target, args.positive, args.drop)
     subject = Path(args.csv).stem
-    data, _, _ = load_table(args.csv, args.target, args.positive, args.drop)
-else:
-    subject = "breast_cancer"
-    data, _, _ = load_patients()
+    print(reading)
 models = classifiers(data.X_train)
 target = data.y_train.name
-train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
 
 # %% [markdown]
 # ## Autolog, là où il aide
 #
-# Un réseau apprend par passages sur les données (*epochs*) : il faut les suivre pendant qu'il apprend. `autolog` branche MLflow
-# sur Keras et enregistre la perte à chaque passage. Le reste est coupé : le modèle, il l'écrirait de nouveau à chaque
-# passage, et les sept modèles sont enregistrés de la même façon, par nous.
+# Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
+# l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé :
+# le modèle, il l'écrirait de nouveau à chaque époque, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # %%
-import_keras()
-mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
+try:
+    import_keras()
+    mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
+except ImportError:
+    del models["neural_network"]
+    print("TensorFlow n'est pas installé : six classifieurs, sans le réseau de neurones.")
 code_paths = None
 
 # %% tags=["local"]
@@ -80,18 +79,17 @@ import patients
 code_paths = [patients.__file__]  # le réseau est une classe de ce fichier : il voyage avec lui
 
 # %% [markdown]
-# ## Sept runs de même forme
+# ## Des runs de même forme
 #
 # Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans l'interface.
 
 # %%
 mlflow.set_experiment(args.experiment)
-requirements = [f"{library}=={version(library)}" for library in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
-keras_requirements = [*requirements, f"tensorflow=={version('tensorflow')}"]
 comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
+train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
 
 ranking = []
-for name, model in models.items():
+for name, model in track(models.items(), "Classifieurs", console=Console(stderr=True), transient=True):
     with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
         mlflow.set_tag("mlflow.note.content", f"{name}, réglages par défaut, jugé sur les {len(data.X_valid)} lignes de validation.")
@@ -110,13 +108,14 @@ for name, model in models.items():
         mlflow.log_figure(matrix.figure_, "confusion_matrix.png")
         # databricks: display(matrix.figure_)
         plt.close(matrix.figure_)
+
         neural = name == "neural_network"
         mlflow.sklearn.log_model(
             model,
             name=name,
             signature=infer_signature(data.X_valid, predicted),
             input_example=data.X_valid.head(3),
-            pip_requirements=keras_requirements if neural else requirements,
+            pip_requirements=pins("tensorflow") if neural else pins(),
             skops_trusted_types=trusted_types,
             code_paths=code_paths if neural else None,
         )
@@ -129,7 +128,7 @@ for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")
 
 # %% tags=["local"]
-print(f"Dans l'interface, pour ne voir que ces sept runs : tags.comparison = '{comparison}'")
+print(f"Dans l'interface, pour ne voir que ces {len(ranking)} runs : tags.comparison = '{comparison}'")
 print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 
 # %% [markdown]
@@ -148,5 +147,4 @@ print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 # Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
 # trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
 #
-# Autolog ainsi réglé coûte peu ; laissé à ses réglages d'origine, il enregistre le modèle à chaque passage, et
-# l'apprentissage dure plus du double.
+# Autolog laissé à ses réglages d'origine enregistre le modèle à chaque époque : l'apprentissage dure plus du double.

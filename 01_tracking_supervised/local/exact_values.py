@@ -8,14 +8,11 @@ import numpy as np
 LIMITS = {"paramètre": 6000, "étiquette": 8000}  # en caractères : au-delà, MLflow coupe
 
 
-def hard_values(seed: int = 0) -> dict[str, list]:
-    """Des milliers de valeurs, par nature : réels, entiers et textes que l'on enregistre rarement, mais que l'on enregistre.
-
-    Les natures qui commencent par « paramètre » ou « étiquette » sont des textes, les autres des nombres.
-    """
+def hard_numbers(seed: int = 0) -> dict[str, list[float]]:
+    """Des nombres que l'on enregistre rarement, mais que l'on enregistre, par nature : une métrique chacun."""
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 2**64, 2100, dtype=np.uint64).view(float).tolist()
-    values = {
+    return {
         "réels de toute grandeur": [value for value in patterns if sys.float_info.min <= abs(value) < math.inf][:2000],
         "réels dénormalisés": rng.integers(1, 2**52, 200, dtype=np.uint64).view(float).tolist(),
         "zéro négatif": [-0.0],
@@ -24,18 +21,39 @@ def hard_values(seed: int = 0) -> dict[str, list]:
         "float32": rng.standard_normal(500).astype(np.float32).tolist(),
         "NaN": [math.nan],
         "infinis": [math.inf, -math.inf],
-        "les 5000 pas d'une métrique": rng.standard_normal(5000).tolist(),
     }
-    for kind, limit in LIMITS.items():
-        values[f"{kind} : accents, emoji, retours"] = ["été 🌡️ à Nîmes\nsecond relevé", "\ttabulation", "naïveté", "日本語"]
-        values[f"{kind} : vide"] = [""]
-        values[f"{kind} : à la limite, {limit}"] = ["é" * limit]
-        values[f"{kind} : un caractère de trop"] = ["é" * (limit + 1)]
-    return values
+
+
+def long_history(seed: int = 1) -> list[float]:
+    """Les 5000 valeurs d'une seule métrique, une par pas."""
+    return np.random.default_rng(seed).standard_normal(5000).tolist()
+
+
+def hard_texts(written: str) -> dict[str, list[str]]:
+    """Des textes autour des limites, par nature. `written` : « paramètre » ou « étiquette », dont la limite diffère."""
+    limit = LIMITS[written]
+    return {
+        f"{written} : accents, emoji, retours": ["été 🌡️ à Nîmes\nsecond relevé", "\ttabulation", "naïveté", "日本語"],
+        f"{written} : vide": [""],
+        f"{written} : à la limite, {limit}": ["é" * limit],
+        f"{written} : un caractère de trop": ["é" * (limit + 1)],
+    }
 
 
 def identical(sent, read) -> bool:
     """Égaux au bit près : même texte, ou même nombre et même signe (0.0 n'est pas -0.0), ou NaN tous les deux."""
     if isinstance(sent, str) or read is None:
         return sent == read
-    return (sent != sent and read != read) or (sent == read and math.copysign(1, sent) == math.copysign(1, read))
+    if math.isnan(sent):
+        return math.isnan(read)
+    return sent == read and math.copysign(1, sent) == math.copysign(1, read)
+
+
+def compare(kind: str, sent: list, read: list) -> dict:
+    """Ce qu'une nature a donné : combien de valeurs, la part relue au bit près, et la première qui a changé."""
+    changed = [(before, after) for before, after in zip(sent, read, strict=True) if not identical(before, after)]
+    example = ""
+    if changed:
+        before, after = changed[0]
+        example = f"{len(before)} caractères -> {len(after)}" if isinstance(before, str) else f"{before} -> {after}"
+    return {"kind": kind, "values": len(sent), "exact": 1 - len(changed) / len(sent), "example": example}

@@ -1,5 +1,6 @@
+# jupyter: non (elle demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
 # %% [markdown]
-# # Leçon 1, annexe : le balayage réparti sur Spark
+# # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 #
 # **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
 #
@@ -13,6 +14,8 @@
 # Une minute, après un téléchargement (Spark, 500 Mo) la première fois. Il faut aussi Java 17 ou plus.
 
 # %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
 from importlib.util import find_spec
 
 if not find_spec("pyspark") or not find_spec("optuna"):
@@ -25,7 +28,6 @@ from datetime import datetime
 
 import mlflow
 import optuna
-import pandas as pd
 from mlflow.optuna.storage import MlflowStorage
 from mlflow.pyspark.optuna.study import MlflowSparkStudy
 from sklearn.metrics import recall_score
@@ -34,21 +36,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from patients import load_patients
-
-
-def count(text: str) -> int:
-    """Un entier entre 1 et 1000, sinon l'erreur d'argparse."""
-    if 1 <= (value := int(text)) <= 1000:
-        return value
-    raise argparse.ArgumentTypeError(f"{text} n'est pas entre 1 et 1000")
-
+from options import short_text, whole_number
+from patients import known_patients
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="La recherche du meilleur SVM, un essai par run, répartie par Spark.")
-parser.add_argument("--experiment", default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument("--trials", type=count, default=12, help="essais par recherche")
-parser.add_argument("--workers", type=count, default=2, help="essais à la fois")
+parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser.add_argument("--trials", type=whole_number(1, 1000), default=12, help="essais par recherche")
+parser.add_argument("--workers", type=whole_number(1, 1000), default=2, help="essais à la fois")
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -58,7 +53,6 @@ import warnings
 
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
-from store import open_store
 
 open_store()
 warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")  # « pandas 3 » : rien de ce que l'on utilise
@@ -78,8 +72,7 @@ finally:
 # Optuna propose un point, un ouvrier le juge par la validation croisée de `svm_sweep` ; fonction et données partent chez lui.
 
 # %%
-patients, _, _ = load_patients()
-X, y = pd.concat([patients.X_train, patients.X_valid]), pd.concat([patients.y_train, patients.y_valid])
+X, y = known_patients()
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 
 
@@ -104,8 +97,8 @@ storage = MlflowStorage(experiment_id)
 points = {}
 
 print(f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité")
-for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
-    name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {number}"
+for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
+    name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {search}"
     study = MlflowSparkStudy(name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
@@ -120,9 +113,12 @@ for number, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     seconds = time.perf_counter() - begin
 
     trials = client.search_runs([experiment_id], children_of, max_results=1000)
-    points[number] = {(trial.data.params["C"], trial.data.params["gamma"]) for trial in trials}
+    points[search] = {(trial.data.params["C"], trial.data.params["gamma"]) for trial in trials}
     best = max(trial.data.metrics["value"] for trial in trials)
-    together = max(sum(other.info.start_time <= one.info.start_time < other.info.end_time for other in trials) for one in trials)
+    together = 0
+    for one in trials:  # combien d'essais étaient en cours quand celui-ci a commencé, lui compris ?
+        begun = [each for each in trials if each.info.start_time <= one.info.start_time < each.info.end_time]
+        together = max(together, len(begun))
     with mlflow.start_run(run_id=parent_id):
         mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
         mlflow.log_metrics({"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together})
@@ -146,5 +142,4 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/kmeans_sweep.py")
 # | 1 | 12 points communs sur 12 |
 # | 2 | 0 points communs sur 12 |
 #
-# On gagne du temps si un essai dure plus que son enregistrement ; ici, un dixième de seconde, presque rien. On perd la graine
-# et l'ordre : chaque ouvrier tire pour lui-même, et deux essais portent parfois le même numéro. Pour rejouer, un seul ouvrier.
+# Avec deux ouvriers, chacun tire pour lui-même : l'ordre change, la graine ne suffit plus. Pour rejouer, un seul ouvrier.

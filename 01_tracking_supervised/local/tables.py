@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lire votre tableau
+# # Lire votre tableau, et le préparer
 #
 # Même fichier dans chaque leçon qui lit un CSV : un test y veille.
 
@@ -10,6 +10,10 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 SPACES = " \u00a0\u202f\u2009"  # ce qui sépare les milliers en français
 GROUPED = rf"[+-]?\d{{1,3}}(?:[{SPACES}]\d{{3}})+(?:[.,]\d+)?"  # 1 234 567,5
@@ -53,13 +57,14 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, str]:
     numeric, words = [], []
     for name in table:
         numbers, remark = read_numbers(table[name])
+        title = " ".join(str(name).split())
         if numbers is None:
-            words.append(f"{name}{remark}")
+            words.append(f"{title}{remark}")
             continue
         if (numbers.abs() > 1e30).any():
             raise SystemExit(f"{path} : la colonne {name} contient des nombres au-delà de 1e30.")
         table[name] = numbers
-        numeric.append(f"{name}{remark}")
+        numeric.append(f"{title}{remark}")
     kinds = [f"{kind} : {some(names)}" for kind, names in (("nombres", numeric), ("texte", words)) if names]
     return table, f"{Path(path).name} : {len(table)} lignes ; {' ; '.join(kinds)}"
 
@@ -79,7 +84,7 @@ def read_numbers(column: pd.Series) -> tuple[pd.Series | None, str]:
     numbers = pd.to_numeric(given.str.replace(",", "."), errors="coerce").astype(float)
     if (wrong := numbers.isna()).any():
         mostly = wrong.mean() < 0.5
-        return None, f" (à cause de « {given[wrong].iloc[0][:20]} »)" if mostly else ""
+        return None, f" (à cause de « {' '.join(given[wrong].iloc[0].split())[:20]} »)" if mostly else ""
     separated = given[given.str.contains("[.,]")]
     doubtful = len(separated) and separated.str.fullmatch(AMBIGUOUS).all()
     remark = (
@@ -93,3 +98,16 @@ def read_numbers(column: pd.Series) -> tuple[pd.Series | None, str]:
 def some(names: list[str], most: int = 12) -> str:
     """Les premiers noms, et combien il en reste."""
     return ", ".join(names[:most]) + (f" et {len(names) - most} autres" if len(names) > most else "")
+
+
+# %%
+def prepare_columns(X: pd.DataFrame) -> ColumnTransformer:
+    """L'étape d'un `Pipeline` qui prépare les colonnes de `X`, forme (n, d) ; non apprise, `X` n'est lu que pour ses colonnes.
+
+    Nombres : valeurs manquantes remplacées par la médiane, puis mise à l'échelle. Textes : une colonne 0/1 par valeur.
+    """
+    numbers = X.select_dtypes("number").columns.tolist()
+    words = X.columns.difference(numbers, sort=False).tolist()
+    scale = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False)
+    return make_column_transformer((scale, numbers), (encode, words))

@@ -10,12 +10,16 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
+# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
 
 # MAGIC %run ./digits
+
+# COMMAND ----------
+
+# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -28,21 +32,6 @@ from mlflow.models import infer_signature
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
 
-
-def code_size(text: str) -> int:
-    """La taille du code : de 1 à 64 nombres."""
-    return whole_number(text, 1, 64)
-
-
-def epochs(text: str) -> int:
-    """Le nombre d'époques au plus."""
-    return whole_number(text, 1, 10_000)
-
-
-def seed(text: str) -> int:
-    """La graine du hasard : poids de départ et ordre des images."""
-    return whole_number(text, 0, 2**32 - 1)
-
 # COMMAND ----------
 
 from types import SimpleNamespace
@@ -53,20 +42,18 @@ dbutils.widgets.text("epochs", "200")  # au plus ; il s'arrête quand la validat
 dbutils.widgets.text("seed", "0")  # la graine des poids de départ
 
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    code_size=code_size(dbutils.widgets.get("code_size")),
-    epochs=epochs(dbutils.widgets.get("epochs")),
-    seed=seed(dbutils.widgets.get("seed")),
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    code_size=whole_number(1, 64)(dbutils.widgets.get("code_size")),
+    epochs=whole_number(1, 10_000)(dbutils.widgets.get("epochs")),
+    seed=whole_number(0, 2**32 - 1)(dbutils.widgets.get("seed")),
 )
 
 # COMMAND ----------
 
-X, _ = load_images()
-images = split_images(X)
-autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
 keras = import_keras()
-requirements = pins("mlflow", "tensorflow", "keras", "pandas", "numpy")
-example = images.valid.head(3).to_numpy("float32")
+images = split_images(*load_images())  # les classes n'y serviront pas
+autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
+example = images.X_valid.head(3).to_numpy("float32")
 
 # COMMAND ----------
 
@@ -88,30 +75,28 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
         if logs["val_loss"] == checkpoint.best:
             mlflow.log_artifact(checkpoint.filepath, "checkpoints")
 
-    mlflow.log_input(mlflow.data.from_pandas(images.train, name="digits_train"), context="training")
+    mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
     mlflow.log_params({"code_size": args.code_size, "max_epochs": args.epochs, "patience": 5, "batch_size": 64, "learning_rate": 0.01})
     mlflow.log_params({"seed": args.seed, "weights": autoencoder.count_params()})
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
     history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
 
-    test = images.test.to_numpy("float32")
+    test = images.X_test.to_numpy("float32")
     redrawn = autoencoder(test).numpy()
-    pca = PCA(args.code_size, random_state=args.seed).fit(images.train)
-    pca_redrawn = pca.inverse_transform(pca.transform(images.test))
+    pca = PCA(args.code_size, random_state=args.seed).fit(images.X_train)
+    pca_redrawn = pca.inverse_transform(pca.transform(images.X_test))
     best_epoch = int(np.argmin(history["val_loss"])) + 1
     errors = {"test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
     mlflow.log_metrics({"best_epoch": best_epoch, **errors})
 
-    figure, ax = plt.subplots(figsize=(9, 2.2), layout="constrained")
-    ax.imshow(mosaic([test[:15], redrawn[:15], pca_redrawn[:15]]), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(title=f"Quinze images de test, redessinées d'après {args.code_size} nombres", xticks=[])
-    ax.set_yticks([4, 13, 22], ["original", "autoencodeur", "ACP"])
+    rows = {"original": test[:15], "autoencodeur": redrawn[:15], "ACP": pca_redrawn[:15]}
+    figure = draw_reconstructions(rows, args.code_size)
     mlflow.log_figure(figure, "reconstructions.png")
     plt.close(figure)
 
     for name, model in {"autoencoder": autoencoder, "encoder": encoder}.items():
         signature = infer_signature(example, model(example).numpy())
-        mlflow.tensorflow.log_model(model, name=name, signature=signature, input_example=example, pip_requirements=requirements)
+        mlflow.tensorflow.log_model(model, name=name, signature=signature, input_example=example, pip_requirements=keras_pins())
     mlflow.set_tag("mlflow.note.content", "Autoencodeur des chiffres ; son encodeur, seul, sert à compare_representations.py.")
 display(figure)
 
@@ -128,10 +113,11 @@ print(f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même
 # MAGIC Sur 300 images jamais vues, huit nombres redessinent l'image avec une erreur de 0.0152 ; l'ACP de même taille en fait 0.0254.
 # MAGIC Le réseau s'est arrêté seul après 40 époques, et c'est la 35e qu'il rend : validation 0.0150.
 # MAGIC
-# MAGIC Relancez : les pertes sont les mêmes, au dernier bit près. La graine n'y suffit pas : d'un processeur à l'autre, TensorFlow
-# MAGIC change d'instructions, donc d'arrondis. `import_keras` les fixe, sur PC ; sur un Mac, attendez-vous à d'autres décimales.
+# MAGIC Relancez : les pertes sont les mêmes, au bit près. La graine n'y suffit pas : selon les instructions du processeur, les
+# MAGIC arrondis changent. `import_keras` s'en tient aux instructions AVX2 ; avec AVX-512, la même graine s'arrête après 58 époques.
+# MAGIC Ces décimales sont celles d'un PC ; sur un Mac, rien n'a été mesuré.
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC **Ensuite** : [compare_representations]($./compare_representations)
+# MAGIC **Ensuite** : [checkpoints]($./checkpoints)

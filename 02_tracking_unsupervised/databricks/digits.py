@@ -8,14 +8,20 @@
 
 # COMMAND ----------
 
-import argparse
+# MAGIC %run ./splits
+
+# COMMAND ----------
+
 import os
+from functools import cache
 from importlib.metadata import version
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
+from rich.console import Console
+from rich.progress import Progress, track
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.manifold import TSNE
@@ -26,11 +32,10 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     silhouette_score,
 )
-from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
-# K-Means additionne les images fil par fil : d'un nombre de fils à l'autre, les derniers bits changent. Un seul fil, donc,
-# pour les mêmes chiffres partout ; sur des images aussi petites, c'est même plus rapide.
+# K-Means additionne les images fil par fil : d'un nombre de fils à l'autre, les derniers bits changent. Un seul fil, donc.
 threadpool_limits(1, user_api="openmp")
 
 # COMMAND ----------
@@ -41,7 +46,7 @@ threadpool_limits(1, user_api="openmp")
 # COMMAND ----------
 
 def load_images() -> tuple[pd.DataFrame, pd.Series]:
-    """1 797 images de 8 x 8 pixels, et le chiffre que chacune représente.
+    """1 797 images de 8 x 8 pixels, et le chiffre que chacune représente : sa classe.
 
     Renvoie `X`, forme (1797, 64), une image par ligne, 0.0 = blanc, 1.0 = noir ; et `y`, forme (1797,), entiers de 0 à 9.
     Les pixels de scikit-learn vont de 0 à 16. `y` ne sert ni à apprendre ni à choisir : il juge après coup.
@@ -50,19 +55,9 @@ def load_images() -> tuple[pd.DataFrame, pd.Series]:
     return X / 16, y
 
 
-class Images(NamedTuple):
-    """Un découpage : forme (n, 64), une image par ligne."""
-
-    train: pd.DataFrame
-    valid: pd.DataFrame
-    test: pd.DataFrame
-
-
-def split_images(X: pd.DataFrame, seed: int = 0) -> Images:
-    """300 images pour le test, 300 pour choisir l'époque où s'arrêter, le reste pour apprendre."""
-    rest, test = train_test_split(X, test_size=300, random_state=seed)
-    train, valid = train_test_split(rest, test_size=300, random_state=seed)
-    return Images(train, valid, test)
+def split_images(X: pd.DataFrame, y: pd.Series) -> Split:
+    """300 images pour le test, 300 pour choisir l'époque où s'arrêter, le reste (1 197) pour apprendre."""
+    return split(X, y, valid=300, test=300)
 
 
 def mosaic(rows: list[np.ndarray]) -> np.ndarray:
@@ -119,6 +114,64 @@ def elbow(x: list[int], y: list[float]) -> int:
 # COMMAND ----------
 
 # MAGIC %md
+# MAGIC ## Dessiner un balayage
+
+# COMMAND ----------
+
+def draw_indices(table: pd.DataFrame, chosen: dict[str, int]):
+    """Les quatre indices internes selon le nombre de groupes, et ce que chacun recommande.
+
+    `table` : une ligne par nombre de groupes, une colonne par indice ; `chosen` : un nombre de groupes par recommandation.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained", sharex=True)
+    curves = (
+        ("inertia", "k_elbow", "inertie (coude)"),
+        ("silhouette", "k_silhouette", "silhouette (haut)"),
+        ("davies_bouldin", "k_davies_bouldin", "Davies-Bouldin (bas)"),
+        ("calinski_harabasz", "k_calinski_harabasz", "Calinski-Harabasz (haut)"),
+    )
+    for ax, (name, choice, title) in zip(axes.flat, curves, strict=True):
+        ax.plot(table.index, table[name], "o-", markersize=4)
+        ax.axvline(chosen[choice], color="tab:red", linestyle=":", label=f"recommande {chosen[choice]}")
+        ax.set(title=title, xlabel="nombre de groupes")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend()
+    return figure
+
+
+def draw_centroids(models: dict[int, KMeans]):
+    """Les centres dessinés comme des images : une rangée par nombre de groupes."""
+    figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
+    ax.imshow(mosaic([model.cluster_centers_ for model in models.values()]), cmap="gray_r", vmin=0, vmax=1)
+    ax.set(title="Les centres des groupes, un nombre de groupes par rangée", ylabel="nombre de groupes", xticks=[])
+    ax.set_yticks([9 * i + 4 for i in range(len(models))], list(models))
+    return figure
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Grouper une représentation
+
+# COMMAND ----------
+
+def cluster_with_seeds(inputs: pd.DataFrame, preparation: list, y: pd.Series, n_seeds: int) -> tuple[pd.DataFrame, list[Pipeline]]:
+    """Dix groupes, par K-Means, un seul départ (`n_init=1`) pour chaque graine de 0 à `n_seeds` - 1.
+
+    `inputs` : (n, d) ; `preparation` : ce qui passe avant K-Means, [] pour rien ; `y` : (n,). Renvoie un tableau, une ligne
+    par graine (`ari`, `nmi`, `inertia`), et les pipelines appris, dans le même ordre.
+    """
+    pipelines = [make_pipeline(*preparation, KMeans(10, n_init=1, random_state=seed)).fit(inputs) for seed in range(n_seeds)]
+    rows = [external_indices(y, pipeline[-1].labels_) | {"inertia": pipeline[-1].inertia_} for pipeline in pipelines]
+    return pd.DataFrame(rows), pipelines
+
+
+def seen_by_kmeans(pipeline: Pipeline, inputs: pd.DataFrame) -> np.ndarray:
+    """Ce que la préparation de `pipeline` donne à K-Means, forme (n, d')."""
+    return pipeline[:-1].transform(inputs) if len(pipeline) > 1 else inputs.to_numpy()
+
+# COMMAND ----------
+
+# MAGIC %md
 # MAGIC ## Dessiner les représentations
 
 # COMMAND ----------
@@ -126,10 +179,11 @@ def elbow(x: list[int], y: list[float]) -> int:
 def draw_maps(views: dict[str, np.ndarray], y: pd.Series, n: int = 600):
     """Une carte en deux dimensions par représentation, forme (n images, d), colorée par les vrais chiffres.
 
-    t-SNE garde voisines les images voisines ; ses axes n'ont pas de sens. Les `n` premières images suffisent à voir.
+    Seules les `n` premières images sont dessinées. t-SNE garde voisines les images voisines ; ses axes n'ont pas de sens.
     """
     figure, axes = plt.subplots(2, 2, figsize=(9, 8.5), layout="constrained")
-    for ax, (name, points) in zip(axes.flat, views.items()):
+    shown = track(views.items(), "Cartes", console=Console(stderr=True), transient=True)
+    for ax, (name, points) in zip(axes.flat, shown, strict=True):
         drawn = ax.scatter(*TSNE(random_state=0).fit_transform(points[:n]).T, c=y[:n], cmap="tab10", s=9)
         ax.set(title=name, xticks=[], yticks=[])
     figure.legend(*drawn.legend_elements(), title="chiffre", loc="outside right center")
@@ -154,27 +208,38 @@ def draw_spread(scores: dict[str, list[float]]):
 
 # COMMAND ----------
 
-def import_keras():
-    """Le module Keras, sur TensorFlow, sans les lignes que celui-ci écrit au démarrage ; 5 s la première fois.
+def draw_reconstructions(rows: dict[str, np.ndarray], code_size: int):
+    """Une rangée d'images par entrée de `rows` (forme (n, 64)), les originaux d'abord."""
+    figure, ax = plt.subplots(figsize=(9, 2.2), layout="constrained")
+    ax.imshow(mosaic(list(rows.values())), cmap="gray_r", vmin=0, vmax=1)
+    ax.set(title=f"Quinze images de test, redessinées d'après {code_size} nombres", xticks=[])
+    ax.set_yticks([9 * i + 4 for i in range(len(rows))], list(rows))
+    return figure
 
-    Lève `SystemExit` si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
+
+@cache
+def import_keras():
+    """Le module Keras, sur TensorFlow et sur processeur, sans les lignes que TensorFlow écrit au démarrage.
+
+    Lève `SystemExit`, en une ligne, si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # les mêmes instructions, donc les mêmes bits, sur tous les PC
-    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 2)  # aucune variable ne fait taire le chargement de CUDA, écrit hors de Python
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # d'autres instructions arrondiraient autrement
+    screen, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)  # la variable ci-dessus ne fait pas taire CUDA, qui écrit hors de Python
     try:
-        import keras
-        import tensorflow
-
-        tensorflow.config.set_visible_devices([], "GPU")  # sur processeur : les mêmes chiffres partout
+        with open(screen, "w", encoding="utf-8", closefd=False) as file:
+            with Console(file=file, force_jupyter=False).status("TensorFlow se charge"):
+                import keras
+                import tensorflow
+        tensorflow.config.set_visible_devices([], "GPU")
         keras.ops.zeros(1)
         keras.utils.disable_interactive_logging()  # pas de barre à chaque prédiction
     except ImportError:
         raise SystemExit("L'autoencodeur demande TensorFlow, absent ici (il n'existe ni pour Mac Intel ni pour Windows ARM).") from None
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+        os.dup2(screen, 2)
+        os.close(screen)
         os.close(devnull)
     return keras
 
@@ -194,16 +259,20 @@ def build_autoencoder(code_size: int = 8, seed: int = 0):
     return autoencoder, encoder
 
 
-def fit_autoencoder(autoencoder, images: Images, epochs: int = 200, callbacks: list = ()):
+def fit_autoencoder(autoencoder, images: Split, epochs: int = 200, callbacks: list = ()):
     """Apprend jusqu'à ce que la perte de validation stagne cinq époques, puis reprend les poids de la meilleure.
 
     Renvoie l'historique de Keras : `history["loss"]` et `history["val_loss"]`, une valeur par époque.
     """
-    patience = import_keras().callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
-    train, valid = (part.to_numpy("float32") for part in (images.train, images.valid))
-    return autoencoder.fit(
-        train, train, validation_data=(valid, valid), epochs=epochs, batch_size=64, verbose=0, callbacks=[*callbacks, patience]
-    )
+    keras = import_keras()
+    patience = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
+    train, valid = (part.to_numpy("float32") for part in (images.X_train, images.X_valid))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Époques", total=epochs)
+        advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.advance(task))
+        return autoencoder.fit(
+            train, train, validation_data=(valid, valid), epochs=epochs, batch_size=64, verbose=0, callbacks=[*callbacks, patience, advance]
+        )
 
 
 def encode(encoder, X: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +283,7 @@ def encode(encoder, X: pd.DataFrame) -> pd.DataFrame:
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Les exigences et les options
+# MAGIC ## Les dépendances d'un modèle
 
 # COMMAND ----------
 
@@ -223,8 +292,11 @@ def pins(*names: str) -> list[str]:
     return [f"{name}=={version(name)}" for name in names]
 
 
-def whole_number(text: str, low: int, high: int) -> int:
-    """Un entier entre `low` et `high`, bornes comprises, sinon l'erreur d'argparse."""
-    if text.isdecimal() and len(text) <= 20 and low <= int(text) <= high:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text} n'est pas un entier entre {low} et {high}")
+def sklearn_pins() -> list[str]:
+    """Ce qu'il faut pour relire un K-Means."""
+    return pins("mlflow", "scikit-learn", "skops", "pandas", "numpy")
+
+
+def keras_pins() -> list[str]:
+    """Ce qu'il faut pour relire un réseau."""
+    return pins("mlflow", "tensorflow", "keras", "pandas", "numpy")

@@ -13,6 +13,9 @@
 #
 # Vingt secondes, dont la moitié pour charger TensorFlow. Pendant qu'il apprend, `uv run mlflow ui` montre déjà les courbes.
 
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
 # %%
 import argparse
 import tempfile
@@ -24,44 +27,25 @@ from mlflow.models import infer_signature
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
 
-from digits import build_autoencoder, encode, fit_autoencoder, import_keras, load_images, mosaic, pins, split_images, whole_number
-
-
-def code_size(text: str) -> int:
-    """La taille du code : de 1 à 64 nombres."""
-    return whole_number(text, 1, 64)
-
-
-def epochs(text: str) -> int:
-    """Le nombre d'époques au plus."""
-    return whole_number(text, 1, 10_000)
-
-
-def seed(text: str) -> int:
-    """La graine du hasard : poids de départ et ordre des images."""
-    return whole_number(text, 0, 2**32 - 1)
-
+from digits import build_autoencoder, draw_reconstructions, fit_autoencoder, import_keras, keras_pins, load_images, split_images
+from options import short_text, whole_number
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Apprend un autoencodeur et suit sa perte à chaque époque.")
-parser.add_argument("--experiment", default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument("--code-size", type=code_size, default=8, help="combien de nombres gardent l'image")
-parser.add_argument("--epochs", type=epochs, default=200, help="au plus ; il s'arrête quand la validation stagne")
-parser.add_argument("--seed", type=seed, default=0, help="la graine des poids de départ")
+parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser.add_argument("--code-size", type=whole_number(1, 64), default=8, help="combien de nombres gardent l'image")
+parser.add_argument("--epochs", type=whole_number(1, 10_000), default=200, help="au plus ; il s'arrête quand la validation stagne")
+parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="la graine des poids de départ")
 args = parser.parse_args()
 
 # %% tags=["local"]
-from store import open_store
-
 open_store()
 
 # %%
-X, _ = load_images()
-images = split_images(X)
-autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
 keras = import_keras()
-requirements = pins("mlflow", "tensorflow", "keras", "pandas", "numpy")
-example = images.valid.head(3).to_numpy("float32")
+images = split_images(*load_images())  # les classes n'y serviront pas
+autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
+example = images.X_valid.head(3).to_numpy("float32")
 
 # %% [markdown]
 # ## Suivre pendant que cela apprend
@@ -80,30 +64,28 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
         if logs["val_loss"] == checkpoint.best:
             mlflow.log_artifact(checkpoint.filepath, "checkpoints")
 
-    mlflow.log_input(mlflow.data.from_pandas(images.train, name="digits_train"), context="training")
+    mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
     mlflow.log_params({"code_size": args.code_size, "max_epochs": args.epochs, "patience": 5, "batch_size": 64, "learning_rate": 0.01})
     mlflow.log_params({"seed": args.seed, "weights": autoencoder.count_params()})
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
     history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
 
-    test = images.test.to_numpy("float32")
+    test = images.X_test.to_numpy("float32")
     redrawn = autoencoder(test).numpy()
-    pca = PCA(args.code_size, random_state=args.seed).fit(images.train)
-    pca_redrawn = pca.inverse_transform(pca.transform(images.test))
+    pca = PCA(args.code_size, random_state=args.seed).fit(images.X_train)
+    pca_redrawn = pca.inverse_transform(pca.transform(images.X_test))
     best_epoch = int(np.argmin(history["val_loss"])) + 1
     errors = {"test_mse": mean_squared_error(test, redrawn), "pca_test_mse": mean_squared_error(test, pca_redrawn)}
     mlflow.log_metrics({"best_epoch": best_epoch, **errors})
 
-    figure, ax = plt.subplots(figsize=(9, 2.2), layout="constrained")
-    ax.imshow(mosaic([test[:15], redrawn[:15], pca_redrawn[:15]]), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(title=f"Quinze images de test, redessinées d'après {args.code_size} nombres", xticks=[])
-    ax.set_yticks([4, 13, 22], ["original", "autoencodeur", "ACP"])
+    rows = {"original": test[:15], "autoencodeur": redrawn[:15], "ACP": pca_redrawn[:15]}
+    figure = draw_reconstructions(rows, args.code_size)
     mlflow.log_figure(figure, "reconstructions.png")
     plt.close(figure)
 
     for name, model in {"autoencoder": autoencoder, "encoder": encoder}.items():
         signature = infer_signature(example, model(example).numpy())
-        mlflow.tensorflow.log_model(model, name=name, signature=signature, input_example=example, pip_requirements=requirements)
+        mlflow.tensorflow.log_model(model, name=name, signature=signature, input_example=example, pip_requirements=keras_pins())
     mlflow.set_tag("mlflow.note.content", "Autoencodeur des chiffres ; son encodeur, seul, sert à compare_representations.py.")
 # databricks: display(figure)
 
@@ -112,7 +94,7 @@ print(f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : pert
 print(f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même taille {errors['pca_test_mse']:.4f}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.py")
+print("Ensuite : uv run 02_tracking_unsupervised/local/checkpoints.py")
 
 # %% [markdown]
 # ## À retenir
@@ -120,5 +102,6 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.p
 # Sur 300 images jamais vues, huit nombres redessinent l'image avec une erreur de 0.0152 ; l'ACP de même taille en fait 0.0254.
 # Le réseau s'est arrêté seul après 40 époques, et c'est la 35e qu'il rend : validation 0.0150.
 #
-# Relancez : les pertes sont les mêmes, au dernier bit près. La graine n'y suffit pas : d'un processeur à l'autre, TensorFlow
-# change d'instructions, donc d'arrondis. `import_keras` les fixe, sur PC ; sur un Mac, attendez-vous à d'autres décimales.
+# Relancez : les pertes sont les mêmes, au bit près. La graine n'y suffit pas : selon les instructions du processeur, les
+# arrondis changent. `import_keras` s'en tient aux instructions AVX2 ; avec AVX-512, la même graine s'arrête après 58 époques.
+# Ces décimales sont celles d'un PC ; sur un Mac, rien n'a été mesuré.

@@ -1,7 +1,6 @@
 # databricks: non (ne sert qu'à measure_storage.py)
 """Ce que `measure_storage.py` compte, chronomètre et dessine, MLflow mis à part."""
 
-import argparse
 import shutil
 import sqlite3
 import time
@@ -11,24 +10,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from digits import whole_number
-
-
-def size(text: str) -> int:
-    """Un nombre de runs entre 10 et 100 000."""
-    return whole_number(text, 10, 100_000)
-
-
-def new_folder(text: str) -> Path:
-    """Un dossier vide ou à créer, résolu avant que le magasin ne change de dossier courant."""
-    folder = Path(text).resolve()
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise argparse.ArgumentTypeError(f"{text} n'est pas un dossier vide")
-    return folder
-
 
 def milliseconds(call, *arguments, repeat: int = 1, **options) -> float:
-    """La durée d'un appel, en millisecondes : la plus courte de `repeat`, celle que le reste de la machine gêne le moins."""
+    """La durée d'un appel, en millisecondes : la plus courte de `repeat`."""
     durations = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -55,6 +39,12 @@ def analyzed_copy(database: Path, copy: Path) -> Path:
     with closing(sqlite3.connect(copy)) as base:
         base.execute("ANALYZE")
     return copy
+
+
+def show_costs(table: pd.DataFrame) -> str:
+    """Le tableau en texte, une ligne par taille, pour 80 colonnes ; `table` : les colonnes de `measure_storage.py`, dans l'ordre."""
+    short = ["base", "fichiers", "écrire", "lire", "trouver", "10-meilleurs", "avec-ANALYZE", "tous"]
+    return table.set_axis(short, axis=1).round().astype(int).to_string()
 
 
 def draw_costs(table: pd.DataFrame):

@@ -8,6 +8,11 @@ import math
 from pathlib import Path
 
 
+def quoted(text: str) -> str:
+    """Ce qui a été tapé, entre guillemets : 40 caractères au plus, sans ceux qui ne s'affichent pas."""
+    return f"« {''.join(letter if letter.isprintable() else '?' for letter in text[:40])} »"
+
+
 def number(low: float, high: float):
     """Le `type=` d'un réel entre `low` et `high`, bornes comprises ; il lève `SystemExit`, en une ligne, pour le reste."""
 
@@ -15,10 +20,12 @@ def number(low: float, high: float):
         try:
             value = float(text)
         except ValueError:
-            hint = f" ; les décimales s'écrivent avec un point : {text.replace(',', '.')}" if "," in text else ""
-            raise SystemExit(f"« {text} » n'est pas un nombre{hint}.") from None
+            hint = (
+                f" ; les décimales s'écrivent avec un point : {text[:40].replace(',', '.')}" if "," in text and text.isprintable() else ""
+            )
+            raise SystemExit(f"{quoted(text)} n'est pas un nombre{hint}.") from None
         if math.isnan(value) or not low <= value <= high:
-            raise SystemExit(f"« {text} » : il faut un nombre entre {low:g} et {high:g}.")
+            raise SystemExit(f"{quoted(text)} : il faut un nombre entre {low:g} et {high:g}.")
         return value
 
     return parse
@@ -30,7 +37,7 @@ def whole_number(low: int, high: int):
     def parse(text: str) -> int:
         if text.isdecimal() and len(text) <= 20 and low <= int(text) <= high:
             return int(text)
-        raise SystemExit(f"« {text} » : il faut un entier entre {low} et {high}.")
+        raise SystemExit(f"{quoted(text)} : il faut un entier entre {low} et {high}.")
 
     return parse
 
@@ -40,26 +47,26 @@ def short_text(text: str) -> str:
     """Un nom (expérience, modèle, alias) : de 1 à 250 caractères affichables ; lève sinon `SystemExit`, en une ligne."""
     if text.strip() and text.isprintable() and len(text) <= 250:  # au-delà, MLflow refuse ou coupe
         return text
-    raise SystemExit(f"« {text[:40]} » : il faut un nom de 1 à 250 caractères affichables.")
+    raise SystemExit(f"{quoted(text)} : il faut un nom de 1 à 250 caractères affichables.")
 
 
 def full_path(text: str) -> str:
     """Le chemin complet, vu du dossier où la commande est tapée ; lève `SystemExit`, en une ligne, s'il n'en est pas un."""
     if text.strip() and text.isprintable():
         return str(Path(text).absolute())
-    raise SystemExit(f"« {text[:40]} » n'est pas un chemin.")
+    raise SystemExit(f"{quoted(text)} n'est pas un chemin.")
 
 
 def existing_file(text: str) -> str:
     """Comme `full_path`, pour un fichier qui existe ; lève sinon `SystemExit`, en une ligne."""
     if Path(full_path(text)).is_file():
         return full_path(text)
-    raise SystemExit(f"{text} : il n'y a pas de fichier à cet endroit.")
+    raise SystemExit(f"{quoted(text)} : il n'y a pas de fichier à cet endroit.")
 
 
 def new_folder(text: str) -> str:
     """Comme `full_path`, pour un dossier vide ou à créer ; lève sinon `SystemExit`, en une ligne."""
     folder = Path(full_path(text))
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise SystemExit(f"{text} n'est pas un dossier vide.")
+        raise SystemExit(f"{quoted(text)} n'est pas un dossier vide.")
     return str(folder)

@@ -1,61 +1,37 @@
 # %% [markdown]
 # # Lancer un projet
 #
-# Ce que les scripts de la leçon partagent, les appels à MLflow mis à part : garder ce qu'un projet écrit, relire
-# ses paramètres, donner à Git l'adresse d'un clone.
+# Ce que les scripts de la leçon partagent, et qui n'est pas l'appel à MLflow : préparer le terrain, dire une erreur en une ligne,
+# donner à Git l'adresse d'un clone.
 
 # %%
+import logging
 import os
-import re
 import shlex
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
-from mlflow.exceptions import MlflowException
-from mlflow.utils.process import ShellCommandException
-
-# MLflow lance `python` et `mlflow` par leur nom : que ce soient ceux de cet environnement, et qu'ils ne disent que l'utile.
+# Un projet lance `python` par son nom : que ce soit celui de cet environnement. Lui seul écrit, une ligne par étape ;
+# ce que MLflow a à dire d'un échec arrive par une exception.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
-os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)
 
-# %% [markdown]
-# ## Ce que le projet écrit
 
 # %%
-@contextmanager
-def captured(log: Path):
-    """Envoie dans le fichier `log` tout ce qu'écrivent les processus lancés dans le bloc, même s'ils vivent plus longtemps.
-
-    `mlflow.projects.run` laisse ses processus écrire sur le terminal ; ils prennent pour sortie celle du moment où ils naissent.
-    Lève `SystemExit`, en une ligne, si le projet ne peut pas être lu ou échoue.
-    """
-    sys.stdout.flush()
-    saved = {number: os.dup(number) for number in (1, 2)}
-    with open(log, "wb") as file:
-        for number in saved:
-            os.dup2(file.fileno(), number)
-    try:
-        yield
-    except (MlflowException, ShellCommandException, OSError) as error:
-        raise SystemExit(last_line(log) or reason(error)) from None
-    finally:
-        for number, copy in saved.items():
-            os.dup2(copy, number)
-            os.close(copy)
-
-
-def last_line(log: Path) -> str:
-    """La dernière ligne que le projet lui-même a écrite dans `log` ; vide s'il n'a rien écrit."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip() and " mlflow" not in line), "")
+def check_project(folder: Path) -> None:
+    """Lève `SystemExit`, en une ligne, s'il n'y a pas de projet dans `folder`."""
+    if not (folder / "MLproject").is_file():
+        raise SystemExit(f"Pas de MLproject dans {folder} : ouvrez la leçon dans un dossier Git (l'archive .dbc n'a que des notebooks).")
 
 
 def reason(error: BaseException) -> str:
-    """Une ligne d'une erreur qui en a vingt : celle où Git dit ce qui l'arrête, sinon la première."""
-    return (re.search("fatal: (.+?)'?$", str(error), re.MULTILINE) or re.search("(.*)", str(error)))[1]
+    """La ligne utile d'une erreur : la première, ou, parmi les vingt de Git, celle où il dit ce qui l'arrête."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    fatal = [line.partition("fatal: ")[2].rstrip("'") for line in lines if "fatal: " in line]
+    return fatal[0] if fatal else lines[0]
 
 
 def recorded_parameters(run) -> dict[str, str]:
@@ -69,15 +45,16 @@ def recorded_parameters(run) -> dict[str, str]:
 # %% [markdown]
 # ## D'où vient le code
 
+
 # %%
 def git(folder: Path, *arguments: str) -> str:
     """Ce que répond `git` dans `folder`. Lève `SystemExit`, en une ligne, sans Git ou hors d'un clone."""
     try:
-        ended = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+        ended = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, encoding="utf-8")
     except FileNotFoundError:
         raise SystemExit("Git n'est pas installé : https://git-scm.com/downloads") from None
     if ended.returncode:
-        raise SystemExit(f"{folder} n'est pas dans un clone Git avec un commit (archive ZIP ?) : git clone, ou --uri https://...#sous-dossier")
+        raise SystemExit(f"{folder} n'est pas dans un clone Git avec un commit (archive ZIP ?) : git clone, ou --uri https://...#dossier")
     return ended.stdout.strip()
 
 
@@ -85,16 +62,31 @@ def clone_uri(folder: Path) -> str:
     """L'URI `file://...#sous-dossier` du dépôt qui contient `folder`, telle que MLflow la donne à cloner à Git.
 
     MLflow prend pour un simple dossier toute URI dont le chemin existe : il exécuterait le dossier tel qu'il est, ou,
-    avec une version, y ferait `git checkout`. Un caractère encodé (`%2Egit`) suffit : Git seul sait le lire.
+    avec une version, y ferait `git checkout`. Il ne décode pas les URI, Git si : un caractère encodé (`%2Egit`) suffit.
     """
-    uri = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")).as_uri()
+    repository = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+    first, *others = repository.name.encode()
+    encoded = f"{repository.parent.as_uri()}/%{first:02X}{quote(bytes(others))}"
     inside = git(folder, "rev-parse", "--show-prefix").rstrip("/")
-    encoded = f"{uri[:-4]}%2Egit" if uri.endswith(".git") else f"{uri[:-1]}%{ord(uri[-1]):02X}"
     return f"{encoded}#{inside}" if inside else encoded
 
 
+def git_uri(text: str) -> str:
+    """Le `type=` d'une adresse de projet : une URI que Git clone, même quand c'est celle d'un dossier d'ici."""
+    address, _, inside = text.partition("#")
+    folder = Path(url2pathname(urlsplit(address).path)) if address.startswith("file://") else Path(address)
+    if not folder.is_dir():
+        return text
+    if (folder / inside).is_dir():
+        return clone_uri(folder.absolute() / inside)
+    return f"{clone_uri(folder.absolute())}#{inside}"  # un dépôt nu n'a pas de dossiers à lui
+
+
 def recorded_source(run) -> tuple[str, bool]:
-    """L'URI à donner pour rejouer un run de projet, et si elle diffère de celle que MLflow a notée."""
+    """L'URI à donner pour rejouer un run de projet, et si elle diffère de celle que MLflow a notée.
+
+    D'un dossier d'ici, MLflow note le chemin tel quel (espaces et accents compris), qu'il exécuterait sur place.
+    """
     source = run.data.tags["mlflow.source.name"]
     folder = Path(source.removeprefix("file://").replace("#", "/"))
     return (clone_uri(folder), True) if folder.is_dir() else (source, False)

@@ -1,17 +1,20 @@
 # databricks: non (la mesure porte sur Git et sur les environnements de votre machine)
 # %% [markdown]
-# # Leçon 3, mesure : un run est-il reproductible, et à quel prix ?
+# # Leçon 3, script 6 : un run est-il reproductible, et à quel prix ?
 #
 # **Question.** On vous donne un run, et rien d'autre que ce que MLflow en a noté. Retrouverez-vous les mêmes métriques,
-# au dernier bit ? Les mêmes prédictions ? Notez un pronostic pour un modèle linéaire, une forêt, un réseau de neurones,
+# au bit près ? Les mêmes prédictions ? Notez un pronostic pour un modèle linéaire, une forêt, un réseau de neurones,
 # puis pour une forêt sans graine et pour un code retouché après le commit.
 
-# %% [markdown] tags=["local"]
+# %% [markdown]
 # ```
 # uv run 03_mlflow_project/local/measure_reproducibility.py
 # ```
 #
 # Deux minutes, dont l'environnement que `uv` rebâtit (`--env-manager local` s'en passe).
+
+# %%
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
@@ -22,16 +25,17 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
-from rich.console import Console
+from mlflow.exceptions import MlflowException
+from mlflow.utils.process import ShellCommandException
 from rich.progress import track
 
-from launch import captured, clone_uri, git, recorded_parameters, recorded_source
-from store import open_store
+from comparison import SCREEN, close_left_running, draw, outcome, retouched_clone, silenced
+from launch import clone_uri, git, reason, recorded_parameters, recorded_source
+from options import short_text
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Rejoue des runs à partir de ce que MLflow en a noté.")
-parser.add_argument("--experiment", default="measurements")
+parser.add_argument("--experiment", type=short_text, default="measurements")
 parser.add_argument("--env-manager", choices=["uv", "local"], default="uv", help="uv : rebâtit aussi l'environnement ; local : non")
 args = parser.parse_args()
 
@@ -40,31 +44,27 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 project = Path(__file__).resolve().parents[1]
 uri, commit = clone_uri(project), git(project, "rev-parse", "HEAD")
 client = mlflow.MlflowClient()
-screen = Console(file=os.fdopen(os.dup(2), "w"))  # la progression, pendant que `captured` détourne la sortie d'erreur
 
 # %% [markdown]
 # ## Rejouer, comparer
 #
 # Rien n'est pris ailleurs que dans le run : source, commit, point d'entrée, paramètres. Un processus neuf exécute le tout.
+# Les métriques sont comparées bit pour bit (`float.hex`), celles des runs enfants aussi, et les prédictions caractère par caractère.
+
 
 # %%
-def replay(run, env_manager: str = "local") -> str:
-    """Rejoue `run` et renvoie l'identifiant du nouveau."""
-    (source, _), entry_point = recorded_source(run), run.data.tags["mlflow.project.entryPoint"]
+def replay(run, env_manager: str = "local"):
+    """Rejoue `run` et renvoie le nouveau run."""
+    source, entry_point = recorded_source(run)[0], run.data.tags["mlflow.project.entryPoint"]
     commit, parameters = run.data.tags["mlflow.source.git.commit"], recorded_parameters(run)
-    return mlflow.projects.run(source, entry_point, version=commit, parameters=parameters, env_manager=env_manager).run_id
+    return client.get_run(mlflow.projects.run(source, entry_point, version=commit, parameters=parameters, env_manager=env_manager).run_id)
 
 
-def outcome(run_id: str) -> dict:
-    """Les métriques du run et de ses enfants, bit pour bit (`float.hex`), et leurs prédictions."""
-    children = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")
-    found = {}
-    for each in [client.get_run(run_id), *children]:
-        step = each.data.tags["mlflow.project.entryPoint"]
-        found |= {(step, name): value.hex() for name, value in each.data.metrics.items()}
-        if step == "train":
-            found["predictions"] = mlflow.artifacts.load_text(f"runs:/{each.info.run_id}/valid_predictions.csv")
-    return found
+# %% [markdown]
+# ## Six runs, et leurs doubles
+#
+# Quatre ont une graine et un code qui est dans le commit. À la forêt « sans graine », il manque la première ;
+# au « code retouché », le second : il découpe autrement, hors commit.
 
 # %%
 cases = {
@@ -75,66 +75,64 @@ cases = {
     "sans graine": ("train", {"model": "random_forest", "seed": "none"}),
     "code retouché": ("train", {}),
 }
-experiment_id = mlflow.set_experiment(args.experiment).experiment_id
+mlflow.set_experiment(args.experiment)
 description = "Six runs, chacun suivi de son double, rejoué à partir de ce que MLflow en a noté."
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 with temporary as folder, mlflow.start_run(run_name="measure_reproducibility", description=description) as measure:
-    tempfile.tempdir, log = folder, Path(folder, "projet.txt")  # les clones de MLflow iront là, et disparaîtront
-    git(project, "clone", "--quiet", uri.partition("#")[0], f"{folder}/clone")
-    retouched = Path(folder, "clone", project.name, "diabetes.py")
-    code = retouched.read_text(encoding="utf-8")
-    retouched.write_text(code.replace("random_state=0", "random_state=1"), encoding="utf-8")  # un autre découpage, hors commit
+    tempfile.tempdir = folder  # les clones de MLflow iront là, et disparaîtront
+    retouched = retouched_clone(project, uri.partition("#")[0], folder)
     rows, originals = [], {}
-    for name, (entry_point, parameters) in track(cases.items(), "Runs et doubles", transient=True, console=screen):
-        source, version = (str(retouched.parent), None) if name == "code retouché" else (uri, commit)
-        with captured(log):
+    for name, (entry_point, parameters) in track(cases.items(), "Runs et doubles", transient=True, console=SCREEN):
+        source, version = (retouched, None) if name == "code retouché" else (uri, commit)
+        with silenced():
             original = mlflow.projects.run(source, entry_point, version=version, parameters=parameters, env_manager="local")
-            originals[name] = run = client.get_run(original.run_id)
+            run = originals[name] = client.get_run(original.run_id)
             start = time.perf_counter()
             again = replay(run)
             seconds = time.perf_counter() - start
-        dirty, same = run.data.tags["git.dirty"] == "true", outcome(original.run_id) == outcome(again)
+        dirty, same = run.data.tags["git.dirty"] == "true", outcome(run) == outcome(again)
         rows.append((name, same, dirty, recorded_source(run)[1], seconds))
     table = pd.DataFrame(rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"]).set_index("run")
-    sound = table.loc[["elastic_net", "random_forest", "ann", "workflow"]]  # graine fixée, code dans le commit
-    mlflow.log_metrics({"success_rate": sound["identical"].mean(), "replay_seconds": sound["replay_seconds"].mean()})
-    mlflow.log_metric("hand_edits", int(sound["edited"].sum()))
-    mlflow.log_metric("control_identical", float(table.loc["sans graine", "identical"]))
-    mlflow.log_metric("retouched_identical", float(table.loc["code retouché", "identical"]))
-    mlflow.log_metric("retouched_flagged", float(table.loc["code retouché", "dirty"]))
+    sound = table.loc[["elastic_net", "random_forest", "ann", "workflow"]]
+    mlflow.log_metrics(
+        {
+            "success_rate": sound["identical"].mean(),
+            "replay_seconds": sound["replay_seconds"].mean(),
+            "hand_edits": int(sound["edited"].sum()),
+            "control_identical": float(table.loc["sans graine", "identical"]),
+            "retouched_identical": float(table.loc["code retouché", "identical"]),
+            "retouched_flagged": float(table.loc["code retouché", "dirty"]),
+        }
+    )
     mlflow.log_text(table.to_csv(), "replays.csv")
-    figure = Figure(figsize=(7, 3.5), layout="tight")
-    axes = figure.subplots()
-    axes.barh(table.index, table["replay_seconds"], color=table["identical"].map({True: "tab:green", False: "tab:red"}))
-    axes.invert_yaxis()
-    axes.set_xlabel("secondes pour rejouer (vert : identique au bit près ; rouge : différent)")
-    mlflow.log_figure(figure, "replays.png")
+    mlflow.log_figure(draw(table), "replays.png")
 
+    # Le même double, dans un environnement rebâti de zéro d'après python_env.yaml.
+    rebuilt = None
     if args.env_manager == "uv":
-        os.environ["MLFLOW_ENV_ROOT"] = folder  # un environnement neuf
+        os.environ["MLFLOW_ENV_ROOT"] = folder
         start = time.perf_counter()
         try:
-            with captured(log):
+            with silenced(), SCREEN.status("Environnement"):
                 again = replay(originals["elastic_net"], "uv")
-            seconds, same = time.perf_counter() - start, outcome(originals["elastic_net"].info.run_id) == outcome(again)
+            seconds, same = time.perf_counter() - start, outcome(originals["elastic_net"]) == outcome(again)
             mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
             rebuilt = f"{'identique' if same else 'différent'}, {seconds:.0f} s en tout"
-        except SystemExit as error:  # sans réseau, ou sans uv : MLflow laisserait ce run RUNNING
-            rebuilt = f"non mesuré ({error})"
-            children = f"tags.mlflow.parentRunId = '{measure.info.run_id}'"
-            for left in client.search_runs([experiment_id], f"{children} AND status = 'RUNNING'"):
-                client.set_terminated(left.info.run_id, "FAILED")
+        except (MlflowException, ShellCommandException, OSError) as error:  # sans réseau, ou sans uv
+            rebuilt = f"non mesuré ({reason(error)})"
+            close_left_running(measure)
 
 # %%
 for name, row in table.iterrows():
     verdict = "identique au bit près" if row["identical"] else "différent"
     print(f"{name:14} {verdict}" + (" (git.dirty : le run le disait)" if row["dirty"] else ""))
-print(f"Taux de réussite, graine fixée et code dans le commit : {sound['identical'].mean():.0%}.")
+rate = 100 * sound["identical"].mean()
+print(f"Taux de réussite, graine fixée et code dans le commit : {rate:.0f} %.")
 print(f"Effort : une commande, {sound['edited'].sum()} retouche, {sound['replay_seconds'].mean():.0f} s en moyenne.")
-if args.env_manager == "uv":
+if rebuilt:
     print(f"Dans un environnement rebâti de zéro : {rebuilt}.")
 
-# %% tags=["local"]
+# %%
 print("Ensuite : uv run 04_model_registry_azureml/local/register_models.py")
 
 # %% [markdown]
@@ -146,5 +144,5 @@ print("Ensuite : uv run 04_model_registry_azureml/local/register_models.py")
 # | forêt sans graine | 0 sur 1 | false |
 # | code retouché hors commit | 0 sur 1 | true |
 #
-# Une commande, aucune retouche : avec une graine et un commit, MLflow rend le run au bit près. Il ne fixe pas la graine, et ne voit
-# pas le code retouché : les deux derniers ont un commit et des paramètres, comme les autres.
+# Une commande, aucune retouche : avec une graine et un commit, MLflow rend le run au bit près. Il ne fixe pas la graine ; et rien de ce
+# qu'il note ne distingue le code retouché de celui du commit : il a fallu notre étiquette, `git.dirty`.

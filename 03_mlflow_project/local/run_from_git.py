@@ -5,57 +5,46 @@
 # **Question.** Vous modifiez `train.py` sans l'enregistrer dans Git, puis lancez ce script. Quel code s'exécute :
 # celui que vous avez sous les yeux, ou celui du dernier commit ?
 
-# %% [markdown] tags=["local"]
+# %% [markdown]
 # ```
 # uv run 03_mlflow_project/local/run_from_git.py
 # ```
 #
 # Vingt secondes. Ensuite, depuis n'importe quel dépôt : `--uri https://...#sous-dossier`, et `--version` pour une branche,
-# une étiquette (*tag*) ou un commit entier.
+# un *tag* Git ou un commit entier.
+
+# %%
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
 import os
-import re
-import tempfile
 from pathlib import Path
 
 import mlflow
 from git.exc import GitCommandError
+from mlflow.exceptions import MlflowException
 
-from launch import captured, clone_uri, git, reason
-from store import open_store
-
-
-
-def git_uri(text: str) -> str:
-    """Une URI que Git clone, même quand c'est celle d'un dossier d'ici."""
-    address, _, inside = text.partition("#")
-    folder = Path(address.removeprefix("file://"))
-    if not folder.is_dir():
-        return text
-    if (folder / inside).is_dir():
-        return clone_uri(folder / inside)
-    return f"{clone_uri(folder)}#{inside}"  # un dépôt nu n'a pas de dossiers à lui
-
+from launch import clone_uri, git, git_uri, reason
+from options import short_text
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Exécute un projet depuis un dépôt Git.")
-parser.add_argument("--experiment", default="03_mlflow_project")
+parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
 parser.add_argument("--uri", type=git_uri, help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
-parser.add_argument("--version", help="branche, étiquette ou commit entier ; par défaut, le dernier commit")
-parser.add_argument("--entry-point", default="main", help="le point d'entrée du projet")
+parser.add_argument("--version", type=short_text, help="branche, tag Git ou commit entier ; par défaut, le dernier commit")
+parser.add_argument("--entry-point", type=short_text, default="main", help="le point d'entrée du projet")
 args = parser.parse_args()
 
 # %%
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-uri, version = args.uri, args.version
-if uri is None:
-    project = Path(__file__).resolve().parents[1]
-    uri = clone_uri(project)
+project = Path(__file__).resolve().parents[1]
+uri = args.uri or clone_uri(project)
+version = args.version
+if not args.uri:
     version = version or git(project, "rev-parse", "HEAD")
     if git(project, "status", "--porcelain", "."):
-        print("Votre dossier a des modifications hors commit : elles ne seront pas exécutées.")
+        print("Votre dossier a des modifications hors commit : elles ne seront pas exécutées.", flush=True)
 
 # %% [markdown]
 # ## Cloner, puis exécuter
@@ -66,14 +55,10 @@ if uri is None:
 # %%
 os.environ["GIT_TERMINAL_PROMPT"] = "0"  # un dépôt privé ou absent : une erreur, pas une question
 try:
-    with captured(Path(tempfile.mkdtemp(), "projet.txt")):
-        submitted = mlflow.projects.run(
-            uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local"
-        )
-except (SystemExit, GitCommandError) as error:  # GitCommandError : le dépôt ne répond pas
-    if re.fullmatch("[0-9a-f]{4,39}", version or ""):
-        raise SystemExit(f"{version} n'est ni une branche ni une étiquette ; un commit se donne en entier, ses 40 caractères.") from None
-    raise SystemExit(f"{uri}, version {version or 'par défaut'}, ne s'exécute pas : {reason(error)}") from None
+    submitted = mlflow.projects.run(uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local")
+except (MlflowException, GitCommandError, OSError) as error:
+    hint = " (--version veut une branche, un tag Git, ou les 40 caractères d'un commit)" if args.version else ""
+    raise SystemExit(f"{uri} ne s'exécute pas : {reason(error)}{hint}") from None
 
 # %% [markdown]
 # ## Ce que MLflow a noté
@@ -87,7 +72,7 @@ print("De quoi refaire ce run :")
 for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.source.git.repoURL", "mlflow.project.entryPoint", "git.dirty"):
     print(f"  {name} = {run.data.tags.get(name, '(absente)')}")
 
-# %% tags=["local"]
+# %%
 print("Ensuite : uv run 03_mlflow_project/local/predict_new.py")
 
 # %% [markdown]

@@ -3,14 +3,18 @@
 Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de route, se disent en une ligne.
 """
 
+import json
 import logging
 import os
+import re
 import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from platform import node
 from urllib.parse import unquote, urlsplit
 
+import psutil
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +34,8 @@ def open_store() -> str:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nos scripts n'appellent personne
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes dépendances notées avec uv et avec pip
-    sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
+    if hasattr(sys.stdout, "reconfigure"):  # un terminal ou un fichier, pas un notebook
+        sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # kill, fenêtre fermée :
         if signal.getsignal(number) is signal.SIG_DFL:  # sans cela, le run resterait RUNNING
             signal.signal(number, lambda number, _: sys.exit(128 + number))
@@ -55,14 +60,47 @@ def open_store() -> str:
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
+        if ours and "already exists" in str(error):
+            sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
         sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
-    folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
-    if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
+    origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
+    if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
         sys.exit(
-            f"Ce magasin a été créé dans {elsewhere[0].parents[1]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
+            f"Ce magasin a été créé dans {origins[0]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
             " ou supprimez mlflow.db, mlruns/ et .venv/ pour repartir d'un magasin vide."
         )
+    close_orphans([each.experiment_id for each in experiments])
     return uri
+
+
+def close_orphans(experiment_ids: list[str]) -> None:
+    """Marque KILLED les runs qu'un programme mort a laissés RUNNING (`resume_sweep.py`, en leçon 1, montre pourquoi).
+
+    Chaque run dit qui l'écrit, par une étiquette : la machine, le numéro du programme, l'heure où il est né.
+    """
+    import mlflow
+
+    process = f"{node()} {os.getpid()} {psutil.Process().create_time():.0f}"
+    os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({"mlflow.source.process": process})  # l'étiquette de tous nos runs
+    running = mlflow.search_runs(experiment_ids, "attributes.status = 'RUNNING'", output_format="list")
+    orphans = [run for run in running if is_dead(run.data.tags.get("mlflow.source.process", ""))]
+    for run in orphans:
+        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+    if orphans:
+        print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {len(orphans)}.")
+
+
+def is_dead(process: str) -> bool:
+    """Si ce programme, de cette machine, n'existe plus ; d'une autre machine, on n'en sait rien."""
+    machine, _, rest = process.partition(" ")
+    if machine != node() or not rest:
+        return False
+    number, born = rest.split()
+    try:
+        program = psutil.Process(int(number))
+        return program.status() == psutil.STATUS_ZOMBIE or abs(program.create_time() - int(born)) > 2  # un autre a pris son numéro
+    except psutil.NoSuchProcess:
+        return True
 
 
 def explain(kind, error, trace):
@@ -71,9 +109,11 @@ def explain(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt):
         line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
     elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
-        line = f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou videz le magasin : mlflow.db et mlruns/."
+        line = (
+            f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
+        )
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
-        line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, le run reste RUNNING."
+        line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
     elif "sqlite3.OperationalError" in text:
         line = f"Le magasin refuse l'écriture : {first_line(error)}"
     else:
@@ -82,13 +122,12 @@ def explain(kind, error, trace):
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return without_password((str(error).splitlines() or [type(error).__name__])[0])[:200]
 
 
-def without_password(uri: str) -> str:
-    """L'adresse du magasin, sans le nom et le mot de passe qu'elle contient peut-être."""
-    netloc = urlsplit(uri).netloc
-    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if netloc else uri
+def without_password(text: str) -> str:
+    """Le même texte, sans le nom ni le mot de passe que porte peut-être une adresse."""
+    return re.sub(r"://[^/\s@]*@", "://", text)
 
 
 sys.excepthook = explain

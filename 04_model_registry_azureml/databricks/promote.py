@@ -14,24 +14,20 @@
 
 # COMMAND ----------
 
+# MAGIC %run ./holders
+
+# COMMAND ----------
+
+# MAGIC %run ./options
+
+# COMMAND ----------
+
 # MAGIC %run ./wines
 
 # COMMAND ----------
 
-import argparse
-from datetime import UTC, datetime
-
-import matplotlib.pyplot as plt
 import mlflow
-from mlflow import MlflowClient
-from sklearn.metrics import accuracy_score
-
-
-def margin(text: str) -> float:
-    """Un nombre entre 0 et 1, sinon l'erreur d'argparse."""
-    if 0 <= (value := float(text)) <= 1:
-        return value
-    raise argparse.ArgumentTypeError(f"{text} n'est pas entre 0 et 1")
+from mlflow import MlflowClient, MlflowException
 
 # COMMAND ----------
 
@@ -39,41 +35,48 @@ import shlex
 from types import SimpleNamespace
 
 dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
-dbutils.widgets.text("model", "main.default.wine_cultivars")
+dbutils.widgets.text("model", "workspace.default.wine_cultivars")
 dbutils.widgets.text("margin", "0.01")  # gain d'exactitude en deçà duquel on ne change rien
-dbutils.widgets.text("candidates", "challenger outsider")  # alias des candidats, dans l'ordre
+dbutils.widgets.text("candidates", "challenger outsider")  # leurs alias, dans l'ordre
 dbutils.widgets.dropdown("rollback", "non", ["non", "oui"])  # rend @champion à la version qui le portait avant
 
 if not dbutils.widgets.get("candidates").strip():
     raise SystemExit("Le réglage « candidates » est vide : remplissez-le en haut de la page, puis relancez.")
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    model=dbutils.widgets.get("model"),
-    margin=margin(dbutils.widgets.get("margin")),
-    candidates=shlex.split(dbutils.widgets.get("candidates")),
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    model=short_text(dbutils.widgets.get("model")),
+    margin=number(0, 1)(dbutils.widgets.get("margin")),
+    candidates=[short_text(word) for word in shlex.split(dbutils.widgets.get("candidates"))],
     rollback=dbutils.widgets.get("rollback") == "oui",
 )
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Un alias se déplace, le registre n'en garde pas trace
+# MAGIC ## Un alias désigne, une étiquette raconte
 # MAGIC
-# MAGIC MLflow oublie l'ancien porteur d'un alias. Ce qu'il faut pouvoir relire est donc écrit à chaque déplacement : `@previous`
-# MAGIC sur l'ancien porteur, et une étiquette `history_<date>` sur le nom.
+# MAGIC Le code qui sert demande `@champion`. Déplacer cet alias, c'est promouvoir, en un appel ; mais MLflow oublie qui le portait.
+# MAGIC Ce script l'écrit donc : l'alias `@previous`, et une ligne d'histoire, toujours en dernier. Un lancement tué entre les deux
+# MAGIC se reconnaît à ce que l'alias et l'histoire ne disent pas la même version : le suivant écrit la ligne qui manque.
 
 # COMMAND ----------
 
 client = MlflowClient()
-champion = version_of(client, args.model, "champion")
+try:
+    champion = client.get_model_version_by_alias(args.model, "champion").version
+    rivals = {alias: client.get_model_version_by_alias(args.model, alias).version for alias in args.candidates}
+except MlflowException:
+    raise SystemExit("Il manque un alias. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py") from None
 
-
-def move_champion(version: str, reason: str) -> None:
-    """Donne `@champion` à `version` et écrit l'histoire sur le modèle inscrit."""
-    now = datetime.now(UTC)
-    line = f"{now:%Y-%m-%d %H:%M:%S} UTC, @champion : {champion.version} -> {version}, {reason}"
-    client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", line)
-    client.set_registered_model_alias(args.model, "champion", version)
+registered = client.get_registered_model(args.model)
+previous = registered.aliases.get("previous")
+recorded = recorded_champion(registered.tags) or str(champion)
+interrupted = recorded != str(champion)
+if interrupted:
+    if previous == champion:  # un retour en arrière, tué avant de retirer @previous
+        client.delete_registered_model_alias(args.model, "previous")
+    key, line = history_entry(f"{recorded} -> {champion}", "fin d'un lancement interrompu")
+    client.set_registered_model_tag(args.model, key, line)
 
 # COMMAND ----------
 
@@ -86,65 +89,65 @@ def move_champion(version: str, reason: str) -> None:
 # COMMAND ----------
 
 wines = load_wines()
+table = wines.X_train.assign(cultivar=wines.y_train)
+dataset = mlflow.data.from_pandas(table, source=source_url, name="wine_recognition_train", targets="cultivar")
 mlflow.set_experiment(args.experiment)
-for alias in [] if args.rollback else args.candidates:
-    candidate = version_of(client, args.model, alias)
-    if candidate.version == champion.version:
-        print(f"@{alias}, version {candidate.version} : déjà champion.")
+for alias, rival in rivals.items():
+    if args.rollback:
+        continue  # rien à comparer
+    if rival == champion:
+        print(f"@{alias}, version {rival} : déjà champion.")
         continue
-    with mlflow.start_run(run_name=f"version {candidate.version} contre {champion.version}", description="Promotion : voir `decision`."):
+    print(f"@{alias}, version {rival} contre {champion} : ", end="", flush=True)
+    with mlflow.start_run(run_name=f"version {rival} contre {champion}", description="Promotion : voir `decision`."):
+        mlflow.log_input(dataset)
         scores = {}
-        for role, version in {"champion": champion, "candidate": candidate}.items():
-            pipeline = mlflow.sklearn.load_model(f"models:/{args.model}/{version.version}")
+        for role, version in {"champion": champion, "candidate": rival}.items():
+            pipeline = mlflow.sklearn.load_model(f"models:/{args.model}/{version}")
             scores[role] = cross_validated(pipeline, wines.X_train, wines.y_train)
             mlflow.log_metrics({f"{role}_{name}": value for name, value in scores[role].items()})
         verdict = compare(scores["champion"], scores["candidate"], args.margin)
         decision = "promoted" if verdict.promoted else "refused"
-        mlflow.log_params({"champion": champion.version, "candidate": candidate.version, "margin": args.margin})
+        mlflow.log_params({"champion": champion, "candidate": rival, "margin": args.margin})
         mlflow.log_metric("cv_accuracy_gain", verdict.gain)
         mlflow.set_tags({"decision": decision, "reason": verdict.reason})
-        wines_frame = wines.X_train.assign(cultivar=wines.y_train)
-        mlflow.log_input(mlflow.data.from_pandas(wines_frame, source=source_url, name="wine_recognition_train", targets="cultivar"))
-        figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-        for role, score in scores.items():
-            axes.plot([score[f"cv_recall_{name}"] for name in cultivars], cultivars, "o", label=role)
-        axes.set(xlabel="sensibilité, moyenne de 25 plis", title=f"{decision} : gain d'exactitude {verdict.gain:+.4f}")
-        axes.legend()
+        figure = recall_figure(scores, f"{decision} : gain d'exactitude {verdict.gain:+.4f}")
         mlflow.log_figure(figure, "recall_by_cultivar.png")
         display(figure)
-        plt.close(figure)
-    client.set_model_version_tag(args.model, candidate.version, "decision", decision)
-    client.set_model_version_tag(args.model, candidate.version, "reason", f"contre la version {champion.version} : {verdict.reason}")
-    print(f"@{alias}, version {candidate.version} contre {champion.version} : {'promue' if verdict.promoted else 'refusée'} ({verdict.reason}).")
+    client.set_model_version_tag(args.model, rival, "decision", decision)
+    client.set_model_version_tag(args.model, rival, "reason", f"contre la version {champion} : {verdict.reason}")
+    print(f"{'promue' if verdict.promoted else 'refusée'} ({verdict.reason}).")
     if verdict.promoted:
-        move_champion(candidate.version, verdict.reason)
-        client.set_registered_model_alias(args.model, "previous", champion.version)
-        champion = candidate
-
-# COMMAND ----------
-
-if args.rollback:
-    previous = version_of(client, args.model, "previous")
-    move_champion(previous.version, "retour en arrière")
-    client.delete_registered_model_alias(args.model, "previous")
-    client.set_model_version_tag(args.model, champion.version, "decision", "rolled back")
-    champion = previous
+        client.set_registered_model_alias(args.model, "previous", champion)
+        client.set_registered_model_alias(args.model, "champion", rival)
+        key, line = history_entry(f"{champion} -> {rival}", verdict.reason)
+        client.set_registered_model_tag(args.model, key, line)
+        champion = rival
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Le jeu de test, pour le seul modèle retenu
+# MAGIC ## Revenir en arrière
+# MAGIC
+# MAGIC Le même appel, dans l'autre sens. Après cela plus personne n'est avant le champion : `@previous` s'en va.
 
 # COMMAND ----------
 
-if not args.rollback:
-    retained = mlflow.pyfunc.load_model(f"models:/{args.model}@champion")
-    right = accuracy_score(wines.y_test, retained.predict(wines.X_test), normalize=False)
-    print(f"Jeu de test : {right:.0f} vins sur {len(wines.y_test)}.")
-print(f"@champion : version {champion.version}. Son histoire :")
-for key, line in sorted(client.get_registered_model(args.model).tags.items()):
-    if key.startswith("history_"):
-        print(f"  {line}")
+if args.rollback and previous not in (None, champion):
+    client.set_model_version_tag(args.model, champion, "decision", "rolled back")
+    client.set_registered_model_alias(args.model, "champion", previous)
+    client.delete_registered_model_alias(args.model, "previous")
+    key, line = history_entry(f"{champion} -> {previous}", "retour en arrière")
+    client.set_registered_model_tag(args.model, key, line)
+    champion = previous
+elif args.rollback and not interrupted:
+    raise SystemExit(f"Personne n'a été @champion avant la version {champion} : rien à rendre. Pour promouvoir, relancez sans --rollback.")
+
+# COMMAND ----------
+
+print(f"@champion : version {champion}. Son histoire :")
+for line in history_lines(client.get_registered_model(args.model).tags):
+    print(f"  {line}")
 
 # COMMAND ----------
 
@@ -156,10 +159,16 @@ for key, line in sorted(client.get_registered_model(args.model).tags.items()):
 # MAGIC | forêt contre arbre | 0.900 | 0.967 | +0.0664 | promue |
 # MAGIC | régression logistique contre forêt | 0.967 | 0.967 | +0.0003 | refusée |
 # MAGIC
-# MAGIC Un candidat meilleur de 0.0003 n'est pas meilleur : il se trompe davantage sur deux cultivars, et 133 vins ne permettent
-# MAGIC pas d'en dire plus. Les 45 vins du test, tous reconnus, ne départageraient personne.
+# MAGIC La régression logistique gagne 0.0003 d'exactitude, et perd en sensibilité sur `cultivar_1` et `cultivar_2`. Sur les 25 plis, elle
+# MAGIC bat la forêt 9 fois, est battue 10 fois, et l'égale 6 fois : rien ne dit qu'elle soit meilleure.
 # MAGIC
-# MAGIC Les anciennes étapes (*stages*) du registre, supprimées de l'usage, se disent avec des alias et des étiquettes :
+# MAGIC Les anciennes étapes (*stages*) du registre sont dépréciées depuis MLflow 2.9 ; elles répondent encore, avec un avertissement.
+# MAGIC Elles se disent avec des alias et des étiquettes :
 # MAGIC - `Staging` : un alias, `@challenger` ;
 # MAGIC - `Production` : un alias, `@champion`, que le code qui sert demande par son nom ;
 # MAGIC - `Archived` : rien, ou une étiquette ; ici `@previous` et `decision`, qui disent en plus pourquoi.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [gate]($./gate)

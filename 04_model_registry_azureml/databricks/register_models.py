@@ -14,13 +14,20 @@
 
 # COMMAND ----------
 
+# MAGIC %run ./holders
+
+# COMMAND ----------
+
+# MAGIC %run ./options
+
+# COMMAND ----------
+
 # MAGIC %run ./wines
 
 # COMMAND ----------
 
 import io
 from contextlib import redirect_stderr
-from datetime import UTC, datetime
 
 import matplotlib.pyplot as plt
 import mlflow
@@ -34,11 +41,11 @@ from sklearn.model_selection import cross_val_predict
 from types import SimpleNamespace
 
 dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
-dbutils.widgets.text("model", "main.default.wine_cultivars")
+dbutils.widgets.text("model", "workspace.default.wine_cultivars")  # nom du modèle inscrit ; dans Unity Catalog, catalogue.schéma.nom, d'un schéma où vous pouvez écrire
 
 args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    model=dbutils.widgets.get("model"),
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    model=short_text(dbutils.widgets.get("model")),
 )
 
 # COMMAND ----------
@@ -47,8 +54,8 @@ args = SimpleNamespace(
 # MAGIC ## Un nom, des versions
 # MAGIC
 # MAGIC Chaque modèle est d'abord enregistré par un run, puis inscrit : le registre lui donne un numéro de version, qui ne change
-# MAGIC plus. Un *alias* est un nom qui se déplace d'une version à l'autre. L'arbre de décision devient `@champion`, la forêt
-# MAGIC `@challenger`, et la régression logistique, `@outsider`, attend son tour.
+# MAGIC plus. Ici, inscrire ne copie aucun fichier, la version renvoie à ceux du run ; Unity Catalog, lui, les copie.
+# MAGIC Relancé, ce script ajoute trois versions aux précédentes.
 
 # COMMAND ----------
 
@@ -56,7 +63,6 @@ wines = load_wines()
 dataset = mlflow.data.from_pandas(
     wines.X_train.assign(cultivar=wines.y_train), source=source_url, name="wine_recognition_train", targets="cultivar"
 )
-aliases = {"decision_tree": "champion", "random_forest": "challenger", "logistic_regression": "outsider"}
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
@@ -80,8 +86,8 @@ for name, model in candidates().items():
             name=name,
             signature=infer_signature(wines.X_train, wines.y_train),
             input_example=wines.X_train.head(3),
-            pip_requirements=mlflow.sklearn.get_default_pip_requirements() + ["skops"],
-            serialization_format="skops",  # un fichier de données, pas un pickle qui exécute ce qu'il contient
+            pip_requirements=requirements,
+            serialization_format="skops",  # au rechargement, aucun code ne s'exécute hors des types déclarés
             skops_trusted_types=trusted_types,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
@@ -89,25 +95,32 @@ for name, model in candidates().items():
     client.update_model_version(args.model, version, f"{name} : exactitude {metrics['cv_accuracy']:.3f} en validation croisée.")
     client.set_model_version_tag(args.model, version, "family", name)
     versions[name] = version
-    print(f"version {version} : {name:<20} @{aliases[name]:<10} exactitude {metrics['cv_accuracy']:.3f}")
+    print(f"version {version} : {name:<20} exactitude {metrics['cv_accuracy']:.3f}")
 
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Les alias, et qui les portait
+# MAGIC ## Les alias, et qui les porte
 # MAGIC
-# MAGIC Tant que rien n'est comparé, le champion est l'arbre. Relancé, ce script ajoute trois versions et reprend l'histoire là.
+# MAGIC Un *alias* est un nom qui se déplace d'une version à l'autre : la forêt devient `@challenger`, la régression logistique
+# MAGIC `@outsider`. `@champion`, la version en service, n'est donné à l'arbre que si personne ne l'a : seule une comparaison
+# MAGIC (promote.py) l'enlève à qui le porte.
 
 # COMMAND ----------
 
-client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : @champion.")
-for name, alias in aliases.items():
-    client.set_registered_model_alias(args.model, alias, versions[name])
-if "previous" in client.get_registered_model(args.model).aliases:
-    client.delete_registered_model_alias(args.model, "previous")
-now = datetime.now(UTC)
-line = f"{now:%Y-%m-%d %H:%M:%S} UTC, @champion : {versions['decision_tree']}, inscrit par register_models"
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", line)
+client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : l'alias champion.")
+client.set_registered_model_alias(args.model, "challenger", versions["random_forest"])
+client.set_registered_model_alias(args.model, "outsider", versions["logistic_regression"])
+if "champion" in client.get_registered_model(args.model).aliases:
+    print("@champion était déjà donné : il reste où il est, les nouvelles versions sont candidates.")
+else:
+    client.set_registered_model_alias(args.model, "champion", versions["decision_tree"])
+
+registered = client.get_registered_model(args.model)
+print("Alias : " + ", ".join(f"@{alias} version {version}" for alias, version in sorted(registered.aliases.items())))
+if not history_lines(registered.tags):  # écrite en dernier : un lancement tué plus tôt n'a rien raconté
+    key, line = history_entry(registered.aliases["champion"], "inscrit par register_models")
+    client.set_registered_model_tag(args.model, key, line)
 
 # COMMAND ----------
 

@@ -11,6 +11,8 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 variables = {"subscription_id": "AZURE_SUBSCRIPTION_ID", "resource_group": "AZURE_RESOURCE_GROUP", "workspace_name": "AZURE_ML_WORKSPACE"}
@@ -45,3 +47,17 @@ def unique_name(name: str, place: dict[str, str | None]) -> str:
     Le nom d'un point de terminaison est unique dans sa région d'Azure : deux lecteurs ne peuvent prendre le même.
     """
     return f"{name}-{hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:6]}"
+
+
+@contextmanager
+def in_one_line(what: str) -> Iterator[None]:
+    """Dans ce bloc, un refus d'Azure ou de son SDK, ou une interruption, arrête le script en une ligne : `what`, puis la raison."""
+    from azure.ai.ml.exceptions import MlException
+    from azure.core.exceptions import AzureError
+    from marshmallow import ValidationError
+    from requests import RequestException
+
+    try:
+        yield
+    except (AzureError, MlException, ValidationError, RequestException, OSError, KeyboardInterrupt) as error:
+        raise SystemExit(f"{what} : {type(error).__name__} {' '.join(str(error).split())[:250]}") from None

@@ -1,5 +1,6 @@
+# jupyter: non (elle crée des ressources dans un compte Azure ; à blanc, le script les montre)
 # %% [markdown]
-# # Leçon 4, script 6 : le même déploiement, sur Azure
+# # Leçon 4, script 10 : le même déploiement, sur Azure
 #
 # **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?
 #

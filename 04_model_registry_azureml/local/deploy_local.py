@@ -1,6 +1,6 @@
 # databricks: non (elle lance des serveurs sur la machine du lecteur)
 # %% [markdown]
-# # Leçon 4, script 4 : un déploiement bleu/vert, sans compte
+# # Leçon 4, script 8 : un déploiement bleu/vert, sans compte
 #
 # **Question.** On confie 10 % du trafic à la nouvelle version. Sur 200 requêtes, en reçoit-elle exactement 20 ?
 #

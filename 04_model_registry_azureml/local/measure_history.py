@@ -1,6 +1,6 @@
 # databricks: non (elle mesure le magasin SQLite de MLflow, que Databricks n'utilise pas)
 # %% [markdown]
-# # Leçon 4, script 8 : l'ancienne valeur se retrouve-t-elle ?
+# # Leçon 4, script 12 : l'ancienne valeur se retrouve-t-elle ?
 #
 # **Question.** On change un paramètre, une étiquette, un alias ; on supprime un run. MLflow, seul, peut-il rendre ce qu'il y avait ?
 #

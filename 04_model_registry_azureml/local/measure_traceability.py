@@ -1,6 +1,6 @@
 # databricks: non (elle rejoue le code de votre dépôt Git, commit par commit)
 # %% [markdown]
-# # Leçon 4, script 7 : d'où vient cette prédiction ?
+# # Leçon 4, script 11 : d'où vient cette prédiction ?
 #
 # **Question.** D'une réponse du service, retrouve-t-on le modèle, le run, le code, les données ? Et est-ce vrai ?
 #

@@ -1,6 +1,6 @@
 # databricks: non (elle lit tout le magasin ; là-bas, il contient aussi les expériences des autres)
 # %% [markdown]
-# # Leçon 4, script 9 : vos runs disent-ils ce qu'ils sont ?
+# # Leçon 4, script 13 : vos runs disent-ils ce qu'ils sont ?
 #
 # **Question.** Parmi tous les runs de votre magasin, combien ont une description, un jeu de données, un commit, un auteur ? Et
 # combien de modèles ont une signature ?

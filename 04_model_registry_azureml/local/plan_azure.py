@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Leçon 4, script 5 : ce qui partirait chez Azure
+# # Leçon 4, script 9 : ce qui partirait chez Azure
 #
 # **Question.** Pour que deux versions du registre répondent chez Azure ML, que faut-il y envoyer, et qu'est-ce qui coûte de
 # l'argent, même sans une seule requête ?

@@ -128,7 +128,7 @@ for line in history_lines(client.get_registered_model(args.model).tags):
     print(f"  {line}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/serve.py")
+print("Ensuite : uv run 04_model_registry_azureml/local/gate.py")
 
 # %% [markdown]
 # ## À retenir

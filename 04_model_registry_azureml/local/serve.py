@@ -1,6 +1,6 @@
 # databricks: non (elle lance un serveur sur la machine du lecteur ; Databricks a son propre service de modèles)
 # %% [markdown]
-# # Leçon 4, script 3 : servir le champion
+# # Leçon 4, script 6 : servir le champion
 #
 # **Question.** Le service répond avec `@champion`. On déplace l'alias. Que répond le service à la requête suivante ?
 #
@@ -116,7 +116,7 @@ finally:
     client.delete_registered_model_alias(args.model, "live")
 
 # %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/deploy_local.py")
+print("Ensuite : uv run 04_model_registry_azureml/local/rehearse.py")
 
 # %% [markdown]
 # ## À retenir

@@ -1,13 +1,17 @@
 """Des serveurs locaux, sur 127.0.0.1 : lancés, attendus, arrêtés avec tout ce qu'ils ont lancé eux-mêmes."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -117,6 +121,69 @@ def running(command: list[str], health_url: str, seconds: float = 120, **environ
         finally:
             stop(process)
             process.stdin.close()
+
+
+@contextmanager
+def receiving(handle: Callable[[Message, str], int]) -> Iterator[tuple[str, list[int]]]:
+    """Le temps du bloc, un récepteur HTTP sur 127.0.0.1 : `handle(en-têtes, corps)` rend le code de la réponse à chaque POST.
+
+    Donne son adresse, et la liste des codes répondus, qui s'allonge. Les messages sont traités un à un.
+    """
+    codes = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
+            code = handle(self.headers, body)
+            self.send_response(code)
+            self.end_headers()
+            codes.append(code)
+
+        def log_message(self, *_):
+            """Rien sur le terminal."""
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", codes
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def wait_until(ready: Callable[[], bool], seconds: float = 60) -> None:
+    """Revient dès que `ready()` est vrai. Lève `SystemExit`, en une ligne, au bout de `seconds` secondes."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise SystemExit(f"Rien n'est venu en {seconds:.0f} secondes.")
+        time.sleep(0.1)
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Le temps du bloc, ce que ce processus et ceux qu'il lance écrivent sur le terminal va dans le fichier `path`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with open(path, "wb") as journal:
+        for number in (1, 2):
+            os.dup2(journal.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def last_error(journal: Path) -> str:
+    """La dernière ligne du fichier `journal` qui annonce une erreur (`error: ...`, `ValueError: ...`), ou « sans un mot »."""
+    lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [line for line in lines if re.match(r"(error|\w+Error): ", line)]
+    return found[-1][:200] if found else "sans un mot"
 
 
 def answers(url: str) -> bool:

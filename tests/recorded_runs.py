@@ -1,0 +1,30 @@
+"""Ce qu'un magasin a reçu, sous une forme qui se compare d'un magasin à l'autre."""
+
+import re
+
+from mlflow import MlflowClient
+
+
+def is_duration(metric: str) -> bool:
+    return metric.endswith(("_seconds", "_ms"))
+
+
+def recorded(uri: str, known: set[str]) -> list:
+    """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, durées à part.
+
+    Ce qui désigne un run, un modèle, un instant ou un dossier temporaire diffère d'un magasin à l'autre, et devient `*`.
+    """
+    client = MlflowClient(uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = [run for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
+    known |= {run.info.run_id for run in found}
+
+    def neutral(text: str) -> str:
+        return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
+
+    def described(run) -> tuple:
+        parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
+        metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not is_duration(name))
+        return neutral(run.info.run_name), run.info.status, parameters, metrics
+
+    return sorted(map(described, found))

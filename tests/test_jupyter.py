@@ -1,0 +1,261 @@
+"""La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des sorties, ce qui est dans le dépôt."""
+
+import base64
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from course import SCRIPTS, Script
+from forms.jupyter import notebooks
+from forms.outputs import HEAVIEST, WIDTH, Unstable, kept, masked, steady
+from forms.requirements import read_pins
+from PIL import Image, ImageDraw
+
+
+def has_notebook(script: Script) -> bool:
+    path = ROOT / script.path
+    return path.exists() and not path.read_text(encoding="utf-8").startswith(("# databricks: non", "# jupyter: non"))
+
+
+WITH_NOTEBOOK = [script for script in SCRIPTS if has_notebook(script)]
+
+
+def notebook_of(script: Script, root: Path = ROOT) -> Path:
+    return root / script.lesson / "jupyter" / f"{script.name}.ipynb"
+
+
+# ------------------------------------------------------------------------------------------------------ de script à notebook
+
+MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n\n\ndef existing_file(text):\n    return text\n"
+SCRIPT = """# %% [markdown]
+# # Leçon 1, script 1 : essai
+#
+# Réglez `--max-depth`.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_essai/local/script.py
+# ```
+
+# %% tags=["local"]
+from store import open_store
+
+# %%
+import argparse
+from pathlib import Path
+
+from module import double, existing_file
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Un essai.")
+parser.add_argument("--experiment", default="01_essai")  # databricks: "/Shared/01_essai"
+parser.add_argument("--max-depth", type=double, default=3, help="la profondeur")
+parser.add_argument("--table", type=existing_file)
+parser.add_argument("--quick", action="store_true")
+parser.add_argument("--words", nargs="*", default=["l'un", 'le « "deux" »'])
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()  # à la racine
+
+# %%
+figure = double(args.max_depth)
+# databricks: display(figure)
+
+# %% tags=["local"]
+print("Ici :", Path(__file__).name)
+print("Ensuite : uv run 01_essai/local/suite.py")
+
+# %% tags=["local"]
+print("Ensuite : uv run 01_essai/local/suite.py")
+
+# %% [markdown]
+# ## À retenir
+"""
+EXPECTED = [
+    (
+        "markdown",
+        "# Leçon 1, script 1 : essai\n\nRéglez `max_depth`.\n\n"
+        "<!-- Généré depuis local/script.py par tools/build_jupyter.py : modifiez le script, pas ce notebook. -->",
+    ),
+    (
+        "markdown",
+        "Pour l'ouvrir, à la racine du dépôt : `uv run --group jupyter --group spark jupyter lab 01_essai/jupyter/script.ipynb`,"
+        " ou VS Code.\n"
+        "Cinq secondes. Pour d'autres réglages, changez la cellule `args`, puis *Run All Cells*.\n"
+        "Un fichier se désigne par son chemin depuis la racine du dépôt.\n"
+        "Ses runs vont dans le magasin du dépôt. Pour les voir, dans un terminal : `uv run mlflow ui`, puis"
+        " http://127.0.0.1:5000 ([ce que la page montre](../Images/script_liste.png)).",
+    ),
+    (
+        "code",
+        "%matplotlib inline\n\nimport sys\nimport warnings\nfrom pathlib import Path\n\n"
+        'found = [folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "01_essai/local/store.py").is_file()]\n'
+        'if not found:\n    raise SystemExit("Ce notebook s\'ouvre dans un clone du cours : il en utilise les modules.")\n'
+        'sys.path.insert(0, str(found[0] / "01_essai/local"))\n__file__ = str(found[0] / "01_essai/local/script.py")\n'
+        'warnings.filterwarnings("ignore", ".*ipywidgets")  # sans ce paquet, il ne manque que les barres de progression',
+    ),
+    ("code", "from store import open_store"),
+    ("code", "from pathlib import Path\n\nfrom module import double"),
+    (
+        "code",
+        'from types import SimpleNamespace\n\nargs = SimpleNamespace(\n    experiment="01_essai",\n    max_depth=3,  # la profondeur\n'
+        '    table=None,\n    quick=False,\n    words=["l\'un", "le « \\"deux\\" »"],\n)',
+    ),
+    ("code", "open_store();  # à la racine"),
+    ("code", "figure = double(args.max_depth)\ndisplay(figure)"),
+    ("code", 'print("Ici :", Path(__file__).name)'),
+    ("markdown", "## À retenir"),
+    ("markdown", "**Ensuite** : [suite](suite.ipynb)"),
+]
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    """Une leçon inventée ; `lesson(x="...")` en renvoie les notebooks."""
+    for name in ("requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "01_essai/local").mkdir(parents=True)
+    (tmp_path / "01_essai/Images").mkdir()
+    (tmp_path / "01_essai/Images/script_liste.png").touch()
+    plan = (Script("01_essai", "script", 5, ("spark", "java")), *(Script("01_essai", name, 5) for name in ("serveur", "autre", "suite")))
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", plan)
+
+    def write(**scripts: str):
+        for name, text in scripts.items():
+            (tmp_path / "01_essai/local" / f"{name}.py").write_text(text, encoding="utf-8")
+        return notebooks(tmp_path / "01_essai", read_pins(tmp_path))
+
+    write.root = tmp_path
+    return write
+
+
+STORE = '"""Le magasin."""\n\n\ndef open_store():\n    pass\n'
+OTHER = "# %% [markdown]\n# # Un autre\n\n# %%\nprint(1)\n"
+
+
+def test_every_construct(lesson):
+    made = lesson(
+        module=MODULE, script=SCRIPT, store=STORE, suite=OTHER,
+        serveur=f"# databricks: non (un serveur)\n{OTHER}", autre=f"# jupyter: non (il faut Java)\n{OTHER}",
+    )  # fmt: skip
+    assert [notebook.path.name for notebook in made] == ["script.ipynb", "suite.ipynb"]
+    assert made[0].cells == EXPECTED
+
+
+def test_a_value_that_the_script_does_not_show_is_not_shown(lesson):
+    def last(code: str) -> str:
+        return lesson(script=f"{OTHER}\n# %%\n{code}\n", store=STORE)[0].cells[-1][1]
+
+    assert last("x = 1") == "x = 1"
+    assert last("print(1)  # fin") == "print(1)  # fin"
+    assert last("f('é')  # fin") == "f('é');  # fin"
+    assert last("f(\n    1,\n)") == "f(\n    1,\n);"
+    assert last("for x in y:\n    f(x)") == "for x in y:\n    f(x)"
+
+
+def test_outputs_depend_on_code_and_versions_and_on_nothing_else(lesson):
+    def sources(**scripts: str) -> str:
+        return lesson(**({"module": MODULE, "script": SCRIPT, "store": STORE} | scripts))[0].sources
+
+    before = sources()
+    assert sources() == before
+    assert sources(script=SCRIPT.replace("## À retenir", "## Retenez")) == before
+    assert sources(module=MODULE.replace("Un module", "Le module") + "# fin\n") == before
+    assert sources(script=SCRIPT.replace("figure =", "drawing =").replace("(figure)", "(drawing)")) != before
+    assert sources(module=MODULE.replace("2 * x", "3 * x")) != before
+    assert sources(store=STORE.replace("pass", "return 1")) != before
+    assert sources(other=OTHER) == sources()
+    numpy = SCRIPT.replace("import argparse\n", "import argparse\nimport numpy as np\n")
+    with_numpy = sources(script=numpy)
+    pins = lesson.root / "requirements.txt"
+    pins.write_text(re.sub(r"^numpy==.*$", "numpy==9.9.9", pins.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    assert sources(script=numpy) != with_numpy
+
+
+# --------------------------------------------------------------------------------------------------------------- les sorties
+
+MASKS = {
+    "http://127.0.0.1:5000/#/experiments/12/runs/0123456789abcdef0123456789abcdef?x=1": "http://127.0.0.1:5000/#/experiments/…/runs/…?x=1",
+    "models:/m-0123456789abcdef0123456789abcdef": "models:/m-…",
+    "commit 0123456789abcdef0123456789abcdef01234567, propre": "commit …, propre",
+    "run 123e4567-e89b-12d3-a456-426614174000.": "run ….",
+    "données en 3.25 s, puis 12 ms, puis 2 minutes": "données en … s, puis … ms, puis … minutes",
+    "le 2026-11-21 14:03:05.123 et le 2026-11-21": "le … et le …",
+    "/clone du cours/mlruns et /tmp/tmpa1b2c3d4/x.csv": "…/mlruns et …/x.csv",
+}
+LASTING = ["sensibilité 0.953, 35 couples, 12 sur 30, version 2, C=1000, -0.5", "4 scripts, 3 semaines, 10 seuils, 5 mineurs", "m-…"]
+
+
+@pytest.mark.parametrize("text", LASTING)
+def test_what_does_not_change_is_shown(text):
+    assert masked(text, "/clone du cours") == text
+
+
+@pytest.mark.parametrize("text", MASKS)
+def test_what_changes_becomes_an_ellipsis(text):
+    assert masked(text, "/clone du cours") == MASKS[text]
+    assert masked(MASKS[text], "/clone du cours") == MASKS[text]
+
+
+def stream(text: str, name: str = "stdout") -> dict:
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def display(alt: str | None = None, **data: str) -> dict:
+    metadata = {"image/png": {"alt": alt}} if alt else {}
+    return {"output_type": "display_data", "data": {kind.replace("_", "/"): value for kind, value in data.items()}, "metadata": metadata}
+
+
+def picture(shift: int = 0, size=(WIDTH, 400)) -> str:
+    drawn, written = Image.new("RGB", size, "white"), BytesIO()
+    ImageDraw.Draw(drawn).line((0, shift, 200, 200 + shift), fill="black", width=3)
+    drawn.save(written, format="PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def test_what_is_kept_of_the_outputs():
+    bar = {
+        "output_type": "display_data",
+        "data": {"text/plain": "Output()", "application/vnd.jupyter.widget-view+json": {}},
+        "metadata": {},
+    }
+    erased = display(text_html="<pre></pre>", text_plain="")
+    table = display(text_html="<table>0123456789abcdef0123456789abcdef</table>", text_plain="tableau en 3 s")
+    drawn = display("Figure : y", image_png=picture() + "\n", text_plain="<Figure size 700x400 with 1 Axes>")
+    found = kept([stream("en 2"), stream(".5 s\n"), bar, erased, stream("fin\n"), table, drawn], "/clone")
+    assert found == [
+        stream("en … s\nfin\n"),
+        display(text_html="<table>…</table>", text_plain="tableau en … s"),
+        display("Figure : y", image_png=picture()),
+    ]
+    assert kept(found, "/clone") == found
+
+
+def test_a_cell_that_warns_or_weighs_too_much_is_refused():
+    with pytest.raises(Unstable, match="avertit :\nattention"):
+        kept([stream("attention", "stderr")], "/clone")
+    heavy = base64.b64encode(bytes(HEAVIEST + 1)).decode()
+    with pytest.raises(Unstable, match="une image pèse 150 ko"):
+        kept([display("Figure : y", image_png=heavy)], "/clone")
+
+
+def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
+    noise = Image.open(BytesIO(base64.b64decode(picture())))
+    noise.putpixel((5, 5), (250, 250, 250))
+    written = BytesIO()
+    noise.save(written, format="PNG")
+    alike = base64.b64encode(written.getvalue()).decode()
+    before = [stream("x"), display(image_png=picture())]
+    assert alike != picture()
+    assert steady([stream("y"), display(image_png=alike)], before) == [stream("y"), before[1]]
+    moved, smaller = display(image_png=picture(shift=60)), display(image_png=picture(size=(WIDTH, 300)))
+    assert steady([stream("x"), moved], before) == [stream("x"), moved]
+    assert steady([stream("x"), smaller], before) == [stream("x"), smaller]
+    assert steady([moved], before) == [moved]
+
+
+# ------------------------------------------------------------------------------------------------------ les notebooks du cours

@@ -1,0 +1,115 @@
+"""Exécuter les notebooks Jupyter pour de vrai, dans une copie du cours : le magasin du lecteur n'y est pas touché."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from forms.jupyter import Notebook
+from forms.outputs import WIDTH, Unstable, kept
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+SECONDS = 600  # au-delà, une cellule est bloquée
+
+# Lu par IPython au démarrage du noyau : toutes les figures, même celles de `display`, ont la même largeur, 256 couleurs, et un
+# texte pour qui ne les voit pas.
+FIGURES = f"""
+import base64 as encoding, io
+from IPython.core import pylabtools
+from PIL import Image
+
+def described(axes):
+    x, y = axes.get_xlabel(), axes.get_ylabel()
+    return axes.get_title() or (y + " selon " + x if x and y else x or y)
+
+def print_figure(figure, fmt="png", base64=False, **_):
+    drawn, written = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi={WIDTH} / figure.get_figwidth())
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(written, format="PNG", optimize=True)
+    said = [figure.get_suptitle(), *map(described, figure.axes)]
+    alt = "Figure : " + " ; ".join(dict.fromkeys(" ".join(text.split()) for text in said if text.strip()))
+    return encoding.b64encode(written.getvalue()).decode(), {{"alt": alt}}
+
+pylabtools.print_figure = print_figure
+"""
+
+
+def copy_course(root: Path, folder: Path) -> Path:
+    """Une copie de ce que Git suit ou suivrait, dans un dépôt à elle : les scripts notent un commit."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True)
+    for name in filter(lambda name: (root / name).is_file(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / name, folder / name)
+    identity = ["-c", "user.name=cours", "-c", "user.email=cours@localhost"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], [*identity, "commit", "-qm", "copie du cours"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    return folder
+
+
+def kernel_environment(folder: Path) -> dict[str, str]:
+    """Un noyau comme chez un lecteur : Python sur le PATH, aucune variable de MLflow ni de Git, aucun réglage d'IPython."""
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    (startup / "figures.py").write_text(FIGURES, encoding="utf-8")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW", "GIT_", "MPL"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return inherited | {"PATH": path, "IPYTHONDIR": str(folder), "PYTHONUTF8": "1"}
+
+
+def document(notebook: Notebook, outputs: list[list[dict]] | None = None) -> nbformat.NotebookNode:
+    """Le notebook, au format de nbformat : les mêmes entrées donnent les mêmes octets."""
+    node = nbformat.v4.new_notebook()
+    node.metadata = nbformat.from_dict(
+        {
+            "cours": {"sources": notebook.sources if outputs is not None else ""},
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    remaining = iter(outputs or [])
+    for number, (kind, text) in enumerate(notebook.cells, start=1):
+        make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
+        cell = make(text, id=f"cellule-{number}")
+        if kind == "code" and outputs is not None:
+            cell.outputs = [nbformat.from_dict(output) for output in next(remaining)]
+            cell.execution_count = sum(kind == "code" for kind, _ in notebook.cells[:number])
+        node.cells.append(cell)
+    return node
+
+
+def execute(notebooks: list[Notebook], root: Path, course: Path, settings: Path) -> Iterator[tuple[Notebook, list[list[dict]]]]:
+    """Exécute les notebooks dans l'ordre, dans la copie `course` ; donne les sorties de leurs cellules de code.
+
+    Lève `Unstable`, qui nomme la cellule, si l'une échoue, avertit, ou montre une image trop lourde.
+    """
+    environment = kernel_environment(settings)
+    for notebook in notebooks:
+        folder = course / notebook.path.parent.relative_to(root)
+        folder.mkdir(exist_ok=True)
+        node = document(notebook)
+        folders = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(node, timeout=SECONDS, kernel_name="python3", resources=folders, record_timing=False)
+        name = notebook.path.relative_to(root).as_posix()
+        try:
+            client.execute(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except CellExecutionError as error:
+            raise Unstable(f"{name} : {last_lines(error)}") from None
+        found = []
+        for number, cell in enumerate(node.cells, start=1):
+            if cell.cell_type == "code":
+                try:
+                    found.append(kept(cell.outputs, str(course)))
+                except Unstable as reason:
+                    raise Unstable(f"{name}, cellule {number} : {reason}") from None
+        yield notebook, found
+
+
+def last_lines(error: CellExecutionError) -> str:
+    """Les trois dernières lignes d'une erreur, sans couleurs : l'instruction, et ce qui l'arrête."""
+    lines = re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()
+    return "\n".join([line for line in lines if line.strip()][-3:])

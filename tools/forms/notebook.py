@@ -1,0 +1,73 @@
+"""Le notebook Databricks d'un script : ses cellules, du Python ou une magie (`%md`, `%pip`, `%run`)."""
+
+import ast
+from pathlib import Path
+
+from course import SCRIPTS
+from forms.arguments import read_arguments
+from forms.cells import Cell, Refused, Script, read_lesson
+from forms.contract import check, check_collisions, sibling_imports
+from forms.kept import kept_code, kept_markdown, useful_names
+from forms.requirements import requirements
+from forms.widgets import widgets_cell
+
+FORM = "databricks"
+
+
+def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
+    """nom -> cellules, pour chaque script de la leçon qui a un notebook. Lève `Refused`, toutes raisons réunies."""
+    siblings, found, reasons = read_lesson(lesson), {}, []
+    for name, script in siblings.items():
+        try:
+            if script.has(FORM):
+                found[name] = notebook(script, siblings, pins)
+        except Refused as refused:
+            reasons.append(str(refused))
+    if reasons:
+        raise Refused("\n".join(dict.fromkeys(reasons)))
+    return found
+
+
+def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) -> list[str]:
+    check(script, siblings)
+    check_collisions(script, siblings)
+    arguments = read_arguments(script.parameters()) if script.parameters() else []
+    widgets = {argument.name for argument in arguments}
+    useful = useful_names(script, script.code()) | {argument.function for argument in arguments}
+    note = f"<!-- Généré depuis local/{script.path.name} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
+    cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], widgets)}"]
+    if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
+        cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
+    done = set()
+    for cell in script.cells[1:]:
+        if cell.tag == "parameters":
+            cells.append(widgets_cell(arguments))
+        elif cell.kind == "markdown" and not cell.tag:
+            cells.append(f"%md\n{kept_markdown(cell, widgets)}")
+        elif not cell.tag:
+            modules = [node.module for node in cell.tree.body if isinstance(node, ast.ImportFrom) and node.module in siblings]
+            cells += [f"%run ./{module}" for module in dict.fromkeys(modules) if module not in done]
+            done |= set(modules)
+            cells += filter(None, [code(cell, useful, siblings)])
+    if following := next_notebook(script, siblings):
+        cells.append(f"%md\n**Ensuite** : [{following}]($./{following})")
+    return cells
+
+
+def is_module(script: Script, siblings: dict[str, Script]) -> bool:
+    """Si un autre notebook l'exécute par `%run` : installer y effacerait les variables de celui-ci."""
+    return any(script.name in sibling_imports(other, siblings) for other in siblings.values() if other.has(FORM))
+
+
+def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
+    for number, line in enumerate(cell.lines, start=1):
+        if line.startswith(("# COMMAND ----------", "# MAGIC", "# DBTITLE")):
+            raise cell.refused(number, "cette ligne a un sens pour Databricks : écrivez-la autrement")
+    return kept_code(cell, useful, without=siblings.keys())
+
+
+def next_notebook(script: Script, siblings: dict[str, Script]) -> str | None:
+    """Le notebook suivant de la leçon, dans l'ordre de lecture du cours."""
+    order = [each.name for each in SCRIPTS if each.lesson == script.lesson]
+    following = order[order.index(script.name) + 1 :] if script.name in order else []
+    return next((name for name in following if name in siblings and siblings[name].has(FORM)), None)
