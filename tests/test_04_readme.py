@@ -77,7 +77,7 @@ def test_the_data_are_described_as_they_are():
     wines, X = load_wines(), load_wine(as_frame=True).data
     assert f"{len(X)} vins d'une même région d'Italie, {X.shape[1]} mesures chimiques, trois **cultivars**" in PROSE
     assert f"{len(wines.X_train)} vins servent à apprendre et à comparer" in PROSE and len(cultivars) == 3
-    assert f"Les {len(wines.X_test)} autres ne décident de rien" in PROSE and f"*Inputs ({X.shape[1]})*" in PROSE
+    assert f"Les {len(wines.X_test)} autres ne décident d'aucune promotion" in PROSE and f"*Inputs ({X.shape[1]})*" in PROSE
     assert {name for name in FAMILIES if f'run {name}"]' in PAGE} == set(candidates())
 
 
