@@ -90,19 +90,19 @@ ZeroDivisionError: division by …
         ("division by …", "autre chose", "ligne 23 : la page montre"),
     ],
 )
-def test_a_wrong_page_is_refused(fresh_course, before, after, said):
+def test_a_wrong_page_is_refused(tmp_path, before, after, said):
     """Le test d'une page ne dit pas oui à tout : sortie fausse, échec, échec annoncé qui n'a pas lieu."""
     with ExitStack() as stack:
-        wrong = follow(SMALL_PAGE.replace(before, after, 1), Reader(fresh_course.root, stack))
+        wrong = follow(SMALL_PAGE.replace(before, after, 1), Reader(tmp_path, stack))
     assert said in "".join(wrong)
     assert bool(wrong) is bool(said)
 
 
 @pytest.mark.slow
-def test_a_server_stays_open_until_the_end(fresh_course):
+def test_a_server_stays_open_until_the_end(tmp_path):
     with ExitStack() as stack:
-        page = "```bash\nMLFLOW_DISABLE_TELEMETRY=true uv run mlflow ui\n```\n```bash\ncurl -s http://127.0.0.1:5000/health\n```\n```text\nOK\n```"
-        reader = Reader(fresh_course.root, stack)
+        page = "```bash\nuv run mlflow ui\n```\n```bash\ncurl -s http://127.0.0.1:5000/health\n```\n```text\nOK\n```"
+        reader = Reader(tmp_path, stack)
         assert follow(page, reader) == []
         port = reader.ports[5000]
     assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health"]).returncode == 7  # plus personne n'écoute
