@@ -118,7 +118,10 @@ def test_python_versions():
 
 
 def test_what_needs_more_is_said():
-    """Chaque groupe facultatif est dans « Installer », avec les scripts qui le demandent."""
+    """« Installer » nomme chaque script qui a besoin de uv ou d'un groupe facultatif, et le groupe."""
+    install = re.search(r"^## Installer\n(.+?)^## ", README, re.DOTALL | re.MULTILINE)[1]
     for script in course.SCRIPTS:
+        if script.groups or "uv" in script.needs:
+            assert f"`{script.name}.py` (leçon {int(script.lesson[:2])})" in install
         for group in script.groups:
-            assert f"`{script.name}.py` (leçon {int(script.lesson[:2])})" in README and f"`--group {group}`" in README
+            assert f"`--group {group}`" in install

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pages
 import pytest
 from reader import SET_UP, Reader, commands_of, follow, without_uv
+from troubles import NOT_CAUSED, PAGE, TROUBLES
 
 # DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
 PAGES = [page for page in pages.markdown_pages() if page.name != "DEPANNAGE.md"]
@@ -29,6 +30,14 @@ def test_set_up_stands_in_one_place(page):
             assert [command for command in commands_of(block) if SET_UP.match(command)] == [], f"ligne {block.line}"
 
 
+def test_the_troubles_page_is_executed_elsewhere():
+    """Tout bloc de DEPANNAGE.md est dans une entrée qu'un test cause ; celles que personne n'a causées n'ont que des phrases."""
+    for title in NOT_CAUSED:
+        assert TROUBLES[title].blocks == []
+    outside = pages.blocks(PAGE.read_text(encoding="utf-8"))[sum(len(trouble.blocks) for trouble in TROUBLES.values()) :]
+    assert [block.language for block in outside] == ["python", "text"]  # le dernier exemple, exécuté lui aussi
+
+
 @pytest.mark.parametrize(
     "typed, run",
     [
@@ -42,7 +51,7 @@ def test_commands_without_uv(typed, run):
     assert without_uv(typed) == run
 
 
-PAGE = """
+SMALL_PAGE = """
 ```bash
 echo un
 echo deux; echo bruit >&2
@@ -81,19 +90,19 @@ ZeroDivisionError: division by …
         ("division by …", "autre chose", "ligne 23 : la page montre"),
     ],
 )
-def test_a_wrong_page_is_refused(fresh_course, before, after, said):
+def test_a_wrong_page_is_refused(tmp_path, before, after, said):
     """Le test d'une page ne dit pas oui à tout : sortie fausse, échec, échec annoncé qui n'a pas lieu."""
     with ExitStack() as stack:
-        wrong = follow(PAGE.replace(before, after, 1), Reader(fresh_course.root, stack))
+        wrong = follow(SMALL_PAGE.replace(before, after, 1), Reader(tmp_path, stack))
     assert said in "".join(wrong)
     assert bool(wrong) is bool(said)
 
 
 @pytest.mark.slow
-def test_a_server_stays_open_until_the_end(fresh_course):
+def test_a_server_stays_open_until_the_end(tmp_path):
     with ExitStack() as stack:
-        page = "```bash\nMLFLOW_DISABLE_TELEMETRY=true uv run mlflow ui\n```\n```bash\ncurl -s http://127.0.0.1:5000/health\n```\n```text\nOK\n```"
-        reader = Reader(fresh_course.root, stack)
+        page = "```bash\nuv run mlflow ui\n```\n```bash\ncurl -s http://127.0.0.1:5000/health\n```\n```text\nOK\n```"
+        reader = Reader(tmp_path, stack)
         assert follow(page, reader) == []
         port = reader.ports[5000]
     assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health"]).returncode == 7  # plus personne n'écoute

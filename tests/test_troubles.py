@@ -16,9 +16,8 @@ from pathlib import Path
 import pages
 import pytest
 from conftest import ROOT, Course, clean_environment, free_port, hears_ctrl_c
-from troubles import FIRST, MLFLOW, PAGE, TROUBLES, about, cured, reader_in, typed
+from troubles import FIRST, MLFLOW, NOT_CAUSED, PAGE, TROUBLES, about, cured, reader_in, typed
 
-NOT_CAUSED = {"Windows": "pas éprouvées", "azureml-mlflow": "nous ne l'avons pas exécuté"}
 FULL, OPEN = "01_tracking_supervised/local/full_run.py", "01_tracking_supervised/local/open_model.py"
 
 

@@ -15,6 +15,7 @@ from reader import LIGHT, Reader
 PAGE = pages.ROOT / "DEPANNAGE.md"
 FIRST = "01_tracking_supervised/local/first_run.py"
 MLFLOW = [sys.executable, "-m", "mlflow"]
+NOT_CAUSED = {"Windows": "pas éprouvées", "azureml-mlflow": "nous ne l'avons pas exécuté"}  # titre -> ce que l'entrée en dit
 
 
 class Trouble(NamedTuple):
