@@ -60,11 +60,17 @@ def open_store() -> str:
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
+<<<<<<< HEAD
         if ours and "already exists" in str(error):
             sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
         sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
     origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
     if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
+=======
+        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
+    folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
+    if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
+>>>>>>> 8b36cb6 (store.py : ce qu'un serveur d'équipe refuse (compte, mot de passe, droit, nom d'appel) se dit en une ligne)
         sys.exit(
             f"Ce magasin a été créé dans {origins[0]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
             " ou supprimez mlflow.db, mlruns/ et .venv/ pour repartir d'un magasin vide."
@@ -109,9 +115,15 @@ def explain(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt):
         line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
     elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
+<<<<<<< HEAD
         line = (
             f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
         )
+=======
+        line = f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou videz le magasin : mlflow.db et mlruns/."
+    elif kind.__name__ in ("MlflowException", "RestException") and refused(error):
+        line = refused(error)
+>>>>>>> 8b36cb6 (store.py : ce qu'un serveur d'équipe refuse (compte, mot de passe, droit, nom d'appel) se dit en une ligne)
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
         line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
     elif "sqlite3.OperationalError" in text:
@@ -119,6 +131,20 @@ def explain(kind, error, trace):
     else:
         return sys.__excepthook__(kind, error, trace)
     print(line, file=sys.stderr)
+
+
+def refused(error: BaseException) -> str | None:
+    """Ce qu'un serveur d'équipe refuse, en une ligne ; None si l'erreur est d'une autre sorte."""
+    text = str(error)
+    if "error code 401" in text and os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        return f"Le serveur refuse le compte « {os.environ['MLFLOW_TRACKING_USERNAME']} » : le nom ou le mot de passe est faux."
+    if "error code 401" in text:
+        return "Le serveur demande un compte : donnez MLFLOW_TRACKING_USERNAME et MLFLOW_TRACKING_PASSWORD."
+    if "Invalid Host header" in text:
+        return "Le serveur refuse d'être appelé par ce nom : qui le lance doit l'ajouter à --allowed-hosts."
+    if "error code 403" in text or "PERMISSION_DENIED" in text:
+        return "Le serveur refuse : votre compte n'a pas ce droit. Demandez-le à qui a créé cette expérience ou ce modèle."
+    return None
 
 
 def first_line(error: BaseException) -> str:
