@@ -60,17 +60,11 @@ def open_store() -> str:
     except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
-<<<<<<< HEAD
         if ours and "already exists" in str(error):
             sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
-        sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
+        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
     origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
     if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
-=======
-        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
-    folders = [Path(each.artifact_location) for each in experiments if "://" not in each.artifact_location]
-    if ours and (elsewhere := [folder for folder in folders if folder.parent.name == "mlruns" and folder.parents[1] != ROOT]):
->>>>>>> 8b36cb6 (store.py : ce qu'un serveur d'équipe refuse (compte, mot de passe, droit, nom d'appel) se dit en une ligne)
         sys.exit(
             f"Ce magasin a été créé dans {origins[0]}, où MLflow cherche encore ses fichiers. Remettez-y le dossier,"
             " ou supprimez mlflow.db, mlruns/ et .venv/ pour repartir d'un magasin vide."
@@ -90,10 +84,16 @@ def close_orphans(experiment_ids: list[str]) -> None:
     os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({"mlflow.source.process": process})  # l'étiquette de tous nos runs
     running = mlflow.search_runs(experiment_ids, "attributes.status = 'RUNNING'", output_format="list")
     orphans = [run for run in running if is_dead(run.data.tags.get("mlflow.source.process", ""))]
+    closed = 0
     for run in orphans:
-        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
-    if orphans:
-        print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {len(orphans)}.")
+        try:
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+            closed += 1
+        except mlflow.MlflowException as error:
+            if not refused(error):  # sur le serveur d'une équipe, le run d'un autre : c'est à lui de le fermer
+                raise
+    if closed:
+        print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {closed}.")
 
 
 def is_dead(process: str) -> bool:
@@ -115,15 +115,11 @@ def explain(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt):
         line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
     elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
-<<<<<<< HEAD
         line = (
             f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
         )
-=======
-        line = f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou videz le magasin : mlflow.db et mlruns/."
     elif kind.__name__ in ("MlflowException", "RestException") and refused(error):
         line = refused(error)
->>>>>>> 8b36cb6 (store.py : ce qu'un serveur d'équipe refuse (compte, mot de passe, droit, nom d'appel) se dit en une ligne)
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
         line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
     elif "sqlite3.OperationalError" in text:
