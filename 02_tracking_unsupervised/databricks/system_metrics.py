@@ -103,5 +103,4 @@ print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0
 # MAGIC À un relevé par seconde, l'apprentissage demande moins de 10 % de temps de processeur en plus. Chaque relevé tient en huit
 # MAGIC mesures : processeur, mémoire, disque, réseau.
 # MAGIC
-# MAGIC Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi. Et le premier relevé du processeur
-# MAGIC vaut toujours 0, parce qu'il se calcule depuis le relevé précédent.
+# MAGIC Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi.

@@ -90,5 +90,4 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/measure_storage.py")
 # À un relevé par seconde, l'apprentissage demande moins de 10 % de temps de processeur en plus. Chaque relevé tient en huit
 # mesures : processeur, mémoire, disque, réseau.
 #
-# Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi. Et le premier relevé du processeur
-# vaut toujours 0, parce qu'il se calcule depuis le relevé précédent.
+# Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi.
