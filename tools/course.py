@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-GROUPS = ("spark", "azure")  # les besoins que satisfait un groupe facultatif de pyproject.toml
+GROUPS = ("spark", "azure", "team")  # les besoins que satisfait un groupe facultatif de pyproject.toml
 
 
 class Script(NamedTuple):
