@@ -16,7 +16,7 @@ from conftest import ROOT, Course, clean_environment, free_port, hears_ctrl_c
 
 SCRIPT = "02_tracking_unsupervised/local/team_server.py"
 READY = "Le serveur est prêt"
-WAITING = "Ensuite, dans un autre terminal"
+WAITING = "Ensuite : uv run"
 
 
 @dataclass
@@ -106,10 +106,10 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
 POSTGRES = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
-import team
+import postgres
 folder = pathlib.Path(sys.argv[2])
 folder.mkdir(parents=True)
-print(team.create_base(team.start_postgres(folder / "postgres"), "mlflow"), flush=True)
+print(postgres.create_base(postgres.start_postgres(folder / "postgres"), "mlflow"), flush=True)
 sys.stdin.read()
 """
 

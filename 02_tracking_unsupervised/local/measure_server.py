@@ -1,6 +1,6 @@
 # databricks: non (il lance ses propres serveurs ; là-bas, le serveur est un service)
 # %% [markdown]
-# # Leçon 2, script 7 : ce que coûte un serveur
+# # Leçon 2, script 9 : ce que coûte un serveur
 #
 # **Question.** Entre vos scripts et la base, il y a maintenant un serveur, une autre base, des comptes. Lequel des trois coûte, et
 # qu'y gagne-t-on ? Votre pronostic : quand huit personnes écrivent à la fois, qui va le plus vite, le fichier SQLite ou le serveur ?
@@ -32,8 +32,9 @@ from rich.progress import track
 
 from costs import milliseconds
 from options import short_text, whole_number
+from postgres import create_base, start_postgres
 from serving import NAMES, Writers, accounts, draw_ratios, multiply, relative
-from team import create_base, free_port, start, start_postgres, wait_until_ready
+from team import free_port, start, wait_until_ready
 from writer import write_run
 
 # %% tags=["parameters"]

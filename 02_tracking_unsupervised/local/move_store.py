@@ -1,6 +1,6 @@
 # databricks: non (il part d'un fichier SQLite, et arrive sur un serveur d'équipe)
 # %% [markdown]
-# # Leçon 2, script 6 : déménager un magasin
+# # Leçon 2, script 8 : déménager un magasin
 #
 # **Question.** Vos runs sont dans `mlflow.db` ; l'équipe a maintenant un serveur. MLflow n'a pas de commande pour les y porter.
 # Votre pronostic : une base, ce sont des tables ; suffit-il de les copier ? Qu'est-ce qui ne serait plus vrai ensuite ?
@@ -34,7 +34,8 @@ from moving import (
     SHOWN, already_there, check_same, counters, files_to_send, local_folder, owned, photograph, rows_of, shared_tables,
 )  # fmt: skip
 from options import full_path
-from team import account, admin_password, base_of, if_interrupted, require_account
+from postgres import base_of
+from team import account, admin_password, if_interrupted, require_account
 
 from mlflow.server.auth.client import AuthServiceClient  # après team, qui fait taire un avertissement de Starlette
 

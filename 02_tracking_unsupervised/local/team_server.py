@@ -1,6 +1,6 @@
 # databricks: non (là-bas, le serveur de l'équipe est Databricks lui-même)
 # %% [markdown]
-# # Leçon 2, script 5 : le serveur d'une équipe
+# # Leçon 2, script 7 : le serveur d'une équipe
 #
 # **Question.** `mlflow.db` est un fichier de votre disque. Que faut-il pour que deux personnes écrivent dans le même magasin ?
 # Votre pronostic : combien de lignes des scripts de la leçon 1 faudra-t-il changer ?
@@ -22,9 +22,10 @@ import secrets
 import sys
 
 from options import existing_file, full_path, short_text, whole_number
+from postgres import check_base, create_base, postgres_program, refuse_another_version, require_empty, start_postgres
 from team import (
-    account, check_base, create_base, database, host_names, if_interrupted, kept_secrets, postgres_program, private_folder,
-    refuse_another_version, refuse_taken_port, require_empty, run, start, start_postgres, wait_for_ctrl_c, wait_until_ready, write_private,
+    account, database, host_names, if_interrupted, kept_secrets, private_folder, refuse_taken_port, run, start, wait_for_ctrl_c,
+    wait_until_ready, write_private,
 )  # fmt: skip
 
 # %% tags=["parameters"]
@@ -127,7 +128,8 @@ print(f"Sauvegarder la base, sans rien arrêter : {postgres_program('pg_dump')} 
 print(f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ; Ctrl-C l'arrête, les données restent dans {folder}.")
 
 # %% tags=["local"]
-print("Ensuite, dans un autre terminal : uv run --group team 02_tracking_unsupervised/local/move_store.py", flush=True)
+print("Ce terminal est à lui : ouvrez-en un autre.")
+print("Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py", flush=True)
 wait_for_ctrl_c(server, postgres, folder / "server.log")
 
 # %% [markdown]
