@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 MEASURE = "02_tracking_unsupervised/local/measure_server.py"
 
 
+@pytest.mark.slow
 def test_copies_are_runs_like_the_one_that_mlflow_wrote(tmp_path):
     base = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(base)
@@ -42,6 +43,7 @@ def test_ratios_are_those_of_sqlite_and_of_one_writer():
     assert ratios.loc["server"].tolist() == [4, 0.05, 0.25, 1]
 
 
+@pytest.mark.slow
 def test_writers_share_the_work_and_lose_nothing(tmp_path):
     base = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(base)

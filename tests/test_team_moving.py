@@ -1,4 +1,4 @@
-"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare. Sans serveur ni PostgreSQL."""
+"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare. Sans serveur ni PostgreSQL : ce qui se dit quand il manque, aussi."""
 
 import math
 import sqlite3
@@ -12,6 +12,7 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
+TEAM_SERVER = "02_tracking_unsupervised/local/team_server.py"
 Listed = namedtuple("Listed", "path is_dir file_size")
 
 
@@ -97,3 +98,12 @@ def test_only_files_absent_or_of_another_size_are_sent(tmp_path):
     sent = moving.files_to_send(tmp_path, lambda parent: server.get(parent, []))
     assert [(Path(path).name, parent) for path, parent in sent] == [("b.txt", "r/artifacts"), ("c.txt", "r/artifacts")]
     assert moving.files_to_send(tmp_path / "absent", lambda parent: []) == []
+
+
+def test_without_the_team_group_the_script_gives_the_command(fresh_course):
+    (fresh_course.root / "02_tracking_unsupervised/local/sitecustomize.py").write_text(
+        "import sys\nsys.modules['psycopg'] = None\nimport importlib.util as u\nold = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'psycopg' else old(name, *rest)\n"
+    )
+    ended = fresh_course.run(TEAM_SERVER, fails=True, PYTHONPATH=str(fresh_course.root / "02_tracking_unsupervised/local"))
+    assert ended.stderr.splitlines() == [f"Il manque PostgreSQL : uv run --group team {TEAM_SERVER}"]

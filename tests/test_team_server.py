@@ -55,15 +55,6 @@ def test_a_file_of_secrets_is_made_once_and_is_private(tmp_path):
     assert (tmp_path / "secrets.env").stat().st_mode & 0o777 == 0o600
 
 
-def test_without_the_team_group_the_script_gives_the_command(fresh_course):
-    (fresh_course.root / "02_tracking_unsupervised/local/sitecustomize.py").write_text(
-        "import sys\nsys.modules['psycopg'] = None\nimport importlib.util as u\nold = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'psycopg' else old(name, *rest)\n"
-    )
-    ended = fresh_course.run(SCRIPT, fails=True, PYTHONPATH=str(fresh_course.root / "02_tracking_unsupervised/local"))
-    assert ended.stderr.splitlines() == [f"Il manque PostgreSQL : uv run --group team {SCRIPT}"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
