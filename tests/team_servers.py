@@ -103,6 +103,14 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
     assert not left, f"encore là après Ctrl-C : {left}"
 
 
+def listening(team: Team) -> set[str]:
+    """Les adresses où écoutent les programmes de ce serveur ; PostgreSQL, lui, n'a qu'une prise locale, pas de réseau."""
+    opened = [(process.name(), each) for process in team.processes() for each in process.net_connections("inet")]
+    heard = {(name, each.laddr.ip) for name, each in opened if each.status == psutil.CONN_LISTEN}
+    assert not [name for name, _ in heard if "postgres" in name]
+    return {ip for _, ip in heard}
+
+
 POSTGRES = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])

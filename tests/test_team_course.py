@@ -1,6 +1,7 @@
 """Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes valeurs que sur SQLite."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import Course
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.slow
 QUICK = {
     "svm_sweep": ("--C", "1", "10", "--gamma", "0.01", "0.03"),
     "kmeans_sweep": ("--k-max", "5"),
+    "autoencoder": ("--epochs", "5"),
+    "checkpoints": ("--epochs", "5"),
+    "compare_representations": ("--seeds", "2"),
+    "system_metrics": ("--epochs", "20"),
     "measure_storage": ("--runs", "10", "20"),
 }
 # Ce qui a son propre magasin, ou n'enregistre rien, ou demande un outil de plus (Java, uv, un compte Azure).
@@ -43,11 +48,16 @@ def team(course):
 @pytest.fixture(scope="module")
 def both(course: Course, team) -> tuple[dict, dict]:
     """Ce que les deux magasins contiennent, les scripts passés sur l'un puis sur l'autre."""
-    for script in SCRIPTS:
-        if script not in MEASURES:
-            course.once(script.path, *QUICK.get(script.name, ()))
-    for script in SCRIPTS:
-        course.run(script.path, *QUICK.get(script.name, ()), **team.account("alice"))
+    account = team.account("alice")
+
+    def replay(scripts: list, **environment: str) -> None:
+        for script in scripts:
+            course.run(script.path, *QUICK.get(script.name, ()), **environment)
+
+    with ThreadPoolExecutor() as pool:  # les deux à la fois : chacun attend souvent
+        sides = [pool.submit(replay, [each for each in SCRIPTS if each not in MEASURES]), pool.submit(replay, SCRIPTS, **account)]
+        for side in sides:
+            side.result()
     here = recorded(course.client())
     with pytest.MonkeyPatch.context() as patch:
         return here, recorded(client(team, patch))

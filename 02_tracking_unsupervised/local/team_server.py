@@ -22,7 +22,7 @@ import secrets
 import sys
 
 from options import existing_file, full_path, short_text, whole_number
-from postgres import check_base, create_base, postgres_program, refuse_another_version, require_empty, start_postgres
+from postgres import check_base, create_base, postgres_program, refuse_another_version, restore, start_postgres
 from team import (
     account, database, host_names, if_interrupted, kept_secrets, private_folder, refuse_taken_port, run, start, wait_for_ctrl_c,
     wait_until_ready, write_private,
@@ -58,8 +58,7 @@ postgres = None if args.database else start_postgres(folder / "postgres")
 base = args.database or create_base(postgres, "mlflow")
 check_base(base)
 if args.restore:
-    require_empty(base)
-    run(postgres_program("pg_restore"), "--single-transaction", "--no-owner", "--dbname", base, args.restore)
+    restore(base, args.restore)
 if args.upgrade:
     run(sys.executable, "-m", "mlflow", "db", "upgrade", base)
 refuse_another_version(base)
@@ -90,16 +89,16 @@ command = [
     "--backend-store-uri", base,
     "--artifacts-destination", str(folder / "artifacts"),
     "--workers", str(args.workers),
-    "--host", args.host,
-    "--port", str(args.port),
+    "--host", args.host, "--port", str(args.port),
     "--allowed-hosts", ",".join(filter(None, names)),
 ]  # fmt: skip
-server = start(
-    command, folder / "server.log", MLFLOW_AUTH_CONFIG_PATH=str(folder / "auth.ini"), MLFLOW_AUTH_ADMIN_USERNAME="admin",
-    MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true",
-)  # fmt: skip
-address = f"http://{args.host.replace('0.0.0.0', '127.0.0.1')}:{args.port}"
-wait_until_ready(server, address, folder / "server.log")
+settings = {
+    "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
+}  # fmt: skip
+log, address = folder / "server.log", f"http://{args.host.replace('0.0.0.0', '127.0.0.1')}:{args.port}"
+server = start(command, log, **settings)
+wait_until_ready(server, address, log)
 
 # %% [markdown]
 # ## Des comptes
@@ -130,7 +129,7 @@ print(f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ; Ctrl-C l'arrête,
 # %% tags=["local"]
 print("Ce terminal est à lui : ouvrez-en un autre.")
 print("Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py", flush=True)
-wait_for_ctrl_c(server, postgres, folder / "server.log")
+wait_for_ctrl_c(server, postgres, log)
 
 # %% [markdown]
 # ## À retenir
