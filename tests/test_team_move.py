@@ -187,7 +187,8 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
     before = content(client)
     refused = move(team, "--owner", "alice", fails=True)
     (line,) = refused.stderr.strip().splitlines()
-    assert line.startswith("La base de l'équipe n'est pas vide (expériences ") and line.endswith(") : rien n'y est copié.")
+    assert line.startswith("La base de l'équipe n'est pas vide (expériences ")
+    assert line.endswith(") : rien n'y est copié. Donnez un dossier neuf (--folder).")
     assert content(client) == before
 
 

@@ -10,8 +10,8 @@
 # uv run --group team 02_tracking_unsupervised/local/move_store.py --owner alice
 # ```
 #
-# Quinze secondes, `team_server.py` étant lancé dans un autre terminal. Le magasin de départ n'est que lu. Interrompu, il se
-# relance : il reprend où il en était.
+# Quinze secondes, `team_server.py` étant lancé dans un autre terminal. Le magasin de départ n'est que lu. Celui d'arrivée doit être
+# neuf : si le serveur a déjà servi, donnez aux deux scripts le même `--folder`, nouveau. Interrompu, il se relance : il reprend.
 
 # %% tags=["local"]
 from store import ROOT, open_store  # en premier : Ctrl-C se dit alors en une ligne
