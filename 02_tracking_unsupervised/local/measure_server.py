@@ -25,7 +25,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import mlflow
-import pandas as pd
 from mlflow import MlflowClient
 from rich.console import Console
 from rich.progress import track
@@ -33,7 +32,7 @@ from rich.progress import track
 from costs import milliseconds
 from options import short_text, whole_number
 from postgres import create_base, start_postgres
-from serving import NAMES, Writers, accounts, draw_ratios, multiply, relative
+from serving import Writers, accounts, draw_ratios, multiply, relative, show_ratios
 from team import free_port, start, wait_until_ready
 from writer import write_run
 
@@ -46,9 +45,10 @@ parser.add_argument("--rounds", type=whole_number(1, 20), default=3, help="combi
 args = parser.parse_args()
 
 # %% tags=["local"]
-home = open_store()
+open_store()
 temporary = tempfile.TemporaryDirectory(prefix="mlflow", ignore_cleanup_errors=True)
 folder = Path(temporary.name)
+progress = {"transient": True, "console": Console(stderr=True)}
 
 # %% [markdown]
 # ## Quatre montages
@@ -60,16 +60,17 @@ folder = Path(temporary.name)
 base = create_base(start_postgres(folder / "postgres"), "mlflow")
 bases = {"sqlite": f"sqlite:///{folder / 'direct.db'}", "server_sqlite": f"sqlite:///{folder / 'served.db'}", "server_postgres": base}
 options = {"server_sqlite": [], "server_postgres": [], "server_postgres_accounts": ["--app-name", "basic-auth"]}
+before = dict(os.environ)
 os.environ.update(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=secrets.token_urlsafe(12))
+os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "300"  # une réponse lente se mesure aussi
 stores = {"sqlite": bases["sqlite"]}
-for name, more in options.items():
+for name, more in track(options.items(), "Serveurs", **progress):
     port, log = free_port(), folder / f"{name}.log"
     command = [
         sys.executable, "-m", "mlflow", "server", *more,
         "--backend-store-uri", bases.get(name, base),
         "--artifacts-destination", str(folder / "files"),
-        "--workers", "2",
-        "--port", str(port),
+        "--workers", "2", "--port", str(port),
     ]  # fmt: skip
     stores[name] = f"http://127.0.0.1:{port}"
     wait_until_ready(start(command, log, **accounts(folder, base)), stores[name], log)
@@ -81,7 +82,7 @@ for name, more in options.items():
 
 # %%
 clients = {name: MlflowClient(uri) for name, uri in stores.items()}
-for name, uri in bases.items():
+for name, uri in track(bases.items(), "Remplissage", **progress):
     place = (folder / "direct").as_uri() if name == "sqlite" else None  # un serveur range lui-même les fichiers
     experiment = clients[name].create_experiment("volume", artifact_location=place)  # la première : même numéro partout
     multiply(uri, write_run(clients[name], experiment, 0), args.runs - 1)
@@ -95,29 +96,27 @@ for name, uri in bases.items():
 # %%
 best = {"experiment_ids": [experiment], "order_by": ["metrics.silhouette DESC"], "max_results": 10}
 writers, durations = Writers(max(args.writers)), {name: defaultdict(list) for name in stores}
-for _ in track(range(args.rounds), "Tours", transient=True, console=Console(stderr=True)):
+for _ in track(range(args.rounds), "Tours", **progress):
     for name, client in clients.items():
         durations[name]["child"].append(milliseconds(write_run, client, experiment, 1, repeat=10))
         durations[name]["best"].append(milliseconds(client.search_runs, **best))
         for count in args.writers:
             durations[name][f"writers_{count}"].append(writers.milliseconds(count, stores[name], experiment))
-ratios = relative(pd.DataFrame({name: {measure: min(found) for measure, found in each.items()} for name, each in durations.items()}).T)
+ratios = relative(durations)
 
 # %%
-mlflow.set_tracking_uri(home)
+os.environ.update(before)  # le compte de votre magasin, s'il en demande un
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="serveur"):
     mlflow.log_params({"runs": args.runs, "writers": " ".join(map(str, args.writers)), "rounds": args.rounds})
-    for name, values in ratios.iterrows():
-        mlflow.log_metrics({f"{name}.{measure}": value for measure, value in values.items()})
+    mlflow.log_metrics({f"{name}.{measure}": ratios.at[name, measure] for name in ratios.index for measure in ratios})
     mlflow.log_table(ratios.rename_axis("store").reset_index(), "ratios.json")
-    mlflow.log_figure(draw_ratios(ratios.rename(index=NAMES), args.writers), "ratios.png")
+    mlflow.log_figure(draw_ratios(ratios, args.writers), "ratios.png")
     mlflow.set_tag("mlflow.note.content", "Ce que coûtent un serveur, PostgreSQL et des comptes, rapporté à SQLite sans serveur.")
 
 # %%
-shown = ratios.rename(index=NAMES).set_axis(["un run", "les dix meilleurs", *(f"{count} à écrire" for count in args.writers)], axis=1)
 print(f"Durées d'un run et d'une recherche, débit à plusieurs ; SQLite vaut 1 ({args.runs} runs) :")
-print(shown.to_string(float_format=lambda value: f"{value:.2g}"))
+print(show_ratios(ratios, args.writers))
 
 # %% tags=["local"]
 print("Ensuite : uv run 03_mlflow_project/local/run_project.py")

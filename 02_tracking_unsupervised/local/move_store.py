@@ -35,7 +35,7 @@ from moving import (
 )  # fmt: skip
 from options import full_path
 from postgres import base_of
-from team import account, admin_password, if_interrupted, require_account
+from team import account, admin_password, has_account, if_interrupted
 
 from mlflow.server.auth.client import AuthServiceClient  # après team, qui fait taire un avertissement de Starlette
 
@@ -53,7 +53,8 @@ password = admin_password(Path(args.folder))
 os.environ.update(MLFLOW_TRACKING_URI=args.server, MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=password)
 open_store()
 accounts = AuthServiceClient(args.server)
-require_account(accounts, args.owner or "admin")
+if args.owner and not has_account(accounts, args.owner):
+    raise SystemExit(f"{args.owner} n'a pas de compte : relancez team_server.py avec --users {args.owner}.")
 
 # %% [markdown]
 # ## Lire le départ, sans y toucher

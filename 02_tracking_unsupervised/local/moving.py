@@ -110,7 +110,9 @@ def already_there(connection, tables: dict[str, sqlalchemy.Table], rows: dict[st
     used = [name for name, those in found.items() if len(those) > (name in ("experiments", "workspaces"))]
     if used and differences(rows, found):
         shown = [f"{SHOWN[name]} {len(found[name])}" for name in SHOWN if name in used]
-        raise SystemExit(f"La base de l'équipe n'est pas vide ({', '.join(shown or used)}) : rien n'y est copié. Donnez un dossier neuf (--folder).")
+        raise SystemExit(
+            f"La base de l'équipe n'est pas vide ({', '.join(shown or used)}) : rien n'y est copié. Donnez un dossier neuf (--folder)."
+        )
     return bool(used)
 
 

@@ -84,18 +84,26 @@ class Writers:
         return 1000 * (max(end for _, end in spans) - min(start for start, _ in spans)) / (each * count)
 
 
-def relative(table: pd.DataFrame) -> pd.DataFrame:
-    """Des durées d'un run, par montage et par mesure, à des rapports : la durée en fois SQLite, et pour les écrivains le débit.
+def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """Des durées, par montage puis par mesure, à des rapports : la plus courte en fois SQLite, et pour les écrivains le débit.
 
-    Le débit de 1 est celui de SQLite au plus petit nombre d'écrivains, la première colonne `writers_`.
+    Le débit de 1 est celui de SQLite au premier nombre d'écrivains, la première mesure `writers_`.
     """
+    table = pd.DataFrame({name: {measure: min(found) for measure, found in each.items()} for name, each in durations.items()}).T
     writers = [name for name in table if name.startswith("writers_")]
     times = table.drop(columns=writers)
     return pd.concat([times / times.loc["sqlite"], table.at["sqlite", writers[0]] / table[writers]], axis=1)
 
 
-def draw_ratios(table: pd.DataFrame, writers: list[int]):
-    """Un tableau par question ; `table` : une ligne par montage, les colonnes de `measure_server.py`."""
+def show_ratios(ratios: pd.DataFrame, writers: list[int]) -> str:
+    """Le tableau de `relative`, en texte, deux chiffres chacun."""
+    columns = ["un run", "les dix meilleurs", *(f"{count} à écrire" for count in writers)]
+    return ratios.rename(index=NAMES).set_axis(columns, axis=1).to_string(float_format=lambda value: f"{value:.2g}")
+
+
+def draw_ratios(ratios: pd.DataFrame, writers: list[int]):
+    """Un dessin par question ; `ratios` : ce que renvoie `relative`."""
+    table = ratios.rename(index=NAMES)
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.5), layout="constrained")
     titles = {"child": "un run enfant : durée", "best": "les dix meilleurs : durée"}
     for ax, (name, title) in zip(axes, titles.items(), strict=False):

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
+from rich.console import Console
 
 POSIX = os.name == "posix"
 
@@ -92,14 +93,16 @@ def admin_password(folder: Path) -> str:
     return kept_secrets(folder / "secrets.env")["MLFLOW_AUTH_ADMIN_PASSWORD"]
 
 
-def require_account(accounts, name: str) -> None:
-    """Lève `SystemExit`, en une ligne, si ce serveur (`AuthServiceClient`) ne connaît pas ce compte."""
+def has_account(accounts, name: str) -> bool:
+    """Si le serveur de cet `AuthServiceClient` connaît ce compte."""
     from mlflow.exceptions import RestException
 
     try:
-        accounts.get_user(name)
-    except RestException:
-        raise SystemExit(f"{name} n'a pas de compte : relancez team_server.py avec --users {name}.") from None
+        return bool(accounts.get_user(name))
+    except RestException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
 
 
 # ------------------------------------------------------------------------------------------------------------ les programmes
@@ -211,16 +214,17 @@ def explained(log: Path) -> str:
 def wait_until_ready(process: subprocess.Popen, address: str, log: Path, seconds: float = 180) -> None:
     """Attend que `address`/health réponde ; lève `SystemExit`, en une ligne, si le serveur s'arrête ou tarde trop."""
     end = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            if process.poll() is not None:
-                raise SystemExit(explained(log)) from None
-            if time.monotonic() > end:
-                raise SystemExit(f"Le serveur n'a pas répondu en {seconds:.0f} s : voyez {log}.") from None
-            time.sleep(0.2)
+    with Console(stderr=True).status("Le serveur démarre"):
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                if process.poll() is not None:
+                    raise SystemExit(explained(log)) from None
+                if time.monotonic() > end:
+                    raise SystemExit(f"Le serveur n'a pas répondu en {seconds:.0f} s : voyez {log}.") from None
+                time.sleep(0.2)
 
 
 def wait_for_ctrl_c(process: subprocess.Popen, postgres, log: Path) -> None:

@@ -10,7 +10,8 @@
 # uv run --group team 02_tracking_unsupervised/local/team_server.py --users alice bob
 # ```
 #
-# Vingt secondes, puis il attend. Ctrl-C arrête tout ; relancé, il retrouve ses données, dans `team_data/`.
+# Vingt secondes, puis il attend : laissez-lui ce terminal, et travaillez dans un autre. Ctrl-C arrête tout ; relancé, il retrouve ses
+# données, dans `team_data/`.
 
 # %% tags=["local"]
 from store import ROOT  # en premier : Ctrl-C se dit alors en une ligne
@@ -24,8 +25,8 @@ import sys
 from options import existing_file, full_path, short_text, whole_number
 from postgres import check_base, create_base, postgres_program, refuse_another_version, restore, start_postgres
 from team import (
-    account, database, host_names, if_interrupted, kept_secrets, private_folder, refuse_taken_port, run, start, wait_for_ctrl_c,
-    wait_until_ready, write_private,
+    account, database, has_account, host_names, if_interrupted, kept_secrets, private_folder, refuse_taken_port, run, start,
+    wait_for_ctrl_c, wait_until_ready, write_private,
 )  # fmt: skip
 
 # %% tags=["parameters"]
@@ -106,19 +107,17 @@ wait_until_ready(server, address, log)
 # L'administrateur les crée, par une adresse du serveur. MLflow n'en garde qu'une empreinte : le mot de passe ne se relit nulle part.
 
 # %%
-from mlflow.exceptions import RestException
 from mlflow.server.auth.client import AuthServiceClient
 
 os.environ.update(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=admin_password)
 accounts = AuthServiceClient(address)
 for name in args.users:
-    try:
-        accounts.get_user(name)
+    if has_account(accounts, name):
         print(f"{name} a déjà un compte.")
-    except RestException:  # inconnu
-        password = secrets.token_urlsafe(12)
-        accounts.create_user(name, password)
-        print(f"Montré cette seule fois : MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password}")
+        continue
+    password = secrets.token_urlsafe(12)
+    accounts.create_user(name, password)
+    print(f"Montré cette seule fois : MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password}")
 
 # %%
 if args.host not in ("127.0.0.1", "localhost"):
@@ -127,7 +126,6 @@ print(f"Sauvegarder la base, sans rien arrêter : {postgres_program('pg_dump')} 
 print(f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ; Ctrl-C l'arrête, les données restent dans {folder}.")
 
 # %% tags=["local"]
-print("Ce terminal est à lui : ouvrez-en un autre.")
 print("Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py", flush=True)
 wait_for_ctrl_c(server, postgres, log)
 
