@@ -160,6 +160,11 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
                 assert open(there, "rb").read() == path.read_bytes(), name
 
 
+def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
+    again = move(team, "--owner", "alice").stdout.splitlines()
+    assert again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore." and again[1:] == moved[1:]
+
+
 def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypatch):
     store.client()
     before = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
@@ -171,11 +176,6 @@ def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypat
     assert (before.predict(example) == after.predict(example)).all()
 
 
-def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
-    again = move(team, "--owner", "alice").stdout.splitlines()
-    assert again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore." and again[1:] == moved[1:]
-
-
 def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, monkeypatch):
     """Les compteurs sont à jour, les droits aussi : alice écrit là où elle en était, bob non ; la base n'est plus « vide »."""
     store.run(FIRST, **team.account("alice"))
@@ -184,12 +184,14 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
     client = speak_as(team, monkeypatch)
     numbers = [int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)]
     assert int(client.get_experiment_by_name("nouvelle").experiment_id) == max(numbers) and len(set(numbers)) == len(numbers)
-    before = content(client)
+    before, files = content(client), sum(path.is_file() for path in (team.folder / "artifacts").rglob("*"))
+    (store.root / "mlruns/1/nouveau.txt").write_text("un fichier que le serveur n'a pas")
     refused = move(team, "--owner", "alice", fails=True)
+    (store.root / "mlruns/1/nouveau.txt").unlink()
     (line,) = refused.stderr.strip().splitlines()
     assert line.startswith("La base de l'équipe n'est pas vide (expériences ")
     assert line.endswith(") : rien n'y est copié. Donnez un dossier neuf (--folder).")
-    assert content(client) == before
+    assert content(client) == before and sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")) == files
 
 
 # ------------------------------------------------------------------------------------------------------------ interrompu, ou refusé

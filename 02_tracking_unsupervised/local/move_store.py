@@ -30,9 +30,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from rich.console import Console
 from rich.progress import track
 
-from moving import (
-    SHOWN, already_there, check_same, counters, files_to_send, local_folder, owned, photograph, rows_of, shared_tables,
-)  # fmt: skip
+from moving import SHOWN, already_there, check_same, counters, files_to_send, local_folder, owned, photograph, rows_of, shared_tables
 from options import full_path
 from postgres import base_of
 from team import account, admin_password, has_account, if_interrupted
@@ -67,10 +65,11 @@ temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows g
 source = photograph(args.source, Path(temporary.name) / "photo.db")
 target = sqlalchemy.create_engine(base_of(Path(args.folder)))
 tables, arrival = shared_tables(source, target)
-with source.connect() as connection:
+with source.connect() as connection, target.connect() as team_base:
     places = {row.artifact_location: row.experiment_id for row in connection.execute(tables["experiments"].select())}
     moved = {place: f"mlflow-artifacts:/{number}" for place, number in places.items() if local_folder(place)}
     leaving = {name: rows_of(connection, table, moved) for name, table in tables.items()}
+    already_there(team_base, arrival, leaving)  # refuse une base qui a servi, avant que rien ne parte
 
 # %% [markdown]
 # ## Les fichiers d'abord
