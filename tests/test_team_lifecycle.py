@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,9 +242,12 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
             process.kill()
         team.process.wait()
         sweep.wait()
-    (folder / "postgres").rename(folder / "postgres perdu")
+    elsewhere = folder.with_name("restauré")  # comme la page de la leçon : un dossier neuf, les fichiers et les secrets copiés
+    shutil.copytree(folder / "artifacts", elsewhere / "artifacts")
+    shutil.copy(folder / "secrets.env", elsewhere)
 
-    with team_server(course, folder, "--restore", folder / "mlflow.dump") as team:
+    with team_server(course, elsewhere, "--restore", folder / "mlflow.dump", "--users", "alice", "carol") as team:
+        assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
         found = runs(team, monkeypatch, "admin")
         assert set(finished) <= set(found) <= set(after_backup)
         for run_id, data in values(finished).items():
@@ -255,5 +259,5 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", account["MLFLOW_TRACKING_PASSWORD"])
         assert MlflowClient(team.uri).search_experiments()  # son compte était dans la même sauvegarde
 
-    refused = course.run(SCRIPT, "--folder", folder, "--restore", folder / "mlflow.dump", fails=True)
+    refused = course.run(SCRIPT, "--folder", elsewhere, "--restore", folder / "mlflow.dump", fails=True)
     assert refused.stderr.startswith("--restore remplit une base vide") and len(refused.stderr.splitlines()) == 1
