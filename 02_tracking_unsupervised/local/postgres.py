@@ -71,7 +71,7 @@ def restore(uri: str, backup: str) -> None:
     """Remplit une base vide d'une sauvegarde de `pg_dump`, tout ou rien ; lève `SystemExit`, en une ligne, si elle a des tables."""
     tables = check_base(uri)
     if tables:
-        raise SystemExit(f"--restore remplit une base vide, et celle-ci a {len(tables)} tables : mettez d'abord ses données de côté.")
+        raise SystemExit(f"--restore remplit une base vide, et celle-ci a {len(tables)} tables : donnez un dossier neuf (--folder).")
     run(postgres_program("pg_restore"), "--single-transaction", "--no-owner", "--dbname", uri, backup)
 
 
