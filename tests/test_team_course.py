@@ -30,8 +30,8 @@ QUICK = {
 }
 # Ce qui a son propre magasin, ou n'enregistre rien, ou demande un outil de plus (Java, uv, un compte Azure).
 WITHOUT = {
-    "delete_restore", "store_life", "webhook", "plan_azure", "svm_sweep_spark", "rehearse", "deploy_local", "deploy_azure", "team_server",
-    "move_store", "measure_server",
+    "delete_restore", "store_life", "webhook", "serve", "plan_azure", "svm_sweep_spark", "rehearse", "deploy_local", "deploy_azure",
+    "team_server", "move_store", "measure_server",
 }  # fmt: skip
 SCRIPTS = [script for script in plan.SCRIPTS if script.lesson[:2] in ("01", "02", "04") and script.name not in WITHOUT]
 # Les mesures ont leur propre magasin et n'enregistrent que des durées : sur le serveur, qu'elles aboutissent suffit.

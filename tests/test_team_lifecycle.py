@@ -148,6 +148,8 @@ def test_a_base_of_an_older_mlflow_is_said_then_upgraded_without_loss(course, fo
     assert made.returncode == 0, made.stderr
     line = ended_in_one_line(*launch(course, folder, free_port()))
     assert line == "La base est d'un MLflow plus ancien : sauvegardez-la (pg_dump), puis relancez avec --upgrade."
+    if back == "1":
+        return  # la suite serait la même
     with team_server(course, folder, "--upgrade") as team:
         (run,) = runs(team, monkeypatch).values()
         assert (run.info.run_name, run.data.metrics) == ("ancien", {"x": 0.1})
