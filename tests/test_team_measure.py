@@ -1,7 +1,6 @@
 """La mesure des serveurs : ce qu'elle compte, ce qu'elle enregistre, et ce que le texte en dit, vérifié ici et maintenant."""
 
 import re
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -79,10 +78,11 @@ def announced() -> dict[str, dict[str, float]]:
 @pytest.fixture(scope="module")
 def measured(course):
     """Le script en petit : ce qu'il a dit, et le run qu'il a enregistré."""
-    before = set(Path(tempfile.gettempdir()).glob("mlflow*"))
-    shown = course.run(MEASURE, "--runs", "200", "--rounds", "1").stdout
+    with short_folder() as folder:
+        folder.mkdir()
+        shown = course.run(MEASURE, "--runs", "200", "--rounds", "1", TMPDIR=str(folder)).stdout
+        assert not list(folder.iterdir())
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
-    assert set(Path(tempfile.gettempdir()).glob("mlflow*")) <= before
     return shown, run
 
 
