@@ -1,0 +1,3 @@
+"""Le projet final."""
+
+STEPS = ()
