@@ -21,7 +21,7 @@ def verdict(exercise: Exercise, learner: Learner) -> Verdict:
     try:
         return Verdict(exercise, "fait", exercise.check(learner))
     except Untouched:
-        return Verdict(exercise, "à faire", f"{exercise.title} : uv run {exercise.path}")
+        return Verdict(exercise, "à faire", f"{exercise.title} : {exercise.start}")
     except Remark as remark:
         return Verdict(exercise, "à revoir", str(remark))
 

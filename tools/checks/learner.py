@@ -53,8 +53,7 @@ class Learner:
     def search(self, query: str = "", lesson: str = "", most: int = 200, order_by: list[str] | None = None) -> list:
         """Comme `Course.search`, pour les runs de cette personne."""
         if self.user is not None and not {"'", '"'} <= set(self.user):
-            quote = "'" if '"' in self.user else '"'
-            query = " AND ".join(filter(None, (query, f"tags.mlflow.user = {quote}{self.user}{quote}")))
+            query = " AND ".join(filter(None, (query, f"tags.mlflow.user = {quoted(self.user)}")))
         return [run for run in self.course.search(query, lesson, most, order_by) if self.owns(run)]
 
     def children(self, run) -> list:
@@ -74,8 +73,17 @@ class Learner:
 
     def runs_of(self, model: str) -> list:
         """Les runs d'où viennent les versions d'un modèle inscrit ; ceux qui ont été supprimés y restent."""
-        versions = self.client.search_model_versions(f"name = '{model}'")
-        return [self.client.get_run(each.run_id) for each in versions if each.run_id]
+        return [self.client.get_run(each.run_id) for each in self.versions_of(model).values() if each.run_id]
+
+    def versions_of(self, model: str) -> dict:
+        """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus récente."""
+        found = self.client.search_model_versions(f"name = {quoted(model)}")
+        return {str(each.version): each for each in sorted(found, key=lambda each: int(each.version))}
+
+
+def quoted(text: str) -> str:
+    """Un nom, tel qu'un filtre de MLflow l'attend : `O'Brien` se met entre guillemets doubles."""
+    return f"'{text}'" if '"' in text else f'"{text}"'
 
 
 def pages(search, *arguments, most: int = 20_000, **options) -> list:

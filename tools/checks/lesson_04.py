@@ -14,12 +14,6 @@ REFUSED = r"refus|reject|non|no\b"
 UNDONE = r"roll|retour|retir|revert|annul|refus|withdraw"
 
 
-def versions_of(learner: Learner, name: str) -> dict[str, object]:
-    """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus récente."""
-    found = learner.client.search_model_versions(f"name = '{name}'")
-    return {str(each.version): each for each in sorted(found, key=lambda each: int(each.version))}
-
-
 def aliased(learner: Learner, name: str, alias: str, versions: dict) -> str:
     """Le numéro de la version qui porte `alias`. Lève `Remark` si personne ne le porte."""
     number = learner.client.get_registered_model(name).aliases.get(alias)
@@ -37,7 +31,7 @@ def promotion(learner: Learner) -> str:
     from wines import compare as rule
 
     name = learner.model_name("04-1")
-    everything = versions_of(learner, name)
+    everything = learner.versions_of(name)
     families = {type(last_step(model_of_version(learner, each))).__name__: each for each in everything.values()}  # la dernière de chacune
     if len(families) < 3:
         raise Remark(f"{name} n'a que {len(families)} sortes de modèles : il faut la forêt, le plus proche voisin et le SVM.")
@@ -84,7 +78,7 @@ def promotion(learner: Learner) -> str:
 
 def rollback(learner: Learner) -> str:
     name = learner.model_name("04-2")
-    versions = versions_of(learner, name)
+    versions = learner.versions_of(name)
     tags = learner.client.get_registered_model(name).tags
     history = [line for key, line in sorted(tags.items()) if key.startswith("history")]
     moves = [move for line in history for move in re.findall(r"(\d+)\s*(?:->|→|vers)\s*(\d+)", line)]
@@ -127,7 +121,7 @@ def judged_alias(learner: Learner, run) -> str:
     name, pair = run.data.params.get("model"), [run.data.params.get(each) for each in ("old_version", "new_version")]
     if not name or None in pair:
         raise Remark("le run ne dit pas ce qu'il a servi : paramètres `model`, `old_version` et `new_version`.")
-    versions = versions_of(learner, name)
+    versions = learner.versions_of(name)
     if absent := [number for number in pair if number not in versions]:
         raise Remark(f"{name} n'a pas (ou plus) de version {absent[0]}.")
     old, new = (wine_answers(model_of_version(learner, versions[number])) for number in pair)

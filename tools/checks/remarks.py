@@ -18,8 +18,8 @@ class Exercise(NamedTuple):
     `forgeable` : ce qu'une personne pourrait écrire dans le magasin sans l'avoir fait ; vide si tout est recalculé.
     """
 
-    lesson: str  # 01_tracking_supervised
-    number: str  # 01-1
+    lesson: str  # 01_tracking_supervised, ou PROJET.md
+    number: str  # 01-1 ; pour le projet, le numéro de l'étape
     name: str  # scaler
     title: str
     hint: str
@@ -27,6 +27,8 @@ class Exercise(NamedTuple):
     check: Callable
 
     @property
-    def path(self) -> str:
-        """Le point de départ, depuis la racine du dépôt."""
-        return f"{self.lesson}/exercises/ex_{self.number.replace('-', '_')}_{self.name}.py"
+    def start(self) -> str:
+        """Par où commencer : la commande du point de départ, ou l'étape de PROJET.md."""
+        if self.lesson == "PROJET.md":
+            return f"PROJET.md, étape {self.number}"
+        return f"uv run {self.lesson}/exercises/ex_{self.number.replace('-', '_')}_{self.name}.py"
