@@ -23,7 +23,6 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 import numpy as np
@@ -35,7 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from options import short_text
-from patients import clinical_metrics, load_patients
+from patients import clinical_metrics, load_patients, pins
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Déplace le seuil d'un SVM jusqu'à trouver toutes les tumeurs malignes.")
@@ -51,8 +50,8 @@ open_store()
 # Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
 
 # %%
-patients = load_patients()
-X, y = pd.concat([patients.X_train, patients.X_valid]), pd.concat([patients.y_train, patients.y_valid])
+data = load_patients()
+X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
 model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
@@ -70,9 +69,8 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
     # Votre code ici : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
     model.fit(X, y)
-    requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
     signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=requirements, serialization_format="skops")
+    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
 
 print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
 

@@ -23,7 +23,6 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 from mlflow.models import infer_signature
@@ -32,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from options import short_text
-from patients import clinical_metrics, load_patients
+from patients import clinical_metrics, load_patients, pins
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Le même SVM, avec et sans mise à l'échelle.")
@@ -62,21 +61,20 @@ models = {
 # L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
 
 # %%
-patients = load_patients()
-requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
+data = load_patients()
 
 mlflow.set_experiment(args.experiment)
 for name, model in models.items():
     with mlflow.start_run(run_name=name):
         mlflow.set_tag("exercise", "01-1")
         mlflow.log_params({"gamma": model[-1].gamma, "steps": len(model)})
-        model.fit(patients.X_train, patients.y_train)
-        predicted = model.predict(patients.X_valid)
-        metrics = clinical_metrics(patients.y_valid, predicted)
+        model.fit(data.X_train, data.y_train)
+        predicted = model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted)
         mlflow.log_metrics(metrics)
-        signature = infer_signature(patients.X_valid, predicted)
-        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=requirements, serialization_format="skops")
-    seen = clinical_metrics(patients.y_train, model.predict(patients.X_train))
+        signature = infer_signature(data.X_valid, predicted)
+        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    seen = clinical_metrics(data.y_train, model.predict(data.X_train))
     print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
     print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 

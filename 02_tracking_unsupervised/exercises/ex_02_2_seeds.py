@@ -23,14 +23,13 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
 
-from digits import external_indices, load_images
+from digits import external_indices, load_images, sklearn_pins
 from options import short_text
 
 # %% tags=["parameters"]
@@ -50,7 +49,6 @@ open_store()
 # %%
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
-requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 # Votre code ici : dix graines, de 0 à 9
 seeds = [0]
 

@@ -23,7 +23,6 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 import numpy as np
@@ -33,7 +32,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from digits import elbow, external_indices, internal_indices, load_images
+from digits import elbow, external_indices, internal_indices, load_images, sklearn_pins
 from options import short_text
 
 # %% tags=["parameters"]
@@ -52,7 +51,6 @@ open_store()
 # %%
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
-requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 rows = []
 
 mlflow.set_experiment(args.experiment)
@@ -71,7 +69,9 @@ with mlflow.start_run(run_name="k par indice") as parent:
             # fin
             metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
             mlflow.log_metrics(metrics)
-            mlflow.sklearn.log_model(model, name="kmeans", signature=signature, pip_requirements=requirements, serialization_format="skops")
+            mlflow.sklearn.log_model(
+                model, name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+            )
             rows.append({"k": k, **metrics})
 
 # %% [markdown]

@@ -23,14 +23,13 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
 
-from digits import external_indices, load_images
+from digits import external_indices, load_images, sklearn_pins
 from options import short_text
 
 # %% tags=["parameters"]
@@ -50,7 +49,6 @@ open_store()
 # %%
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
-requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 # solution : dix graines, de 0 à 9
 seeds = range(10)
 # départ
@@ -70,7 +68,7 @@ for seed in seeds:
             mlflow.log_metric("ari", score, step=k)
         mlflow.log_param("n_clusters", best)
         mlflow.sklearn.log_model(
-            models[best], name="kmeans", signature=signature, pip_requirements=requirements, serialization_format="skops"
+            models[best], name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
         )
         # fin
     print(f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}")

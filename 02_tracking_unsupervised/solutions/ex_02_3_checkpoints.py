@@ -23,14 +23,13 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
 import argparse
-from importlib.metadata import version
 
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
 
-from digits import load_images, split_images
+from digits import load_images, sklearn_pins, split_images
 from options import short_text
 
 # %% tags=["parameters"]
@@ -51,7 +50,6 @@ images = split_images(*load_images())
 few = images.X_train.head(60)
 network = MLPRegressor(hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0)
 signature = infer_signature(few, few.to_numpy())
-requirements = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # skops ne le connaît pas, nous si
 
 # %%
@@ -73,7 +71,7 @@ with mlflow.start_run(run_name="points de contrôle") as run:
             name="checkpoint",
             step=epoch,
             signature=signature,
-            pip_requirements=requirements,
+            pip_requirements=sklearn_pins(),
             serialization_format="skops",
             skops_trusted_types=trusted,
         )

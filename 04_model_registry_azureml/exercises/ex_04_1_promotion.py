@@ -25,7 +25,6 @@ from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 import argparse
 import io
 from contextlib import redirect_stderr
-from importlib.metadata import version as installed
 
 import mlflow
 from mlflow import MlflowClient
@@ -38,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from options import short_text
-from wines import compare, cross_validated, load_wines
+from wines import compare, cross_validated, load_wines, requirements
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Trois candidats, trois exactitudes annoncées : qui promouvoir ?")
@@ -61,7 +60,6 @@ teams = {
     "k_nearest_neighbors": make_pipeline(KNeighborsClassifier(1)),
     "svm_rbf": make_pipeline(StandardScaler(), SVC()),
 }
-requirements = [f"{name}=={installed(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 trusted = ["sklearn.tree._tree.Tree", "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)

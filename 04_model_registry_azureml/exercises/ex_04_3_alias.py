@@ -27,7 +27,6 @@ import argparse
 import io
 import os
 from contextlib import redirect_stderr
-from importlib.metadata import version as installed
 
 import mlflow
 import pandas as pd
@@ -40,7 +39,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from options import short_text
 from servers import free_port, running
-from wines import load_wines
+from wines import load_wines, requirements
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Ce que répond un service quand l'alias qu'il sert se déplace.")
@@ -56,7 +55,6 @@ os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même mag
 
 # %%
 wines = load_wines()
-requirements = [f"{name}=={installed(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 versions = []

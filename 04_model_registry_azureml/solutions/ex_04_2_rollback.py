@@ -26,7 +26,6 @@ import argparse
 import io
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
-from importlib.metadata import version as installed
 
 import mlflow
 from mlflow import MlflowClient
@@ -36,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from options import short_text
-from wines import load_wines
+from wines import load_wines, requirements
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Une promotion malheureuse, et le retour en arrière.")
@@ -58,7 +57,6 @@ yesterday = {
     "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
     "decision_tree": make_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0)),
 }
-requirements = [f"{name}=={installed(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
