@@ -1,14 +1,27 @@
 """Un magasin où chacun a rendu sa copie : les tests y écrivent ce qu'un apprenant aurait laissé, juste ou faux."""
 
+import io
 import logging
 import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
+import check
 import mlflow
 from checks.catalog import EXERCISES, Verdict, verdict
 from checks.learner import Course, Learner
+from conftest import ROOT, clean_environment
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from threadpoolctl import threadpool_limits
 
 threadpool_limits(1)  # de petites matrices : un seul fil va plus vite, surtout quand d'autres tests tournent
@@ -23,13 +36,47 @@ TRUSTED = [
 ]
 
 
+@event.listens_for(Engine, "connect")
+def hurry(connection, _):
+    """Un magasin à jeter : inutile d'attendre que le disque ait tout écrit."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@cache
+def empty_store() -> bytes:
+    """Une base vide, telle que MLflow la crée : en deux secondes, donc une seule fois."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+        return Path(folder, "mlflow.db").read_bytes()
+
+
+def call(*arguments: str, uri: str) -> subprocess.CompletedProcess:
+    """`uv run tools/check.py ...`, pour le magasin `uri` : un vrai programme."""
+    ended = subprocess.run(
+        [sys.executable, ROOT / "tools/check.py", *arguments], cwd=ROOT, env=clean_environment(MLFLOW_TRACKING_URI=uri),
+        capture_output=True, text=True, encoding="utf-8", timeout=300, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended
+
+
+def cpu(function) -> float:
+    """Les secondes de processeur des programmes lancés par `function` : une machine chargée y change moins qu'à une montre."""
+    before = os.times()
+    function()
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 class Classroom:
     """Un magasin SQLite neuf ; un apprenant par réponse, reconnu à l'étiquette `mlflow.user`."""
 
     def __init__(self, folder: Path):
         self.folder, self.uri = folder, f"sqlite:///{folder / 'mlflow.db'}"
+        (folder / "mlflow.db").write_bytes(empty_store())
         self.open()
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
         self.experiments = {name: self.client.create_experiment(name, (folder / "mlruns" / name).as_uri()) for name in LESSONS}
 
     def open(self):
@@ -80,6 +127,17 @@ class Classroom:
         """Ce que check.py dit de l'exercice d'un apprenant."""
         (exercise,) = [each for each in EXERCISES if each.number == number]
         return verdict(exercise, Learner(Course(self.client), user))
+
+    def check(self, *arguments: str) -> SimpleNamespace:
+        """`check.py` et ses options sur ce magasin, sans lancer de programme ; comme lui : un code, une sortie, une erreur."""
+        written, code, error = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True), 1, ""
+        ours = mock.patch("checks.store.open_read_only", lambda: self.client)
+        with mock.patch.object(sys, "argv", ["check.py", *arguments]), ours, redirect_stdout(written):
+            try:
+                code = check.main()
+            except SystemExit as refused:
+                error = str(refused)
+        return SimpleNamespace(returncode=code, stdout=written.buffer.getvalue().decode(), stderr=error)
 
     def remark(self, number: str, user: str) -> str:
         """La remarque que mérite une réponse fausse : « à revoir », jamais « fait » ni « à faire »."""

@@ -54,6 +54,7 @@ def test_scaler_right(room):
     )
 
 
+@pytest.mark.slow
 def test_scaler_other_ways(room):
     hand_in(room, "SVC nu", SVC(gamma=0.03).fit(DATA.X_train, DATA.y_train), raw(0.0008, C=10))
     assert room.verdict("01-1", "SVC nu").state == "fait"
@@ -121,6 +122,7 @@ SCALER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCALER)
 def test_scaler_wrong(room, name):
     answer, said = SCALER[name]
@@ -166,6 +168,7 @@ def test_threshold_right(room):
     assert (found.state, found.text) == ("fait", "au seuil -1.812, 170 tumeurs malignes sur 170 et 174 fausses alertes sur 285")
 
 
+@pytest.mark.slow
 def test_threshold_other_ways(room):
     seuil(room, "arrondi", round(LIMIT, 4), metrics=at(LIMIT))
     assert room.verdict("01-2", "arrondi").state == "fait"
@@ -180,6 +183,7 @@ def test_threshold_other_ways(room):
     assert room.verdict("01-2", "second essai").state == "fait"
 
 
+@pytest.mark.slow
 def test_threshold_by_probability(room):
     """Une forêt n'a pas de distance, mais une probabilité : le même seuil s'y place."""
     forest = RandomForestClassifier(n_estimators=10, random_state=0)
@@ -217,6 +221,7 @@ THRESHOLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", THRESHOLD)
 def test_threshold_wrong(room, name):
     answer, said = THRESHOLD[name]
@@ -281,6 +286,7 @@ def test_query_right(room, answer):
     assert (found.state, found.text) == ("fait", said)
 
 
+@pytest.mark.slow
 def test_query_counted_over_everything_is_accepted(room, answer):
     """Un run de plus, hors du balayage, tient la contrainte : 9 est alors une réponse aussi juste que 8."""
     run_id = room.run("balayage", lesson="01_tracking_supervised", metrics={"cv_sensitivity": 0.5, "cv_specificity": 1.0})
@@ -303,6 +309,7 @@ QUERY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUERY)
 def test_query_wrong(room, answer, name):
     point, tags, said = QUERY[name]
@@ -310,18 +317,21 @@ def test_query_wrong(room, answer, name):
     assert said in room.remark("01-3", "balayage")
 
 
+@pytest.mark.slow
 def test_query_two_answers(room, answer):
     answer((1.0, 0.003))
     answer((1000.0, 0.001))
     assert "2 runs portent l'étiquette `exercise = 01-3` : une question, une réponse" in room.remark("01-3", "balayage")
 
 
+@pytest.mark.slow
 def test_query_half_a_sweep(room):
     found = sweep(room, "à moitié", points=12)
     room.client.set_tag(found[1.0, 0.003], "exercise", "01-3")
     assert "ce balayage n'a que 12 couples finis sur 35" in room.remark("01-3", "à moitié")
 
 
+@pytest.mark.slow
 def test_query_forged_sweep(room):
     """Un couple dont la sensibilité est inventée l'emporte ; son modèle le dément."""
     found = sweep(room, "faussaire", models=((1.0, 0.001),), forged={(1.0, 0.001): {"cv_sensitivity": 0.99}})

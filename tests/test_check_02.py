@@ -88,6 +88,7 @@ def test_indices_right(room):
     assert f"les vrais chiffres préfèrent {chosen['k_ari']} groupes (ARI {sweep()[chosen['k_ari']][1]['ari']:.3f} contre" in found.text
 
 
+@pytest.mark.slow
 def test_indices_other_ways(room):
     hand_in(room, "SVD tronquée", "svd")
     assert room.verdict("02-1", "SVD tronquée").state == "fait"
@@ -95,6 +96,7 @@ def test_indices_other_ways(room):
     assert room.verdict("02-1", "sans étiquette").state == "fait"
 
 
+@pytest.mark.slow
 def test_the_sweep_of_the_lesson_is_not_taken_for_an_answer(room):
     hand_in(room, "leçon", "pixels", number=None)
     assert room.verdict("02-1", "leçon").state == "à faire"
@@ -130,6 +132,7 @@ INDICES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INDICES)
 def test_indices_wrong(room, name):
     answer, said = INDICES[name]
@@ -137,6 +140,7 @@ def test_indices_wrong(room, name):
     assert said in room.remark("02-1", name)
 
 
+@pytest.mark.slow
 def test_indices_silhouette_measured_on_pixels(room):
     found = sweep()
     k = best(found)["k_silhouette"]
@@ -185,6 +189,7 @@ def test_seeds_right(room, ten_seeds):
     assert found.text == "sur 10 graines, le sommet est " + ", ".join(f"{tops.count(k)} fois à {k}" for k in sorted(set(tops))) + " groupes"
 
 
+@pytest.mark.slow
 def test_seeds_other_way(room):
     """D'autres graines, sans étiquette, un modèle dans un pipeline, et une courbe plus longue."""
     for seed in range(10, 20):
@@ -229,6 +234,7 @@ SEEDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEEDS)
 def test_seeds_wrong(room, name):
     answer, said = SEEDS[name]
@@ -273,6 +279,7 @@ def test_checkpoints_right(room):
     assert (found.state, found.text) == ("fait", "le meilleur est à l'époque 80 : 0.0373 sur le test, contre 0.0439 au dernier (200)")
 
 
+@pytest.mark.slow
 def test_checkpoints_other_way(room):
     """Sans étiquette ni `model_id`, que MLflow devine ; une époque de moins."""
     checkpoints(room, "autrement", epochs=(40, 80, 160, 200), number=None)
@@ -292,6 +299,7 @@ CHECKPOINTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_checkpoints_wrong(room, name):
     options, said = CHECKPOINTS[name]
@@ -299,6 +307,7 @@ def test_checkpoints_wrong(room, name):
     assert said in room.remark("02-3", f"époque : {name}")
 
 
+@pytest.mark.slow
 def test_checkpoints_swapped_or_measured_on_validation(room):
     checkpoints(room, "échangées", test_mse_best=mse(200, "test"), test_mse_last=mse(80, "test"))
     assert "et celle du dernier point de contrôle sont échangées" in room.remark("02-3", "échangées")

@@ -89,6 +89,7 @@ def test_alpha_right(room):
     assert (found.state, found.text) == ("fait", f"la forêt ({FOREST:.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}")
 
 
+@pytest.mark.slow
 def test_alpha_other_ways(room):
     alphas(room, "sans étiquette", 0.42, 1, 5, *around(), 8, 0.01, number=None)
     assert room.verdict("03-1", "sans étiquette").state == "fait"
@@ -99,6 +100,7 @@ def test_alpha_other_ways(room):
     assert room.verdict("03-1", "une autre forêt").state == "fait"
 
 
+@pytest.mark.slow
 def test_alpha_is_not_confused_by_the_other_exercises(room):
     """Le run menteur de 03-2 (alpha noté 0.42, modèle à 4.2) ne compte pas."""
     alphas(room, "03-1 et 03-2", 0.42, 1, 5, *around())
@@ -136,6 +138,7 @@ ALPHA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALPHA)
 def test_alpha_wrong(room, name):
     answer, said = ALPHA[name]
@@ -143,6 +146,7 @@ def test_alpha_wrong(room, name):
     assert said in room.remark("03-1", name)
 
 
+@pytest.mark.slow
 def test_alpha_judged_on_other_patients(room):
     alphas(room, "un autre découpage", 0.42, 1, 5, *around(), data=OTHER)
     assert "n'est pas jugé sur les 89 patients de validation du cours" in room.remark("03-1", "un autre découpage")
@@ -168,6 +172,7 @@ def test_dirty_right(room):
     assert (found.state, found.text) == ("fait", said)
 
 
+@pytest.mark.slow
 def test_dirty_other_way(room):
     """Une autre ligne : le découpage. Le run hors commit est jugé sur d'autres patients, c'est son droit."""
     pair(room, "le découpage", first={"real": fitted("elastic_net", 0.42), "data": OTHER})
@@ -195,6 +200,7 @@ DIRTY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIRTY)
 def test_dirty_wrong(room, name):
     options, said = DIRTY[name]
@@ -225,6 +231,7 @@ def test_seeds_right(room):
     assert (found.state, found.text) == ("fait", said)
 
 
+@pytest.mark.slow
 def test_seeds_other_way(room):
     """D'autres graines, six, et pas d'étiquette."""
     networks = [rmse(fitted("ann", seed)) for seed in range(10, 16)]
@@ -245,6 +252,7 @@ SEEDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEEDS)
 def test_seeds_wrong(room, name):
     options, said = SEEDS[name]
@@ -252,6 +260,7 @@ def test_seeds_wrong(room, name):
     assert said in room.remark("03-3", f"graines : {name}")
 
 
+@pytest.mark.slow
 def test_seeds_standard_deviation(room):
     for user, value in (("écart type", statistics.pstdev(NETWORKS)), ("écart type, n - 1", statistics.stdev(NETWORKS))):
         seeds(room, user, metrics=RIGHT | {"spread": value})

@@ -69,6 +69,7 @@ def test_promotion_right(room):
     assert (found.state, found.text) == ("fait", said)
 
 
+@pytest.mark.slow
 def test_promotion_other_ways(room):
     promote(room, "en français", decisions=("refusé", "non retenue"))
     assert room.verdict("04-1", "en français").state == "fait"
@@ -98,6 +99,7 @@ PROMOTION = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROMOTION)
 def test_promotion_wrong(room, name):
     options, said = PROMOTION[name]
@@ -105,6 +107,7 @@ def test_promotion_wrong(room, name):
     assert said in room.remark("04-1", name)
 
 
+@pytest.mark.slow
 def test_promotion_left_on_an_earlier_version(room):
     name, versions = promote(room, "d'avant")
     promote(room, "d'avant", champion=None, decisions=())
@@ -137,6 +140,7 @@ def test_rollback_right(room):
     assert (found.state, found.text) == ("fait", "@champion est revenu de la version 2 à la 1, et l'histoire le dit")
 
 
+@pytest.mark.slow
 def test_rollback_other_way(room):
     """À la main, dans l'interface, avec ses mots."""
     name = roll_back(room, "interface", decision="Retirée", history=None)
@@ -159,6 +163,7 @@ ROLLBACK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROLLBACK)
 def test_rollback_wrong(room, name):
     options, said = ROLLBACK[name]
@@ -166,6 +171,7 @@ def test_rollback_wrong(room, name):
     assert said in room.remark("04-2", name)
 
 
+@pytest.mark.slow
 def test_rollback_by_erasing(room):
     room.client.delete_model_version(roll_back(room, "effacée"), "2")
     assert "la version fautive (1) a été supprimée" in room.remark("04-2", "effacée")
@@ -173,6 +179,7 @@ def test_rollback_by_erasing(room):
     assert "la version d'avant la 2 a disparu : il n'y a plus où revenir" in room.remark("04-2", "effacée avant")
 
 
+@pytest.mark.slow
 def test_rollback_by_registering_again(room):
     name = roll_back(room, "réinscrite")
     version = register(room, "réinscrite", "04-2", "forest")
@@ -212,6 +219,7 @@ def test_alias_right(room):
     assert (found.state, found.text) == ("fait", "sur 45 réponses, 0 change quand l'alias bouge, 5 après le redémarrage")
 
 
+@pytest.mark.slow
 def test_alias_other_way(room):
     """De la forêt vers l'arbre."""
     serve(room, "à l'envers", pair=("forest", "tree"), seen={"before": "forest", "moved": "forest", "restarted": "tree"})
@@ -251,6 +259,7 @@ ALIAS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALIAS)
 def test_alias_wrong(room, name):
     options, said = ALIAS[name]

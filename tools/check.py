@@ -37,12 +37,13 @@ def main() -> int:
 
     exercises = list(project.STEPS) if args.project else catalog.chosen(args.lesson, args.exercise)
 
-    from checks.learner import Course, Learner
     from checks.store import explain, open_read_only
+
+    client = open_read_only()
+    from checks.learner import Course, Learner
     from mlflow import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    client = open_read_only()
     try:
         course = Course(client)
         if args.by_user:

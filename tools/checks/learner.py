@@ -1,6 +1,7 @@
 """Retrouver ce qu'une personne a laissé dans le magasin : par l'étiquette `exercise`, par l'expérience, ou par ce qu'un run contient."""
 
 from collections import defaultdict
+from functools import cached_property
 
 from checks.remarks import Remark, Untouched
 
@@ -15,7 +16,7 @@ class Course:
     """Le magasin, lu une fois : ses expériences, et les runs qui portent l'étiquette `exercise`, par personne."""
 
     def __init__(self, client):
-        self.client = client
+        self.client, self._versions, self._users = client, {}, {}
         self.experiments = {each.experiment_id: each.name for each in pages(client.search_experiments)}
         self.answers = defaultdict(list)  # (personne, exercice) -> runs, le plus récent d'abord
         for run in self.search("tags.exercise LIKE '%-%'"):
@@ -27,6 +28,26 @@ class Course:
         if not ids:
             return []
         return pages(self.client.search_runs, ids, query, most=most, order_by=order_by or ["attributes.start_time DESC"])
+
+    @cached_property
+    def registered(self) -> list:
+        """Les modèles inscrits, le dernier modifié d'abord."""
+        found = pages(self.client.search_registered_models)
+        return sorted(found, key=lambda each: each.last_updated_timestamp or 0, reverse=True)
+
+    def versions(self, model: str) -> dict:
+        """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus récente."""
+        if model not in self._versions:
+            found = self.client.search_model_versions(f"name = {quoted(model)}")
+            self._versions[model] = {str(each.version): each for each in sorted(found, key=lambda each: int(each.version))}
+        return self._versions[model]
+
+    def users(self, model: str) -> set[str]:
+        """Ceux dont les runs ont donné les versions d'un modèle inscrit ; les runs supprimés comptent."""
+        if model not in self._users:
+            runs = [self.client.get_run(each.run_id) for each in self.versions(model).values() if each.run_id]
+            self._users[model] = {run.data.tags.get("mlflow.user", "") for run in runs}
+        return self._users[model]
 
     def learners(self) -> list[str]:
         """Qui a répondu à un exercice, ou commencé une leçon ; par ordre alphabétique."""
@@ -64,21 +85,11 @@ class Learner:
     def model_name(self, number: str) -> str:
         """Le nom du modèle inscrit pour un exercice : son étiquette `exercise`, ou son nom (`exercise_04_1...`). Lève `Untouched`."""
         prefix = f"exercise_{number.replace('-', '_')}"
-        named = pages(self.client.search_registered_models)
-        named = [each for each in named if each.tags.get("exercise") == number or each.name.split(".")[-1].startswith(prefix)]
-        for model in sorted(named, key=lambda each: each.last_updated_timestamp or 0, reverse=True):
-            if self.user is None or any(self.owns(run) for run in self.runs_of(model.name)):
+        for model in self.course.registered:
+            named = model.tags.get("exercise") == number or model.name.split(".")[-1].startswith(prefix)
+            if named and (self.user is None or self.user in self.course.users(model.name)):
                 return model.name
         raise Untouched(f"aucun modèle inscrit ne porte l'étiquette `exercise = {number}`, ni ne s'appelle `{prefix}`.")
-
-    def runs_of(self, model: str) -> list:
-        """Les runs d'où viennent les versions d'un modèle inscrit ; ceux qui ont été supprimés y restent."""
-        return [self.client.get_run(each.run_id) for each in self.versions_of(model).values() if each.run_id]
-
-    def versions_of(self, model: str) -> dict:
-        """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus récente."""
-        found = self.client.search_model_versions(f"name = {quoted(model)}")
-        return {str(each.version): each for each in sorted(found, key=lambda each: int(each.version))}
 
 
 def quoted(text: str) -> str:

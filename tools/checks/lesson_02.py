@@ -42,10 +42,11 @@ def judged_indices(learner: Learner, run) -> str:
         check_components(model)
     for k, model in models.items():
         X, _, _ = digits()
-        seen = model[:-1].transform(X)
         groups = predict(model, X)
-        pixels = {"se mesure ici sur les pixels ; K-Means, lui, voit huit composantes.": silhouette(X, groups)}
-        compare(children[k], "silhouette", silhouette(seen, groups), pixels)
+        truth = silhouette(model[:-1].transform(X), groups)
+        if not close(metric(children[k], "silhouette"), truth):
+            pixels = {"se mesure ici sur les pixels ; K-Means, lui, voit huit composantes.": silhouette(X, groups)}
+            compare(children[k], "silhouette", truth, pixels)
         compare(children[k], "ari", ari(model))
     metric(run, "k_elbow")
     for name, high in HIGH.items():

@@ -31,7 +31,7 @@ def promotion(learner: Learner) -> str:
     from wines import compare as rule
 
     name = learner.model_name("04-1")
-    everything = learner.versions_of(name)
+    everything = learner.course.versions(name)
     families = {type(last_step(model_of_version(learner, each))).__name__: each for each in everything.values()}  # la dernière de chacune
     if len(families) < 3:
         raise Remark(f"{name} n'a que {len(families)} sortes de modèles : il faut la forêt, le plus proche voisin et le SVM.")
@@ -78,7 +78,7 @@ def promotion(learner: Learner) -> str:
 
 def rollback(learner: Learner) -> str:
     name = learner.model_name("04-2")
-    versions = learner.versions_of(name)
+    versions = learner.course.versions(name)
     tags = learner.client.get_registered_model(name).tags
     history = [line for key, line in sorted(tags.items()) if key.startswith("history")]
     moves = [move for line in history for move in re.findall(r"(\d+)\s*(?:->|→|vers)\s*(\d+)", line)]
@@ -121,7 +121,7 @@ def judged_alias(learner: Learner, run) -> str:
     name, pair = run.data.params.get("model"), [run.data.params.get(each) for each in ("old_version", "new_version")]
     if not name or None in pair:
         raise Remark("le run ne dit pas ce qu'il a servi : paramètres `model`, `old_version` et `new_version`.")
-    versions = learner.versions_of(name)
+    versions = learner.course.versions(name)
     if absent := [number for number in pair if number not in versions]:
         raise Remark(f"{name} n'a pas (ou plus) de version {absent[0]}.")
     old, new = (wine_answers(model_of_version(learner, versions[number])) for number in pair)

@@ -17,6 +17,7 @@ TRUSTED = [
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 ]
+_loaded: dict = {}  # identifiant -> estimateur : deux exercices peuvent demander le même modèle
 LOG = 'mlflow.sklearn.log_model(..., serialization_format="skops")'
 
 
@@ -49,7 +50,14 @@ def models_of(learner, run) -> list:
 
 
 def load(model):
-    """L'estimateur scikit-learn d'un modèle enregistré. Lève `Remark` s'il ne se recharge pas ainsi."""
+    """L'estimateur scikit-learn d'un modèle enregistré, lu une seule fois. Lève `Remark` s'il ne se recharge pas."""
+    if model.model_id not in _loaded:
+        _loaded[model.model_id] = read(model)
+    return _loaded[model.model_id]
+
+
+def read(model):
+    """Relit le fichier d'un modèle enregistré, au format skops et avec notre liste de types. Lève `Remark`."""
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 

@@ -1,7 +1,7 @@
 """Le projet final, « votre tableau » : cinq étapes, et ce que chacune laisse dans le magasin (PROJET.md)."""
 
 from checks.learner import Learner
-from checks.lesson_03 import parts, rmse_of
+from checks.lesson_03 import part, rmse_of
 from checks.models import last_step, model_of
 from checks.project_registry import project_runs, promotion, trace
 from checks.remarks import Exercise, Remark, Untouched
@@ -75,8 +75,9 @@ def from_git(learner: Learner) -> str:
         raise Remark("un seul run propre : il en faut deux au moins, de réglages différents, pour avoir de quoi choisir.")
     best = min(clean, key=lambda run: metric(run, "valid_rmse"))
     rmse = rmse_of(learner, best, course=False)
-    tables, target = parts(learner, best), best.data.params["target"].strip("'")
-    mean = root_mean_squared_error(tables["valid"][target], [tables["train"][target].mean()] * len(tables["valid"]))
+    target = best.data.params["target"].strip("'")
+    train, valid = part(learner, best, "train")[target], part(learner, best, "valid")[target]
+    mean = root_mean_squared_error(valid, [train.mean()] * len(valid))
     if rmse >= mean:
         raise Remark(f"le meilleur de vos runs (RMSE {rmse:.2f}) ne fait pas mieux que la moyenne ({mean:.2f}).")
     return (

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from checks.learner import Learner, pages
-from checks.lesson_03 import TRAIN, parts
+from checks.learner import Learner
+from checks.lesson_03 import TRAIN, part
 from checks.models import fetch, model_of_version, predict
 from checks.remarks import Remark, Untouched
 from checks.values import close, metric, text_tag
@@ -26,8 +26,8 @@ def project_runs(learner: Learner) -> list:
 def registered(learner: Learner) -> tuple[str, dict]:
     """Le nom du modèle inscrit d'après un run du projet, et ses versions. Lève `Untouched`."""
     ids = {run.info.run_id for run in project_runs(learner)}
-    for model in pages(learner.client.search_registered_models):
-        versions = learner.versions_of(model.name)
+    for model in learner.course.registered:
+        versions = learner.course.versions(model.name)
         if any(each.run_id in ids for each in versions.values()):
             return model.name, versions
     raise Untouched("aucun modèle inscrit ne vient d'un run du projet sur votre tableau.")
@@ -44,7 +44,7 @@ def promotion(learner: Learner) -> str:
     scores = {}
     for number, version in versions.items():
         run = learner.client.get_run(version.run_id)
-        table, target = parts(learner, run)["valid"], run.data.params["target"].strip("'")
+        table, target = part(learner, run, "valid"), run.data.params["target"].strip("'")
         errors = predict(model_of_version(learner, version), table.drop(columns=target)) - table[target]
         scores[number] = float((errors**2).mean() ** 0.5)
     best = min(scores, key=scores.get)
@@ -90,7 +90,7 @@ def recomputed(learner: Learner, version, run, source) -> float:
     text = fetch(run.info.artifact_uri, "request.csv").read_text(encoding="utf-8")
     if len(list(csv.reader(io.StringIO(text)))) != 2:
         raise Remark("request.csv contient le client prédit : une ligne de titres et une ligne de valeurs.")
-    columns = parts(learner, source)["valid"].drop(columns=source.data.params["target"].strip("'")).columns
+    columns = part(learner, source, "valid").drop(columns=source.data.params["target"].strip("'")).columns
     asked = pd.read_csv(io.StringIO(text))
     if missing := [name for name in columns if name not in asked]:
         raise Remark(f"request.csv n'a pas la colonne {missing[0]} que le modèle demande.")

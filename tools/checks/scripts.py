@@ -6,7 +6,9 @@ from checks.learner import Learner
 from course import SCRIPTS, Script
 
 # Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou travaillent dans un magasin à jeter.
-TRACELESS = {"open_model", "delete_restore", "store_life", "serve", "deploy_local", "plan_azure", "deploy_azure"}
+TRACELESS = {
+    "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve", "deploy_local", "plan_azure", "deploy_azure",
+}  # fmt: skip
 # Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run d'un autre script.
 TRACES = {
     "annotate_runs": "tags.review LIKE '%'",
