@@ -162,18 +162,17 @@ def test_a_csv_that_cannot_be_written(room, tmp_path):
 
 
 def clone_learner(path: Path, user: str, copy: str):
-    """Recopie en SQL tous les runs de `user` sous le nom `copy` ; les modèles, eux, restent ceux de l'original."""
+    """Recopie en SQL les runs et les modèles de `user` sous le nom `copy` ; les fichiers des modèles restent ceux de l'original."""
     with sqlite3.connect(path) as base:
-        ids = [run for (run,) in base.execute("SELECT run_uuid FROM tags WHERE key = 'mlflow.user' AND value = ?", (user,))]
-        renamed = {run: uuid.uuid4().hex for run in ids} | {user: copy}
-        for table in ("runs", "metrics", "latest_metrics", "params", "tags"):
-            for run in ids:
-                rows = base.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", (run,)).fetchall()
-                marks = ", ".join("?" * len(rows[0])) if rows else ""
-                base.executemany(f"INSERT INTO {table} VALUES ({marks})", [[renamed.get(value, value) for value in row] for row in rows])
-        for run in ids:
-            for row in base.execute("SELECT * FROM inputs WHERE source_id = ?", (run,)).fetchall():
-                base.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?)", [uuid.uuid4().hex[:32], row[1], renamed[run], *row[3:]])
+        runs = {run for (run,) in base.execute("SELECT run_uuid FROM tags WHERE key = 'mlflow.user' AND value = ?", (user,))}
+        links = [row for row in base.execute("SELECT * FROM inputs") if row[2] in runs]  # un run et un modèle qu'il a donné
+        renamed = {old: uuid.uuid4().hex for old in runs | {row[0] for row in links} | {row[4] for row in links}} | {user: copy}
+        tables = dict.fromkeys(("runs", "metrics", "latest_metrics", "params", "tags"), "run_uuid") | {"inputs": "source_id"}
+        tables |= dict.fromkeys(("logged_models", "logged_model_metrics"), "model_id")
+        for table, column in tables.items():
+            rows = [row for old in renamed for row in base.execute(f"SELECT * FROM {table} WHERE {column} = ?", (old,))]
+            marks = ", ".join("?" * len(rows[0]))
+            base.executemany(f"INSERT INTO {table} VALUES ({marks})", [[renamed.get(value, value) for value in row] for row in rows])
 
 
 @pytest.mark.slow

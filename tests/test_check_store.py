@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -156,6 +157,23 @@ def test_ten_thousand_runs(tmp_path):
     assert len(MlflowClient(room.uri).search_runs(list(room.experiments.values()), max_results=50_000)) == 10_000
     spent = cpu(lambda: call(uri=room.uri))
     assert spent < 5, spent
+
+
+def test_an_answer_written_by_hand_stops_nobody(room):
+    """Un run sans ce qu'un vrai aurait, une version d'un run effacé : « à revoir », et les autres sont jugés."""
+    tags = {"mlflow.project.entryPoint": "train", "mlflow.source.git.commit": "c" * 40, "git.dirty": "false"}
+    for _ in range(2):
+        room.run("faussaire", lesson="03_mlflow_project", params={"csv": "x.csv"}, metrics={"valid_rmse": 1}, tags=tags, model=one.raw())
+    run_id = room.run("faussaire", "04-2", model=one.raw())
+    version = room.version("exercise_04_2_faussaire", run_id)
+    with sqlite3.connect(room.folder / "mlflow.db") as base:
+        base.execute("UPDATE model_versions SET storage_location = '', source = 'models:/m-0' WHERE version = ?", (version,))
+        base.execute("DELETE FROM logged_models WHERE source_run_id = ?", (run_id,))
+    room.run("faussaire", "02-2", lesson="02_tracking_unsupervised", params={"seed": "nan"}, metrics={"ari": 1.0})
+    found = room.check("--by-user")
+    assert found.stderr == "" and "faussaire" in found.stdout and re.search(r"anne .*✓", found.stdout)
+    found = room.check("--by-user", "--project")
+    assert found.stderr == "" and "faussaire" in found.stdout
 
 
 # --- Les modèles : aucun code ne vient d'eux

@@ -1,15 +1,19 @@
 """Les points de départ : à jour, exécutables, pas déjà résolus ; les solutions : justes, et leurs nombres mesurés."""
 
 import re
-import subprocess
 
 import pytest
-from checks.catalog import EXERCISES
+from build_databricks import build
+from checks.catalog import EXERCISES, verdict
+from checks.learner import Course as Store
+from checks.learner import Learner
 from conftest import ROOT, Course, last_cell, numbers
 from course import SPOKEN
 from forms.cells import Refused, read_script
 from forms.contract import check
 from forms.exercises import starting_point, starting_points
+from recorded_runs import recorded
+from test_databricks_notebooks import notebook_store, run_notebook, with_notebooks
 
 NUMBERS = [exercise.number for exercise in EXERCISES]
 
@@ -99,7 +103,8 @@ def test_what_is_taken_out_and_what_is_put_in(written):
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("    # fin\n", "", "il manque « # fin »"),
+        ("    # fin\n", "", "le code de départ est en commentaire"),
+        ("    # départ\n    # y = 3\n    # z = y  # commenté, à la même marge\n    # fin\n", "", "il manque « # fin »"),
         ("    # solution : calculez `y`\n", "", "pas de « # solution » au-dessus"),
         ("    # départ\n    # y = 3\n    # z = y  # commenté, à la même marge\n", "", None),
         ("    # y = 3\n", "    y = 3\n", "le code de départ est en commentaire"),
@@ -152,7 +157,7 @@ def test_cells_obey_the_contract(number, folder):
     assert "**Question.**" in header and "pronostic" in header
     command = next(cell for cell in script.cells if cell.tag == "local").text
     assert f"# uv run {path_of(number, folder)}\n" in command and f"# uv run tools/check.py --exercise {number}\n" in command
-    assert re.search(r"# ```\n#\n# ([^.:]+)[.:]", command)[1] in SPOKEN.values()
+    assert any(f"# ```\n#\n# {duration}" in command for duration in SPOKEN.values())
     last = script.cells[-2]
     assert last.tag == "local" and last.text == f'print("Vérifiez : uv run tools/check.py --exercise {number}")'
 
@@ -164,8 +169,8 @@ def test_the_solution_is_short_and_the_starting_point_does_not_hold_it(number):
     assert len([line for line in code if line.strip() and not line.strip().startswith("#")]) <= 90
     assert "# Votre code ici : " in exercise and "# solution" not in exercise and "À retenir" not in exercise
     finding = solution.partition("# ## À retenir")[2]
-    given = set(numbers(exercise))
-    assert numbers(finding) and not set(numbers(finding)) <= given, "le point de départ dit déjà ce qu'il y a à trouver"
+    found, given = (set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)", text)) for text in (finding, exercise))
+    assert found - given, "le point de départ dit déjà ce qu'il y a à trouver"
 
 
 # --- Les vrais scripts, dans une copie du cours
@@ -186,74 +191,65 @@ LEFT = {
     "04-2": "@champion désigne toujours la version 2, qui ne répond jamais cultivar_2",
     "04-3": "answers.csv n'a pas de colonne `moved`",
 }
-# Les nombres de la dernière cellule que le script n'écrit pas lui-même : d'où ils viennent.
-TOLD_BY_CHECK = {"01-3": ("154 tumeurs malignes sur 170", "8 couples"), "02-2": ("7 fois à 12, 2 fois à 13, 1 fois à 14",)}
 
 
-def checked(course: Course, number: str) -> subprocess.CompletedProcess:
-    return course.run("tools/check.py", "--exercise", number, fails=True)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Course:
+    """La copie où tous les exercices se font, l'un après l'autre, comme chez un apprenant."""
+    return Course(tmp_path_factory.mktemp("cours"))
 
 
-def starts_wrong(course: Course, number: str):
-    if number == "01-3":
-        refused = course.run(path_of(number, "exercises"), fails=True)
-        assert refused.returncode == 1 and refused.stderr.strip().endswith(f"Lancez d'abord : uv run {SWEEP}")
-        course.run(SWEEP)
-    course.run(path_of(number, "exercises"))
-    found = checked(course, number)
-    assert found.returncode == 1 and f"{number}  à revoir  " in found.stdout and LEFT[number] in found.stdout, found.stdout + found.stderr
-
-
-def ends_right(course: Course, number: str):
-    printed = course.run(path_of(number, "solutions")).stdout
-    found = checked(course, number)
-    assert found.returncode == 0 and f"{number}  fait" in found.stdout, found.stdout + found.stderr
-    for said in TOLD_BY_CHECK.get(number, ()):
-        assert said in found.stdout
-    missing = [each for each in numbers(last_cell(path_of(number, "solutions"))) if each not in numbers(printed + found.stdout)]
-    assert [each for each in missing if each not in derived(number, printed)] == [], printed
-
-
-def derived(number: str, printed: str) -> list[str]:
-    """Les nombres que le texte tire de ceux que le script écrit."""
-    seen = [float(each) for each in numbers(printed)]
-    if number == "01-1":
-        return ["0.03", "0.001"]  # les réglages
-    if number == "02-2":
-        at_twelve = [0.589, 0.753]  # vérifiés par test_scores_at_twelve_groups
-        return [f"{value:.3f}" for value in at_twelve]
-    if number == "03-2":
-        return [f"{seen[0] - seen[1]:.2f}", f"{seen[1] - seen[0]:.2f}", "4.2", "0.42", *[f"{max(seen) - value:.2f}" for value in seen]]
-    if number == "03-3":
-        low, high, linear = sorted(seen)[1], sorted(seen)[-1], sorted(seen)[0]
-        assert f"{max(low, linear) - min(low, linear):.2f}" == f"{low - linear:.2f}"
-        return [f"{high - low:.2f}", "0.75"]  # 0.75 : la leçon, pour la graine 0
-    return []
-
-
-@pytest.mark.parametrize("number", ["01-1"])
-def test_an_exercise_from_start_to_end(fresh_course, number):
-    assert f"{number}  à faire" in course_without_store(fresh_course, number)
-    starts_wrong(fresh_course, number)
-    ends_right(fresh_course, number)
-
-
-def course_without_store(course: Course, number: str) -> str:
-    """Avant tout run : il n'y a pas de magasin, et check.py n'en crée pas."""
-    refused = checked(course, number)
-    assert refused.returncode == 1 and "Il n'y a pas de magasin" in refused.stderr and not (course.root / "mlflow.db").exists()
-    course.run("02_tracking_unsupervised/local/kmeans_sweep.py", "--k-max", "2")
-    return checked(course, number).stdout
+def judged(course: Course, number: str):
+    (exercise,) = [each for each in EXERCISES if each.number == number]
+    return verdict(exercise, Learner(Store(course.client())))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", NUMBERS[1:])
-def test_every_exercise_from_start_to_end(tmp_path, number):
-    course = Course(tmp_path / "cours")
-    starts_wrong(course, number)
-    ends_right(course, number)
+def test_before_anything(fresh_course):
+    """Il n'y a pas de magasin, et check.py n'en crée pas."""
+    refused = fresh_course.run("tools/check.py", "--exercise", "01-1", fails=True)
+    assert refused.returncode == 1 and "Il n'y a pas de magasin" in refused.stderr and not (fresh_course.root / "mlflow.db").exists()
+    refused = fresh_course.run(path_of("01-3", "exercises"), fails=True)
+    assert refused.returncode == 1 and refused.stderr.strip().endswith(f"Lancez d'abord : uv run {SWEEP}")
+    said = fresh_course.run("tools/check.py", "--lesson", "01", fails=True).stdout
+    assert [line[:15] for line in said.splitlines()[1:]] == ["  01-1  à faire", "  01-2  à faire", "  01-3  à faire"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_exercise_from_start_to_end(shared, number):
+    """Le point de départ s'exécute et ne suffit pas ; la solution suffit, et ses nombres sont ceux de sa dernière cellule."""
+    if number == "01-3":
+        shared.run(SWEEP)
+    shared.run(path_of(number, "exercises"))
+    found = judged(shared, number)
+    assert found.state == "à revoir" and LEFT[number] in found.text, found
+    printed = shared.run(path_of(number, "solutions")).stdout
+    found = judged(shared, number)
+    assert found.state == "fait", found
+    seen = numbers(printed + found.text)
+    told = [each for each in numbers(last_cell(path_of(number, "solutions"))) if each not in SETTINGS]
+    assert [each for each in told if each not in seen + derived(number, printed)] == [], printed + found.text
+
+
+SETTINGS = ("0.03", "0.001", "0.003", "0.42", "4.2")  # gamma et alpha, que les scripts n'ont pas à redire
+
+
+def derived(number: str, printed: str) -> list[str]:
+    """Les nombres que la dernière cellule tire de ceux que le script écrit, ou qu'un autre test calcule."""
+    seen = [float(each) for each in numbers(printed)]
+    if number == "02-2":
+        return ["0.589", "0.753"]  # test_scores_at_twelve_groups
+    if number == "03-2":
+        again, first = seen[-2:]
+        return [f"{first - again:.2f}"]
+    if number == "03-3":
+        linear, low, high = seen[-3:]
+        return [f"{high - low:.2f}", "0.75"]  # 0.75 : celui de la leçon, à la graine 0
+    return []
+
+
+@pytest.mark.slow
 def test_scores_at_twelve_groups():
     """« À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine »."""
     from digits import external_indices, load_images
@@ -272,3 +268,31 @@ def test_the_price_of_each_tumour():
     alerts = [int((well >= ill[missed]).sum()) for missed in (10, 1, 0)]
     text = last_cell(path_of("01-2", "solutions"))
     assert f"coûtent {alerts[1] - alerts[0]} fausses alertes" in text and f"en coûte {alerts[2] - alerts[1]}" in text
+
+
+# --- Les notebooks
+
+
+def test_notebooks_stand_apart_and_use_the_modules_of_the_lesson():
+    made = build(ROOT)
+    for number in NUMBERS:
+        for folder in ("exercises", "solutions"):
+            path = ROOT / path_of(number, folder)
+            notebook = path.parents[1] / "databricks" / folder / path.name
+            assert (notebook in made) == read_script(path).has("databricks")
+            if notebook in made:
+                text = made[notebook].decode()
+                modules = re.findall(r"^# MAGIC %run (\S+)$", text, re.MULTILINE)
+                assert modules and all((notebook.parent / f"{module}.py").resolve() in made for module in modules)
+                assert ("Votre code ici" in text) == (folder == "exercises") and "uv run tools" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "folder"), [("01-1", "solutions"), ("03-3", "exercises"), ("04-2", "solutions")])
+def test_a_notebook_records_what_its_script_records(fresh_course, number, folder):
+    course, path = with_notebooks(fresh_course), path_of(number, folder)
+    course.run(path)
+    lesson, stem = path.split("/")[0], f"{folder}/{path.split('/')[-1].removesuffix('.py')}"
+    run_notebook(course, f"{lesson}/{stem}", cwd=course.root / lesson / "databricks" / folder)
+    local, remote = (recorded(uri, set()) for uri in (course.uri, notebook_store(course)))
+    assert local and local == remote

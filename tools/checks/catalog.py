@@ -8,6 +8,8 @@ from checks.remarks import Exercise, Remark, Untouched
 
 EXERCISES: tuple[Exercise, ...] = (*lesson_01.EXERCISES, *lesson_02.EXERCISES, *lesson_03.EXERCISES, *lesson_04.EXERCISES)
 
+GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
 
 class Verdict(NamedTuple):
     """`state` : « fait », « à revoir » ou « à faire ». `text` : ce qui a été trouvé, ou ce qui manque."""
@@ -18,12 +20,24 @@ class Verdict(NamedTuple):
 
 
 def verdict(exercise: Exercise, learner: Learner) -> Verdict:
+    """Ce que vaut la réponse d'une personne ; celle de l'un ne peut empêcher de juger les autres."""
+    from mlflow import MlflowException
+
     try:
         return Verdict(exercise, "fait", exercise.check(learner))
     except Untouched:
         return Verdict(exercise, "à faire", f"{exercise.title} : {exercise.start}")
     except Remark as remark:
         return Verdict(exercise, "à revoir", str(remark))
+    except MlflowException as error:
+        if error.error_code not in GONE:
+            raise  # le magasin lui-même ne répond plus
+        return Verdict(
+            exercise, "à revoir", f"un run, un modèle ou une version de cette réponse n'existe plus. Reprenez : {exercise.start}"
+        )
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # écrit à la main, ou par un autre programme
+        shape = f"n'a pas la forme attendue ({type(error).__name__})"
+        return Verdict(exercise, "à revoir", f"ce qui est dans le magasin {shape}. Reprenez : {exercise.start}")
 
 
 def chosen(lesson: str | None, number: str | None) -> list[Exercise]:

@@ -43,11 +43,20 @@ class Course:
         return self._versions[model]
 
     def users(self, model: str) -> set[str]:
-        """Ceux dont les runs ont donné les versions d'un modèle inscrit ; les runs supprimés comptent."""
+        """Ceux dont les runs ont donné les versions d'un modèle inscrit."""
         if model not in self._users:
-            runs = [self.client.get_run(each.run_id) for each in self.versions(model).values() if each.run_id]
-            self._users[model] = {run.data.tags.get("mlflow.user", "") for run in runs}
+            ids = {each.run_id for each in self.versions(model).values() if each.run_id}
+            self._users[model] = {self.user_of(run_id) for run_id in ids}
         return self._users[model]
+
+    def user_of(self, run_id: str) -> str:
+        """Qui a fait un run ; personne, s'il a été effacé."""
+        from mlflow import MlflowException
+
+        try:
+            return self.client.get_run(run_id).data.tags.get("mlflow.user", "")
+        except MlflowException:
+            return ""
 
     def learners(self) -> list[str]:
         """Qui a répondu à un exercice, ou commencé une leçon ; par ordre alphabétique."""

@@ -28,12 +28,15 @@ def to_learner(learner: Learner, exercises: list[Exercise], hint: bool, scripts:
 def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> bool:
     """Écrit le tableau de la classe, et dans `path` le même en CSV ; vrai si tous ont tout fait. Lève `SystemExit`."""
     from rich.console import Console
+    from rich.progress import track
     from rich.table import Table
 
     learners = course.learners()
     if not learners:
         raise SystemExit("Personne n'a encore laissé de run des leçons ni des exercices dans ce magasin.")
-    rows = {user: [verdict(exercise, Learner(course, user)) for exercise in exercises] for user in learners}
+    rows = {}
+    for user in track(learners, "Copies", console=Console(stderr=True), transient=True):
+        rows[user] = [verdict(exercise, Learner(course, user)) for exercise in exercises]
     table = Table("apprenant", *(exercise.number for exercise in exercises), "faits")
     for user, verdicts in rows.items():
         count = sum(each.state == "fait" for each in verdicts)
