@@ -9,7 +9,7 @@ import pytest
 from checks.catalog import verdict
 from checks.learner import Course, Learner
 from checks.project import STEPS
-from classroom import Classroom, call
+from classroom import Classroom
 from conftest import ROOT
 from make_customers import FLIPPED, MISSING, NOISE, customers, rule
 from sklearn.cluster import KMeans
@@ -247,8 +247,3 @@ def test_the_page_says_what_can_be_forged():
     assert told == {each.number: each.forgeable for each in EXERCISES if each.forgeable}
     sure = ", ".join(each.number for each in EXERCISES if not each.forgeable)
     assert f"Rien ne peut être forgé dans {sure}" in text
-
-
-def test_the_project_from_the_command_line(room):
-    ended = call("--project", uri=room.uri)
-    assert ended.stderr == "" and [line.split()[0] for line in ended.stdout.splitlines()] == ["1", "2", "3", "4", "5"]
