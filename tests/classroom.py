@@ -62,14 +62,6 @@ def call(*arguments: str, uri: str) -> subprocess.CompletedProcess:
     return ended
 
 
-def cpu(function) -> float:
-    """Les secondes de processeur des programmes lancés par `function` : une machine chargée y change moins qu'à une montre."""
-    before = os.times()
-    function()
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
-
-
 class Classroom:
     """Un magasin SQLite neuf ; un apprenant par réponse, reconnu à l'étiquette `mlflow.user`."""
 
