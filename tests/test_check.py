@@ -178,7 +178,7 @@ def clone_learner(path: Path, user: str, copy: str):
 
 @pytest.mark.slow
 def test_thirty_learners_with_a_hundred_runs_each(tmp_path):
-    """Trente copies justes, modèles relus : dix secondes par leçon, dont trois pour charger MLflow et scikit-learn."""
+    """Trente copies justes, modèles relus un à un : moins de dix secondes de processeur par leçon."""
     room, user = Classroom(tmp_path), "l'élève modèle"
     one.hand_in(room, user, one.raw(), one.raw(0.001))
     one.seuil(room, user)
@@ -201,7 +201,7 @@ def test_thirty_learners_with_a_hundred_runs_each(tmp_path):
     for lesson in ("01", "02", "03"):
         start = time.process_time()
         found = room.check("--by-user", "--lesson", lesson)
-        assert time.process_time() - start < 7, lesson
+        assert time.process_time() - start < 10, lesson
         assert found.returncode == 0 and found.stdout.count("3/3") == 30, found.stdout
 
 
