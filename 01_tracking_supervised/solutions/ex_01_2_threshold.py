@@ -61,7 +61,7 @@ malignant = np.sort(distance[y == 1.0])
 threshold = float(malignant[0])
 for missed in (10, 2, 1, 0):
     alerts = int((distance[y == 0.0] >= malignant[missed]).sum())
-    print(f"seuil {malignant[missed]:6.3f} : {missed} tumeurs manquées, {alerts} fausses alertes")
+    print(f"seuil {malignant[missed]:6.3f} : tumeurs manquées {missed:2}, fausses alertes {alerts}")
 # départ
 # threshold = 0.0  # celui de `predict`
 # fin
