@@ -1,6 +1,5 @@
 """Ce que les tests de la leçon 3 partagent : recalculer sans le projet, lancer une étape, relire un run et le README."""
 
-import re
 import runpy
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
+import pages
 from conftest import ROOT, Course, clean_environment
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
@@ -122,13 +122,19 @@ def hexes(run) -> dict[str, str]:
     return {name: value.hex() for name, value in run.data.metrics.items()}
 
 
-def announced(number: int) -> list[str]:
-    """Les lignes de la `number`-ième sortie que le README annonce ; « … » y remplace ce qui varie."""
-    return re.findall(r"```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[number].splitlines()
+def announced(command: str) -> list[str]:
+    """La sortie que le README montre après cette commande, la dernière de son bloc."""
+    found = pages.blocks(README.read_text(encoding="utf-8"))
+    at = next(place for place, block in enumerate(found) if block.language == "bash" and block.lines[-1] == command)
+    assert found[at + 1].language == "text"
+    return found[at + 1].lines
 
 
-def assert_announced(number: int, stdout: str) -> None:
-    """Les lignes annoncées sont, dans l'ordre, le début de celles qui ont été écrites."""
-    for expected, line in zip(announced(number), stdout.splitlines(), strict=False):
-        assert re.fullmatch(re.escape(expected).replace("…", ".+"), line), (expected, line)
-    assert len(stdout.splitlines()) >= len(announced(number))
+def script(name: str, *options: str) -> str:
+    """La commande du README qui lance un script de la leçon."""
+    return " ".join([f"uv run {LOCAL}/{name}.py", *options])
+
+
+def assert_announced(lines: list[str], stdout: str) -> None:
+    """Ce qui a été écrit est, en entier, ce que le README montre."""
+    assert pages.same_output(lines, stdout), f"{lines}\n\n{stdout}"

@@ -37,10 +37,22 @@ def is_fully_described(course: Course, run) -> bool:
     return bool(run.data.tags.get("mlflow.note.content") and run.inputs.dataset_inputs and run.data.params)
 
 
+README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
+
+
 def expected_output(script: str) -> str:
     """Le bloc ```text qui suit la commande du script dans le README de la leçon."""
-    readme = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
-    return re.search(rf"uv run {re.escape(script)}\n```.*?```text\n(.*?)```", readme, re.DOTALL)[1]
+    return re.search(rf"uv run {re.escape(script)}\n```.*?```text\n(.*?)```", README, re.DOTALL)[1]
+
+
+def section(title: str) -> str:
+    """Le texte du README sous le premier titre de second rang qui commence ainsi."""
+    return README.partition(f"\n## {title}")[2].partition("\n## ")[0]
+
+
+def answer(number: int) -> str:
+    """La réponse repliée d'une question de « Vérifiez-vous »."""
+    return section("Vérifiez-vous").partition(f"<summary>{number}. ")[2].partition("</details>")[0]
 
 
 @cache

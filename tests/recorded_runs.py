@@ -5,12 +5,16 @@ import re
 from mlflow import MlflowClient
 
 
-def is_duration(metric: str) -> bool:
-    return metric.endswith(("_seconds", "_ms"))
+WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
+
+
+def depends_on_the_machine(metric: str) -> bool:
+    """Une durée, un rapport de durées, un relevé du processeur ou du disque : jamais deux fois les mêmes."""
+    return metric.endswith(("_seconds", "_ms", "cost_ratio")) or metric.startswith("system/")
 
 
 def recorded(uri: str, known: set[str]) -> list:
-    """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, durées à part.
+    """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, sans celles de la machine.
 
     Ce qui désigne un run, un modèle, un instant ou un dossier temporaire diffère d'un magasin à l'autre, et devient `*`.
     """
@@ -24,7 +28,7 @@ def recorded(uri: str, known: set[str]) -> list:
 
     def described(run) -> tuple:
         parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
-        metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not is_duration(name))
+        metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not depends_on_the_machine(name))
         return neutral(run.info.run_name), run.info.status, parameters, metrics
 
     return sorted(map(described, found))

@@ -195,6 +195,8 @@ def test_compare_models(course):
             again = classifiers(data.X_train)[name].fit(data.X_train, data.y_train)
             assert clinical_metrics(data.y_valid, again.predict(data.X_valid), risk(again, data.X_valid)) == expected
     assert order == sorted(order, reverse=True)
+    fits = {run.data.params["model"]: run.data.metrics["fit_seconds"] for run in course.runs(EXPERIMENT, "params.data = 'breast_cancer'")}
+    assert fits.pop("neural_network") > sum(fits.values())  # « surtout celles du réseau »
     errors = [round((1 - accuracy) * 114) for _, _, accuracy, _ in order[:3]]
     text = last_cell(f"{LOCAL}/compare_models.py")
     assert f"font {errors[0]}, {errors[1]} et {errors[2]} erreurs sur 114" in text
@@ -248,6 +250,7 @@ def test_the_logged_network_travels_with_its_class(course, tmp_path):
         "print(model.predict(model.input_example).tolist())"
     )
     ended = subprocess.run(["python", "-c", code], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
     model = mlflow.sklearn.load_model(f"runs:/{run.info.run_id}/neural_network")
     assert ended.stdout.strip().splitlines()[-1] == str(model.predict(load_patients().X_valid.head(3)).tolist()), ended.stderr
 

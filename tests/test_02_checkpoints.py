@@ -1,5 +1,6 @@
 """Leçon 2, les points de reprise et les relevés de la machine : les vrais scripts, le magasin relu, les raisons recalculées."""
 
+import re
 import subprocess
 import sys
 import time
@@ -10,8 +11,11 @@ import mlflow
 import numpy as np
 import pytest
 from conftest import last_cell
-from lesson_02 import AUTOENCODER, CHECKPOINTS, SYSTEM, X, by_step, history, in_text, is_fully_described, named, y
+from lesson_02 import (
+    AUTOENCODER, CHECKPOINTS, SYSTEM, X, answer, by_step, expected_output, history, in_text, is_fully_described, named, section, y,
+)  # fmt: skip
 from mlflow.entities import LoggedModelStatus
+from sklearn.cluster import KMeans
 from sklearn.metrics import mean_squared_error
 
 # ------------------------------------------------------------------------------------------------------------- checkpoints
@@ -29,7 +33,7 @@ def saved(course):
 
 
 def metrics_of(model) -> dict[str, float]:
-    return {metric.key: metric.value for metric in model.metrics}
+    return {metric.key: metric.value for metric in model.metrics or []}
 
 
 def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(course, saved):
@@ -77,14 +81,26 @@ def test_checkpoints_announce_what_was_found(course, saved):
     assert history(course, returned, "val_loss")[int(best) - 1] == valid[int(best)]
 
 
-def test_without_model_id_the_losses_stay_with_the_run(course, saved):
+def test_the_readme_says_the_same_of_the_checkpoints(course, saved):
+    assert course.once(CHECKPOINTS).stdout == expected_output(CHECKPOINTS)
+    _, models = saved
+    last, last_loss, best, best_loss = in_text(r"époque (\d+), (\S+) ; époque (\d+), (\d\.\d+)\.", answer(4))
+    assert [last_loss, best_loss] == [f"{metrics_of(models[int(epoch)])['val_loss']:.4f}" for epoch in (last, best)]
+    assert int(last) == max(models) and float(best_loss) < float(last_loss)
+    text = section("Script 3")
+    assert f"*Logged models ({len(models)})*" in text and f"dont *Step* vaut {best} " in text
+
+
+def test_without_model_id_the_step_links_and_without_step_nothing_does(course, saved):
     client = course.client()
     experiment = client.create_experiment("sans model_id", artifact_location=(course.root / "sans model_id").as_uri())
-    with mlflow.start_run(experiment_id=experiment) as run:
-        model = mlflow.initialize_logged_model(name="checkpoint")
-        mlflow.log_metrics({"val_loss": 0.5}, step=5)
-    assert client.get_run(run.info.run_id).data.metrics == {"val_loss": 0.5}
-    assert not client.get_logged_model(model.model_id).metrics
+    model, found = KMeans(2, n_init=1).fit(X), {}
+    for name, step in (("même step", 5), ("sans step", 0)):
+        with mlflow.start_run(experiment_id=experiment):
+            logged = mlflow.sklearn.log_model(model, name="checkpoint", step=step, pip_requirements=["scikit-learn"])
+            mlflow.log_metrics({"val_loss": 0.5}, step=5)
+        found[name] = metrics_of(client.get_logged_model(logged.model_id))
+    assert found == {"même step": {"val_loss": 0.5}, "sans step": {}}
 
 
 def test_no_checkpoint_before_the_end_is_said_in_one_line(course, saved):
@@ -134,6 +150,14 @@ def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
     assert parent.data.metrics["cost_ratio"] == seconds["observé"] / seconds["seul"]
     bound = int(in_text(r"demande moins de (\d+) % de temps de processeur en plus", last_cell(SYSTEM))[0])
     assert 0.9 < parent.data.metrics["cost_ratio"] < 1 + bound / 100
+
+
+def test_the_readme_says_the_same_of_the_readings(course, observed):
+    """Sa sortie, où `…` vaut ce qui change d'une machine à l'autre, et le coût qu'il annonce."""
+    pattern = re.escape(expected_output(SYSTEM)).replace("…", r"[\d.]+")
+    assert re.fullmatch(pattern, course.once(SYSTEM).stdout)
+    bound = in_text(r"demande moins de (\d+) % de temps de processeur en plus", section("Script 5"))
+    assert bound == in_text(r"demande moins de (\d+) % de temps de processeur en plus", last_cell(SYSTEM))
 
 
 def test_observed_runs_print_their_readings(course, observed):

@@ -16,7 +16,7 @@ import pytest
 from conftest import clean_environment, last_cell, running, tables
 from lesson_02 import (
     AUTOENCODER, COMPARE, FOLDER, SWEEP, X, artifact_names, by_step, children, expected_output, history, in_text, is_fully_described,
-    model_uri, named, y,
+    answer, model_uri, named, section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -151,6 +151,23 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course):
     assert kept <= min(valid[:-1]) * (1 + 1e-5)  # tué, au pire, entre les pertes de la dernière époque et son envoi
 
 
+def test_the_readme_says_which_instructions(course, trained):
+    usual, other = (
+        int(found) for found in in_text(r"s'en tient à AVX2, (\d+) époques ; avec AVX-512 .*? s'arrête après (\d+)\.", section("Pièges"))
+    )
+    assert usual == len(history(course, trained, "loss"))
+    assert other == int(in_text(r"avec AVX-512, la même graine s'arrête après (\d+) époques", last_cell(AUTOENCODER))[0])
+
+
+def test_a_model_cut_short_is_not_ready(course, trained):
+    """Ce que le README dit de `READY` : un modèle commencé et jamais fini se trouve, mais pas avec ce statut."""
+    client = course.client()
+    elsewhere = client.create_experiment("coupé", artifact_location=(course.root / "coupé").as_uri())
+    client.create_logged_model(elsewhere, name="encoder")
+    found = mlflow.search_logged_models([elsewhere], filter_string="name = 'encoder'", output_format="list")
+    assert [model.status == "READY" for model in found] == [False]
+
+
 # ------------------------------------------------------------------------------------------------- compare_representations
 
 
@@ -248,6 +265,23 @@ def test_silhouettes_compare_within_one_space(compared):
     )
     silhouettes = {name: run.data.metrics["kept_silhouette"] for name, run in runs.items()}
     assert max(silhouettes, key=silhouettes.get) == "ACP" and kept["ACP"] < kept["pixels"]
+
+
+@on_a_pc
+def test_the_readme_says_the_same_of_the_representations(compared):
+    _, runs = compared
+    text, metrics = section("Script 4"), {name: run.data.metrics for name, run in runs.items()}
+    lowest, highest = in_text(r"sur les mêmes pixels, l'ARI va de (\S+) à (\d\.\d+)", text)
+    assert (lowest, highest) == (f"{metrics['pixels']['ari_min']:.3f}", f"{metrics['pixels']['ari_max']:.3f}")
+    # « un écart plus grand que celui des moyennes de l'ACP et des pixels »
+    assert metrics["pixels"]["ari_max"] - metrics["pixels"]["ari_min"] > metrics["pixels"]["ari_mean"] - metrics["ACP"]["ari_mean"] > 0
+    pca, pixels = in_text(r"silhouette de l'ACP \((\S+)\) ne prouve-t-elle .*? les pixels \((\S+)\) \?", answer(3))
+    assert (pca, pixels) == tuple(f"{metrics[name]['kept_silhouette']:.3f}" for name in ("ACP", "pixels"))
+    judged = in_text(r"n'ont plus que (\d\.\d+)\.", answer(3))
+    assert judged == in_text(r"de l'ACP ont (\d\.\d+), moins", last_cell(COMPARE))
+    before, after, low, high = in_text(r"passent de (\d+) % à (\d+) % .*? remonter de (\S+) à (\d\.\d+)\.", answer(5))
+    assert low == f"{metrics['pixels standardisés']['ari_mean']:.3f}"
+    assert (after, before, high) == in_text(r"varient le moins (\d+) % .*? de (\d+) % ; .*? remonter à (\d\.\d+)", last_cell(COMPARE))
 
 
 @pytest.mark.slow

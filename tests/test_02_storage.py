@@ -14,9 +14,10 @@ import costs
 import digits
 import mlflow
 import pytest
-from conftest import ROOT, clean_environment, last_cell, tables
-from lesson_02 import FOLDER, MEASURE, SWEEP, X, artifact_names, by_step, expected_output, in_text, model_uri, named, y
+from conftest import clean_environment, last_cell, tables
+from lesson_02 import FOLDER, MEASURE, README, SWEEP, X, artifact_names, by_step, expected_output, in_text, model_uri, named, section, y
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
 from sklearn.cluster import KMeans
 
 SIZES = (20, 100, 300)
@@ -98,28 +99,102 @@ def announced() -> tuple[dict[int, dict[str, float]], float]:
     return rows, float(in_text(r"en lire un (\d+) ms", last_cell(MEASURE))[0])
 
 
-def check_ratios(course, run, size: int, margin: float = 3):
+def cpu_ms(call, *arguments, repeat: int = 1, **options) -> float:
+    """Le temps de processeur d'un appel, en ms, le plus court de `repeat` : sa durée, sur une machine au repos."""
+    spent = []
+    for _ in range(repeat):
+        start = time.process_time()
+        call(*arguments, **options)
+        spent.append(1000 * (time.process_time() - start))
+    return min(spent)
+
+
+def timings(kept: Path, size: int, folder: Path, repeat: int) -> dict[str, float]:
+    """Les lectures du script, refaites ici, en temps de processeur : le plus court de `repeat`."""
+    analyzed, plain = (shutil.copy(kept / f"analyzed_{size}.db", folder / name) for name in ("analyzed.db", "plain.db"))
+    with closing(sqlite3.connect(plain)) as base:
+        base.execute("DELETE FROM sqlite_stat1")
+        base.commit()
+    client, experiment = MlflowClient(f"sqlite:///{plain}"), "1"
+    run_id = client.search_runs([experiment], f"params.seed = '{size // 2}'")[0].info.run_id
+    mlflow.set_tracking_uri(f"sqlite:///{plain}")
+    return {
+        "get_ms": cpu_ms(client.get_run, run_id, repeat=repeat),
+        "find_ms": cpu_ms(client.search_runs, [experiment], f"params.seed = '{size // 2}'", repeat=repeat),
+        "best_ms": best_ten_ms(plain, repeat),
+        "best_analyzed_ms": best_ten_ms(analyzed, repeat),
+        "table_ms": cpu_ms(mlflow.search_runs, [experiment], repeat=repeat),
+    }
+
+
+def best_ten_ms(database: Path, repeat: int = 3) -> float:
+    search = MlflowClient(f"sqlite:///{database}").search_runs
+    return cpu_ms(search, ["1"], order_by=["metrics.silhouette DESC"], max_results=10, repeat=repeat)
+
+
+def check_ratios(here: dict[str, float], size: int, margin: float = 3):
     """Chaque durée annoncée à cette taille, rapportée à la lecture d'un run : le même rapport ici, à `margin` fois près."""
     rows, read = announced()
-    read_here = by_step(course, run, "get_ms")[size]
     for metric, value in rows[size].items():
-        here = by_step(course, run, metric)[size] / read_here
-        assert 1 / margin < here / (value / read) < margin, (
-            f"{metric} à {size} runs : {value / read:.1f} lectures annoncées, {here:.1f} ici"
+        ratio = here[metric] / here["get_ms"]
+        assert 1 / margin < ratio / (value / read) < margin, (
+            f"{metric} à {size} runs : {value / read:.1f} lectures annoncées, {ratio:.1f} ici"
         )
+    low, high = (float(found) for found in in_text(r"en trouver un de (\d+) à (\d+) ms", last_cell(MEASURE)))
+    assert low / read / margin < here["find_ms"] / here["get_ms"] < high / read * margin
 
 
-def test_the_announced_table_is_a_measure(course, weighed):
+def test_the_announced_table_is_a_measure(weighed, tmp_path):
     """La ligne de 100 runs, mesurée ici ; les suivantes demandent des minutes, plus bas."""
-    run, _ = weighed
-    check_ratios(course, run, 100)
-    low, high, read, find_low, find_high = (float(found) for found in in_text(
-        r"écrire un run y prend de (\d+) à (\d+) ms, en lire un (\d+) ms, en trouver un de (\d+) à (\d+) ms", last_cell(MEASURE)
-    ))  # fmt: skip
-    here = {metric: by_step(course, run, metric)[100] for metric in ("write_ms", "get_ms", "find_ms", "best_ms")}
-    assert low / read / 3 < here["write_ms"] / here["get_ms"] < high / read * 6  # sur une machine occupée, le disque se fait attendre
-    assert find_low / read / 3 < here["find_ms"] / here["get_ms"] < find_high / read * 3
-    assert here["best_ms"] < here["write_ms"] and announced()[0][100]["best_ms"] < low
+    _, kept = weighed
+    check_ratios(timings(kept, 100, tmp_path, repeat=20), 100)
+
+
+def test_announced_writes_are_a_measure(weighed, tmp_path):
+    """Écrire un run, rapporté à la lecture d'un run : tour à tour, la plus courte de trente, à deux fois près."""
+    _, kept = weighed
+    low, high, read = (
+        float(found) for found in in_text(r"écrire un run y prend de (\d+) à (\d+) ms, en lire un (\d+) ms", last_cell(MEASURE))
+    )
+    client = MlflowClient(f"sqlite:///{shutil.copy(kept / 'mlflow.db', tmp_path)}")
+    experiment = client.create_experiment("ici", artifact_location=(tmp_path / "ici").as_uri())
+
+    def write() -> str:
+        run_id = client.create_run(experiment, run_name="run").info.run_id
+        metrics = [Metric(name, 0.5, int(time.time() * 1000), 0) for name in ("inertia", "silhouette", "ari")]
+        client.log_batch(run_id, metrics, [Param(name, "1") for name in ("n_clusters", "seed")])
+        client.log_text(run_id, str(metrics), "summary.txt")
+        client.set_terminated(run_id)
+        return run_id
+
+    writes, reads = [], []
+    for _ in range(30):
+        writes.append(cpu_ms(write))
+        reads.append(cpu_ms(client.get_run, write()))
+    assert low / read / 2 < min(writes) / min(reads) < high / read * 2
+
+
+def test_the_readme_says_the_same_of_durations(weighed):
+    """Le tableau du README est celui du script, ses phrases aussi ; le prix d'un envoi par valeur est mesuré."""
+    text = section("La mesure")
+    assert [row for row in tables(text) if "runs" in row] == tables(last_cell(MEASURE))
+    found = in_text(r"de (\d+) à (\d+) ms à toutes les tailles ; en \*\*lire\*\* un, (\d+) ms ; .*? de (\d+) à (\d+) ms\.", text)
+    assert found == in_text(r"de (\d+) à (\d+) ms, en lire un (\d+) ms, en trouver un de (\d+) à (\d+) ms", last_cell(MEASURE))
+    ratios = in_text(r"(\d+) fois plus d'attente de 1 000 à 10 000 runs\. .*? devient (\d+) fois plus court", text)
+    assert ratios == in_text(r"il attend (\d+) fois plus ; .*? le rend (\d+) fois plus court", last_cell(MEASURE))
+    batch, by_hand = (float(found) for found in in_text(r"(\d+) ms en un envoi, (\d+) valeur par valeur", text))
+    here = weighed[0].data.metrics["by_hand_ms"] / weighed[0].data.metrics["batch_ms"]  # écrits tour à tour : la charge s'annule
+    assert 1 < here < 2 * by_hand / batch and here > by_hand / batch / 2
+
+
+def test_fluent_calls_go_through_the_client(course, monkeypatch):
+    """Ce que le README dit de `MlflowClient`."""
+    sent = []
+    monkeypatch.setattr(MlflowClient, "log_batch", lambda self, run_id, *arguments, **options: sent.append(run_id))
+    elsewhere = course.client().create_experiment("client", artifact_location=(course.root / "client").as_uri())
+    with mlflow.start_run(experiment_id=elsewhere) as run:
+        mlflow.log_metrics({"ari": 0.5})
+    assert sent == [run.info.run_id]
 
 
 def test_the_announced_ratios_follow_from_the_table():
@@ -140,21 +215,18 @@ def large(course):
     return named(course, "stockage", "grande mesure"), kept
 
 
-def best_ten_ms(database: Path) -> float:
-    client = MlflowClient(f"sqlite:///{database}")
-    experiment = client.get_experiment_by_name("volume").experiment_id
-    return costs.milliseconds(client.search_runs, [experiment], order_by=["metrics.silhouette DESC"], max_results=10, repeat=3)
-
-
 @pytest.mark.slow
-def test_the_announced_table_holds_at_every_size(course, large):
-    run, _ = large
-    for size in announced()[0]:
-        check_ratios(course, run, size)
-    best, analyzed = by_step(course, run, "best_ms"), by_step(course, run, "best_analyzed_ms")
+def test_the_announced_table_holds_at_every_size(course, large, tmp_path):
+    run, kept = large
     rows, _ = announced()
-    assert 0.4 < (best[10_000] / best[1000]) / (rows[10_000]["best_ms"] / rows[1000]["best_ms"]) < 2.5
-    assert 0.4 < (best[10_000] / analyzed[10_000]) / (rows[10_000]["best_ms"] / rows[10_000]["best_analyzed_ms"]) < 2.5
+    here = {size: timings(kept, size, tmp_path, repeat=5) for size in rows}
+    for size, measured in here.items():
+        check_ratios(measured, size)
+        for metric in COLUMNS.values():  # ce que le script a mesuré, attente comprise
+            assert by_step(course, run, metric)[size] > measured[metric] / 2
+    for metric, size in (("best_ms", 1000), ("best_analyzed_ms", 10_000)):  # les deux rapports que le texte donne
+        ratio = here[10_000]["best_ms"] / here[size][metric]
+        assert 0.4 < ratio / (rows[10_000]["best_ms"] / rows[size][metric]) < 2.5
     sizes = by_step(course, run, "database_bytes_per_run")
     assert sizes[10_000] == pytest.approx(sizes[100], rel=0.15)
 
@@ -169,7 +241,7 @@ def test_writing_costs_the_same_in_a_large_store(large, tmp_path):
         for name, client in clients.items():
             experiment = client.get_experiment_by_name("volume").experiment_id
             run_id = client.create_run(experiment).info.run_id
-            durations[name].append(costs.milliseconds(client.log_metric, run_id, "ari", number))
+            durations[name].append(cpu_ms(client.log_metric, run_id, "ari", number))
     assert 0.5 < median(durations["mlflow.db"]) / median(durations["by_hand.db"]) < 2
 
 
@@ -209,9 +281,8 @@ def ten_groups(course):
 
 def test_announced_sizes_are_those_of_the_store(course, ten_groups, weighed):
     run, _ = weighed
-    readme = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
     empty, per_run, model = (
-        float(found) for found in in_text(r"base vide pèse (\d+) ko.*?ajoute ensuite (\d\.\d) ko.*?pèse, lui, (\d+) ko", readme)
+        float(found) for found in in_text(r"base vide pèse (\d+) ko.*?ajoute ensuite (\d\.\d) ko.*?pèse, lui, (\d+) ko", README)
     )
     assert run.data.metrics["empty_database_bytes"] / 1000 == pytest.approx(empty, abs=0.5)
     folder = Path(mlflow.artifacts.download_artifacts(model_uri(course, ten_groups, "kmeans")))

@@ -4,13 +4,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import course as course_plan
 import digits
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import clean_environment, last_cell, tables
-from lesson_02 import SWEEP, X, artifact_names, children, expected_output, in_text, is_fully_described, kmeans, model_uri, named, y
+from lesson_02 import (
+    FOLDER,
+    SWEEP,
+    X,
+    answer,
+    artifact_names,
+    children,
+    expected_output,
+    in_text,
+    is_fully_described,
+    kmeans,
+    model_uri,
+    named,
+    section,
+    y,
+)
 from sklearn.cluster import KMeans
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
@@ -97,6 +113,58 @@ def test_sweep_tells_who_shares_a_group(sweep):
     together = groups[11][[1, 8]].min(axis=1).max()  # « un onzième groupe les sépare »
     assert together < min(ones, eights) / 4 and groups[11][1].idxmax() != groups[11][8].idxmax()
     assert runs[11].data.metrics["ari"] > runs[10].data.metrics["ari"]
+
+
+def test_the_readme_says_the_same_of_the_indices(sweep):
+    _, runs = sweep
+    found = runs[9].data.metrics
+    text = section("Script 1")
+    assert in_text(r"les 9 groupes de K-Means ont une silhouette de (\S+), et le partage en vrais chiffres n'a que (\d\.\d+)", text) == (
+        f"{found['silhouette']:.3f}",
+        f"{silhouette_score(X, y):.3f}",
+    )
+    classes = [f"{silhouette_score(X, y):.3f}", f"{davies_bouldin_score(X, y):.2f}", f"{calinski_harabasz_score(X, y):.0f}"]
+    groups = [f"{found['silhouette']:.3f}", f"{found['davies_bouldin']:.2f}", f"{found['calinski_harabasz']:.0f}"]
+    pattern = r"silhouette de (\S+), un Davies-Bouldin de (\S+) et un Calinski-Harabasz de (\d+) ; .*? les trois : (\S+), (\S+) et (\d+)\."
+    assert list(in_text(pattern, answer(1))) == classes + groups
+    seed, peak = in_text(r"avec `--seed (\d+)`, le sommet passe à (\d+)", answer(2))
+    assert (seed, peak) == in_text(r"`--seed (\d+)`, le sommet de l'ARI passe à (\d+) groupes", last_cell(SWEEP))
+
+
+def test_which_digits_share_a_center():
+    """« Jusqu'à 9 groupes, le 3 et le 9 partagent un centre ; jusqu'à 10, le 1 et le 8. »"""
+    found = in_text(
+        r"Jusqu'à (\d+) groupes, le (\d) et le (\d) partagent un centre ; jusqu'à (\d+), le (\d) et le (\d)\.", section("Script 1")
+    )
+    for last, a, b in (map(int, found[:3]), map(int, found[3:])):
+        shared = {k: len(set(pd.crosstab(kmeans(k).labels_, y)[[a, b]].idxmax())) == 1 for k in range(2, last + 2)}
+        assert [k for k, same in shared.items() if not same] == [last + 1]
+
+
+def test_a_second_run_wants_nested(course, sweep):
+    elsewhere = course.client().create_experiment("imbriqués", artifact_location=(course.root / "imbriqués").as_uri())
+    with mlflow.start_run(experiment_id=elsewhere):
+        with pytest.raises(Exception, match="already active"):
+            mlflow.start_run(experiment_id=elsewhere)
+        with mlflow.start_run(experiment_id=elsewhere, nested=True) as child:
+            pass
+    assert "mlflow.parentRunId" in course.client().get_run(child.info.run_id).data.tags
+
+
+def test_without_step_there_is_no_curve(course, sweep):
+    """Le premier piège du README."""
+    client = course.client()
+    elsewhere = client.create_experiment("sans step", artifact_location=(course.root / "sans step").as_uri())
+    with mlflow.start_run(experiment_id=elsewhere) as run:
+        for value in (0.3, 0.2, 0.1):
+            mlflow.log_metric("loss", value)
+    assert {point.step for point in client.get_metric_history(run.info.run_id, "loss")} == {0}
+
+
+def test_the_readme_announces_its_time():
+    minutes = in_text(r"dont moins de (\w+) minutes de calcul", section("Objectif"))[0]
+    seconds = sum(script.seconds for script in course_plan.SCRIPTS if script.lesson == FOLDER)
+    assert 60 * ({"trois": 3, "quatre": 4, "cinq": 5}[minutes] - 1) < seconds < 60 * {"trois": 3, "quatre": 4, "cinq": 5}[minutes]
 
 
 def test_calinski_harabasz_decreases_with_each_group(sweep):

@@ -15,7 +15,6 @@ from conftest import ROOT, Course, clean_environment, hears_ctrl_c, last_cell, n
 from lesson03 import (
     LESSON,
     LOCAL,
-    README,
     WINE,
     Step,
     announced,
@@ -27,6 +26,7 @@ from lesson03 import (
     model,
     parts,
     restored_signals,
+    script,
     valid_rmse,
 )
 from sklearn.datasets import load_diabetes
@@ -130,35 +130,9 @@ def test_what_the_headers_say_of_the_data():
     ]
 
 
-def test_what_the_readme_announces_of_the_models():
-    shown = {
-        "elastic_net alpha=0.1 l1_ratio=0.5": model("elastic_net"),
-        "elastic_net alpha=1 l1_ratio=0.5": model("elastic_net", 1),
-        "elastic_net alpha=10 l1_ratio=0.5": model("elastic_net", 10),
-        "random_forest": model("random_forest"),
-        "ann": model("ann"),
-    }
-    X_train, X_valid, _, y_train, y_valid, _ = parts()
-    predicted = {name: each.fit(X_train, y_train).predict(X_valid) for name, each in shown.items()}
-    errors = {name: root_mean_squared_error(y_valid, each) for name, each in predicted.items()}
-    steps = [
-        f"{name} : RMSE {errors[name]:.2f}, R² {r2_score(y_valid, each):.3f} sur 89 lignes de validation"
-        for name, each in predicted.items()
-    ]
-    ranked = [f"  RMSE {errors[name]:.2f}  {name}" for name in sorted(errors, key=errors.get)]
-    assert announced(1)[: len(steps) + 1 + len(ranked)] == [*steps, "Du meilleur au moins bon :", *ranked]
-    readme = README.read_text(encoding="utf-8")
-    gaps = [valid_rmse("random_forest", seed=seed) - valid_rmse("elastic_net", seed=seed) for seed in (0, 1)]
-    assert f"ElasticNet l'emporte sur la forêt, de {gaps[0]:.2f}." in readme
-    assert f"l'écart n'est plus que de {gaps[1]:.2f}." in readme
-    assert f"Prédire toujours la moyenne donne {mean_rmse():.2f}" in readme
-    y = load_diabetes(return_X_y=True, scaled=False)[1]
-    assert (len(y), y.min(), y.max()) == (442, 25, 346) and "442 patients" in readme and "entre 25 et 346" in readme
-
-
 @pytest.mark.slow
 def test_run_project_prints_what_the_readme_announces(fresh_course):
-    assert_announced(1, fresh_course.run(f"{LOCAL}/run_project.py").stdout)
+    assert_announced(announced(script("run_project")), fresh_course.run(f"{LOCAL}/run_project.py").stdout)
     assert {run.info.status for run in fresh_course.runs(LESSON)} == {"FINISHED"}
 
 
@@ -176,7 +150,7 @@ def test_new_patients_are_predicted_by_the_best_run(course, variants):
     rmse = root_mean_squared_error(y_test, table["predicted"])
     assert predicted.data.metrics == {"predicted_rows": 89.0, "test_rmse": rmse}
     assert predicted.info.status == "FINISHED"
-    assert_announced(3, ended.stdout)
+    assert_announced(announced(script("predict_new")), ended.stdout)
     assert f"RMSE {rmse:.2f} sur ces patients" in ended.stdout
     assert f"(RMSE {valid_rmse('elastic_net'):.2f} sur la validation)" in ended.stdout
     assert numbers(last_cell(f"{LOCAL}/predict_new.py")) == [f"{valid_rmse('elastic_net'):.2f}", f"{rmse:.2f}"]
@@ -215,7 +189,7 @@ def from_git(course):
 
 def test_the_clone_is_cloned_and_its_workflow_runs(course, from_git):
     ended, workflow = from_git
-    assert_announced(2, ended.stdout)
+    assert_announced(announced(script("run_from_git"))[1:], ended.stdout)  # rien n'est modifié, ici
     commit = course.git("rev-parse", "HEAD")
     assert workflow.info.status == "FINISHED"
     assert workflow.data.tags["mlflow.source.git.commit"] == commit
@@ -261,12 +235,12 @@ def zipped(course, tmp_path_factory) -> Path:
 )
 def test_a_git_address_that_does_not_work_is_said_in_one_line(course, zipped, monkeypatch, arguments, message):
     """Dans ce processus : il s'agit de l'erreur, et démarrer Python sept fois coûterait une minute."""
-    script = (zipped if arguments == "zip" else course.root) / LOCAL / "run_from_git.py"
+    path = (zipped if arguments == "zip" else course.root) / LOCAL / "run_from_git.py"
     monkeypatch.setattr(sys, "argv", ["run_from_git.py", *(arguments if arguments != "zip" else [])])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", course.uri)
     before = len(course.runs(LESSON))
     with restored_signals(), pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(script), run_name="__main__")
+        runpy.run_path(str(path), run_name="__main__")
     assert message in stopped.value.code and "\n" not in stopped.value.code
     assert len(course.runs(LESSON)) == before  # aucun run n'a été ouvert
 
@@ -391,7 +365,8 @@ def test_the_workflow_by_command_and_its_refusal(fresh_course):
         workflow = next(run for run in fresh_course.runs(LESSON) if run.data.tags["mlflow.project.entryPoint"] == "main")
         assert workflow.info.status == status
         if status == "FINISHED":
-            assert_announced(0, ended.stdout)
+            command = f"uv run mlflow run {LESSON} -P alpha=0.42 --env-manager local --experiment-name {LESSON}"
+            assert_announced(announced(command), ended.stdout)
         steps = children(fresh_course, workflow)
         assert {name: run.info.status for name, run in steps.items()} == {"prepare": "FINISHED", "train": "FINISHED", "validate": status}
         assert steps["train"].data.metrics["valid_rmse"] == pytest.approx(valid_rmse("elastic_net", float(alpha)), rel=1e-12)
@@ -468,10 +443,10 @@ def test_mlflow_run_adds_at_most_four_seconds(fresh_course):
         subprocess.run(command, cwd=fresh_course.root, env=environment, check=True, capture_output=True)
         return time.monotonic() - start
 
-    script = [sys.executable, str(fresh_course.root / LESSON / "train.py")]
+    by_hand = [sys.executable, str(fresh_course.root / LESSON / "train.py")]
     project = [str(Path(sys.executable).parent / "mlflow"), "run", LESSON, "-e", "train", "--env-manager", "local"]
-    seconds(script)  # le magasin et les .pyc
-    alone, run = min(seconds(script) for _ in range(2)), min(seconds(project) for _ in range(2))
+    seconds(by_hand)  # le magasin et les .pyc
+    alone, run = min(seconds(by_hand) for _ in range(2)), min(seconds(project) for _ in range(2))
     assert run - alone <= max(4, 3 * seconds([sys.executable, "-c", "import mlflow"]))
 
 
@@ -515,7 +490,7 @@ def assert_measured(course: Course) -> object:
 def test_reproducibility_is_measured_and_an_environment_rebuilt(fresh_course):
     ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", timeout=1800)
     measure = assert_measured(fresh_course)
-    assert_announced(4, ended.stdout)
+    assert_announced(announced(script("measure_reproducibility")), ended.stdout)
     assert measure.data.metrics["rebuilt_identical"] == 1.0
     assert "Dans un environnement rebâti de zéro : identique" in ended.stdout
     assert fresh_course.git("status", "--porcelain") == ""  # vos fichiers n'ont pas bougé

@@ -333,7 +333,10 @@ def test_widgets_left_alone_give_the_defaults_of_the_script(cells):
                 continue
             known = type_functions(script)
             here, there = {**known}, {**known, "dbutils": SimpleNamespace(widgets=Widgets({}))}
-            unmarked = re.sub(r'default=(?:"[^"]*"|None)(.*)  # databricks: (.*)', r"default=\2\1", parameters.text)
-            exec(unmarked.replace("parse_args()", "parse_args([])"), here)
+            exec(parameters.text.replace("parse_args()", "parse_args([])"), here)
+            expected = vars(here["args"])
+            for argument in read_arguments(parameters):
+                if argument.there != argument.default:
+                    expected[argument.name] = eval(argument.type, known)(argument.there) if argument.type else argument.there
             exec(next(cell for cell in cells[f"{lesson}/{name}"] if "dbutils.widgets.get(" in cell), there)
-            assert repr(vars(here["args"])) == repr(vars(there["args"])), f"{lesson}/{name}"
+            assert repr(expected) == repr(vars(there["args"])), f"{lesson}/{name}"

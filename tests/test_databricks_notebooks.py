@@ -19,7 +19,7 @@ from course import SCRIPTS, Script
 from databricks_archive import read_archive
 from forms.archive import write_archive
 from mlflow import MlflowClient
-from recorded_runs import recorded
+from recorded_runs import WITHOUT_RUN, recorded
 from run_course import missing
 
 RUNTIME = "tests/databricks_runtime.py"
@@ -68,7 +68,6 @@ def notebook_store(course: Course) -> str:
 
 
 SPARK = "svm_sweep_spark"  # a son propre test : avec deux ouvriers, deux recherches diffèrent
-READ_ONLY = {"open_model", "deploy_azure"}  # sans option, ils lisent le magasin et n'y écrivent rien
 QUICK = {"first_run"}
 
 
@@ -123,7 +122,7 @@ def test_a_notebook_records_what_its_script_records(both, script: Script):
     lesson = both(script.lesson)
     _, notebook, local, remote = lesson.result(script.name)
     assert local == remote
-    assert bool(local) == (script.name not in READ_ONLY)
+    assert bool(local) == (script.name not in WITHOUT_RUN)
     assert notebook.restarts == len(notebook.pip) == 1
     assert notebook.exit is None
     cells = read_archive(archive_of(script.lesson, lesson.course))[f"{script.lesson}/{script.name}"]

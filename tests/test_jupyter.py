@@ -93,9 +93,12 @@ EXPECTED = [
     (
         "code",
         "%matplotlib inline\n\nimport sys\nimport warnings\nfrom pathlib import Path\n\n"
-        'found = [folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "01_essai/local/store.py").is_file()]\n'
+        'found = [folder / "01_essai" for folder in (Path.cwd(), *Path.cwd().parents)]\n'
+        'found = [folder for folder in found if (folder / "local/store.py").is_file()]\n'
         'if not found:\n    raise SystemExit("Ce notebook s\'ouvre dans un clone du cours : il en utilise les modules.")\n'
-        'sys.path.insert(0, str(found[0] / "01_essai/local"))\n__file__ = str(found[0] / "01_essai/local/script.py")\n'
+        'sys.path.insert(0, str(found[0] / "local"))\n'
+        'sys.argv[0] = str(found[0] / "jupyter/script.ipynb")  # MLflow note avec chaque run ce nom, et le commit\n'
+        '__file__ = str(found[0] / "local/script.py")\n'
         'warnings.filterwarnings("ignore", ".*ipywidgets")  # sans ce paquet, il ne manque que les barres de progression',
     ),
     ("code", "from store import open_store"),

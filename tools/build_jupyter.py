@@ -42,6 +42,11 @@ def code_outputs(written: dict) -> list[list[dict]]:
     return [[joined(output) for output in cell["outputs"]] for cell in written["cells"] if cell["cell_type"] == "code"]
 
 
+def texts(outputs: list[list[dict]]) -> list[list]:
+    """Ce que chaque cellule écrit, figures à part."""
+    return [[output.get("text", output.get("data", {}).get("text/plain")) for output in cell] for cell in outputs]
+
+
 def wrong(notebook: Notebook) -> str | None:
     """Ce qui ne va plus dans le notebook écrit, ou None."""
     written = read(notebook.path)
@@ -80,7 +85,7 @@ def execute(chosen: list[Notebook], root: Path):
     """Refait toutes les sorties ; une figure inchangée à l'œil garde ses octets."""
     from forms.execution import copy_course
     from forms.execution import execute as executed
-    from forms.outputs import steady
+    from forms.outputs import Unstable, steady
     from rich.console import Console
     from rich.progress import track
 
@@ -89,11 +94,14 @@ def execute(chosen: list[Notebook], root: Path):
         console = Console(stderr=True)
         done = executed(chosen, root, course, settings)
         for notebook, outputs in track(done, "Notebooks", total=len(chosen), console=console, transient=True):
+            name = notebook.path.relative_to(root).as_posix()
             before = code_outputs(read(notebook.path))
+            if wrong(notebook) is None and texts(before) != texts(outputs):
+                raise Unstable(f"{name} : son texte change alors que rien n'a changé (effacez ce notebook pour accepter le nouveau)")
             if len(before) == len(outputs):
                 outputs = [steady(new, old) for new, old in zip(outputs, before, strict=True)]
             changed = write(notebook, outputs)
-            print(f"{notebook.path.relative_to(root).as_posix()} {'exécuté' if changed else 'exécuté, rien ne change'}", flush=True)
+            print(f"{name} {'exécuté' if changed else 'exécuté, rien ne change'}", flush=True)
 
 
 def main(root: Path = ROOT):

@@ -11,7 +11,7 @@
 # uv run 01_tracking_supervised/local/compare_models.py
 # ```
 #
-# Trente secondes, dont le réseau prend les deux tiers : ouvrez son run dans l'interface pendant qu'il apprend, la perte se dessine.
+# Trente secondes, surtout celles du réseau : ouvrez son run dans l'interface pendant qu'il apprend, la perte se dessine.
 #
 # Avec votre tableau : `--csv fichier.csv --target colonne`, et au besoin `--positive valeur` et `--drop colonne autre_colonne`.
 
@@ -75,8 +75,10 @@ code_paths = None
 
 # %% tags=["local"]
 import patients
+import splits
+import tables
 
-code_paths = [patients.__file__]  # le réseau est une classe de ce fichier : il voyage avec lui
+code_paths = [patients.__file__, splits.__file__, tables.__file__]  # le réseau est une classe de patients.py, qui lit les deux autres
 
 # %% [markdown]
 # ## Des runs de même forme

@@ -62,7 +62,7 @@ example = images.X_valid.head(3).to_numpy("float32")
 # MAGIC
 # MAGIC `step` range chaque valeur à son époque : MLflow trace les courbes. Keras garde dans `best.keras` la meilleure époque ;
 # MAGIC l'envoyer aussitôt au magasin, c'est ne rien perdre si la machine s'arrête à la suivante. La validation choisit l'époque ;
-# MAGIC le test, ouvert une seule fois à la fin, juge.
+# MAGIC le test n'est ouvert qu'à la fin, pour juger.
 
 # COMMAND ----------
 

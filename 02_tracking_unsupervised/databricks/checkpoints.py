@@ -55,8 +55,7 @@ requirements = keras_pins()
 # MAGIC %md
 # MAGIC ## Un modèle enregistré toutes les cinq époques
 # MAGIC
-# MAGIC `step` date le modèle. `model_id` attache les pertes à ce modèle-là, et non au seul run : c'est ce qui permet de trier les
-# MAGIC modèles par leurs métriques.
+# MAGIC `step` date le modèle ; `model_id` dit de quel modèle sont ces pertes. Les modèles se trient ensuite par leurs métriques.
 
 # COMMAND ----------
 
@@ -116,7 +115,8 @@ print(f"Le premier de la liste, époque {epoch}, rouvert : erreur sur le test {t
 # MAGIC Le dernier point de reprise, époque 40, n'est que troisième : 0.0156 sur la validation. Le meilleur est l'époque 35 :
 # MAGIC 0.0150, et 0.0152 sur le test. C'est le réseau que rend `autoencoder.py`, retrouvé ici par une simple recherche.
 # MAGIC
-# MAGIC Sans `model_id`, les pertes restent au run : les modèles n'en ont aucune, et rien ne les départage.
+# MAGIC Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans `step` non plus, les modèles
+# MAGIC n'en ont aucune, et rien ne les départage.
 
 # COMMAND ----------
 

@@ -52,7 +52,7 @@ example = images.X_valid.head(3).to_numpy("float32")
 #
 # `step` range chaque valeur à son époque : MLflow trace les courbes. Keras garde dans `best.keras` la meilleure époque ;
 # l'envoyer aussitôt au magasin, c'est ne rien perdre si la machine s'arrête à la suivante. La validation choisit l'époque ;
-# le test, ouvert une seule fois à la fin, juge.
+# le test n'est ouvert qu'à la fin, pour juger.
 
 # %%
 mlflow.set_experiment(args.experiment)

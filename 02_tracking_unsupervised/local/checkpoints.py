@@ -47,8 +47,7 @@ requirements = keras_pins()
 # %% [markdown]
 # ## Un modèle enregistré toutes les cinq époques
 #
-# `step` date le modèle. `model_id` attache les pertes à ce modèle-là, et non au seul run : c'est ce qui permet de trier les
-# modèles par leurs métriques.
+# `step` date le modèle ; `model_id` dit de quel modèle sont ces pertes. Les modèles se trient ensuite par leurs métriques.
 
 # %%
 mlflow.set_experiment(args.experiment)
@@ -104,4 +103,5 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/compare_representations.p
 # Le dernier point de reprise, époque 40, n'est que troisième : 0.0156 sur la validation. Le meilleur est l'époque 35 :
 # 0.0150, et 0.0152 sur le test. C'est le réseau que rend `autoencoder.py`, retrouvé ici par une simple recherche.
 #
-# Sans `model_id`, les pertes restent au run : les modèles n'en ont aucune, et rien ne les départage.
+# Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans `step` non plus, les modèles
+# n'en ont aucune, et rien ne les départage.

@@ -217,7 +217,7 @@ def import_keras():
     os.dup2(devnull, 2)  # la variable ci-dessus ne fait pas taire CUDA, qui écrit hors de Python
     try:
         with open(screen, "w", encoding="utf-8", closefd=False) as file:
-            with Console(file=file, force_jupyter=False).status("TensorFlow se charge"):
+            with Console(file=file, force_jupyter=False, force_terminal=file.isatty()).status("TensorFlow se charge"):
                 import keras
                 import tensorflow
         tensorflow.config.set_visible_devices([], "GPU")

@@ -110,11 +110,13 @@ def first_code(script: Script) -> str:
             "import warnings",
             "from pathlib import Path",
             "",
-            f'found = [folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "{script.lesson}/local/store.py").is_file()]',
+            f'found = [folder / "{script.lesson}" for folder in (Path.cwd(), *Path.cwd().parents)]',
+            'found = [folder for folder in found if (folder / "local/store.py").is_file()]',
             "if not found:",
             '    raise SystemExit("Ce notebook s\'ouvre dans un clone du cours : il en utilise les modules.")',
-            f'sys.path.insert(0, str(found[0] / "{script.lesson}/local"))',
-            *([f'__file__ = str(found[0] / "{script.lesson}/local/{script.path.name}")'] if "__file__" in names else []),
+            'sys.path.insert(0, str(found[0] / "local"))',
+            f'sys.argv[0] = str(found[0] / "jupyter/{script.name}.ipynb")  # MLflow note avec chaque run ce nom, et le commit',
+            *([f'__file__ = str(found[0] / "local/{script.path.name}")'] if "__file__" in names else []),
             'warnings.filterwarnings("ignore", ".*ipywidgets")  # sans ce paquet, il ne manque que les barres de progression',
         ]
     )
