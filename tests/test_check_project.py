@@ -1,10 +1,12 @@
 """Le projet final : ses cinq étapes faites, puis ce que l'on dit à ce qui manque ou trompe ; le tableau inventé et sa règle."""
 
+import io
 import re
 from functools import cache
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from checks.catalog import verdict
 from checks.learner import Course, Learner
@@ -13,17 +15,20 @@ from classroom import Classroom
 from conftest import ROOT
 from make_customers import FLIPPED, MISSING, NOISE, customers, rule
 from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet
 from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from splits import split
 
-COLUMNS = ["age", "facture_mensuelle", "usage_heures"]
-TABLE = customers(300, 0)[0][[*COLUMNS, "depense_annuelle"]].dropna().astype(float)
-DATA = split(TABLE[COLUMNS], TABLE["depense_annuelle"])
+NUMBERS, REASON = ["age", "facture_mensuelle", "usage_heures"], "motif_depart"  # vide pour qui n'est pas parti
+TABLE = pd.read_csv(io.StringIO(customers(300, 0)[0].to_csv(index=False))).dropna(subset=NUMBERS)
+DATA = split(TABLE[[*NUMBERS, REASON]], TABLE["depense_annuelle"])
+STAYED = DATA.X_test[DATA.X_test[REASON].isna()]
 WHY = "un départ manqué coûte plus qu'un appel inutile"
 
 
@@ -53,7 +58,7 @@ def compare(room, user, count=7, accuracy=0.93, choices=(WHY,), data="clients"):
 
 @cache
 def groups(k: int):
-    return make_pipeline(StandardScaler(), KMeans(k, n_init=2, random_state=0)).fit(DATA.X_train)
+    return make_pipeline(StandardScaler(), KMeans(k, n_init=2, random_state=0)).fit(DATA.X_train[NUMBERS])
 
 
 def group(room, user, counts=(2, 3, 4), chosen=3, model=None, said=None, why="la plus haute silhouette, et des centres lisibles"):
@@ -67,7 +72,9 @@ def group(room, user, counts=(2, 3, 4), chosen=3, model=None, said=None, why="la
 @cache
 def spending(alpha: float):
     model = DummyRegressor(strategy="constant", constant=0.0) if alpha < 0 else ElasticNet(alpha=alpha)
-    return make_pipeline(StandardScaler(), model).fit(DATA.X_train, DATA.y_train)
+    words = make_pipeline(SimpleImputer(strategy="constant", fill_value="aucun"), OneHotEncoder(handle_unknown="ignore"))
+    columns = make_column_transformer((StandardScaler(), NUMBERS), (words, [REASON]))
+    return make_pipeline(columns, model).fit(DATA.X_train, DATA.y_train)
 
 
 def train(room, user, alpha=0.1, rmse=None, **options) -> str:
@@ -97,7 +104,7 @@ def promote(room, user, alphas=(0.1, 5.0), champion="1", reason="RMSE 29 sur la 
     return name
 
 
-def trace(room, user, prediction=None, rows=1, columns=COLUMNS, **links):
+def trace(room, user, prediction=None, rows=1, columns=(*NUMBERS, REASON), **links):
     """Étape 5 : une prédiction, et d'où elle vient ; `links` : les maillons qui diffèrent."""
     name = promote(room, user)
     version = room.client.get_model_version_by_alias(name, "champion")
@@ -110,8 +117,8 @@ def trace(room, user, prediction=None, rows=1, columns=COLUMNS, **links):
         "data": source.inputs.dataset_inputs[0].dataset.digest,
     }
     params = {key: value for key, value in (honest | links).items() if value is not None}
-    answer = float(spending(0.1).predict(DATA.X_test.head(1))[0]) if prediction is None else prediction
-    files = {"request.csv": DATA.X_test[columns].head(rows).to_csv(index=False)}
+    answer = float(spending(0.1).predict(STAYED.head(1))[0]) if prediction is None else prediction
+    files = {"request.csv": STAYED[list(columns)].head(rows).to_csv(index=False)}
     room.run(
         user, lesson="04_model_registry_azureml", params=params, metrics={"prediction": answer}, files=files, tags={"project": "trace"}
     )
@@ -204,6 +211,17 @@ def test_another_way(room):
     room.client.set_registered_model_alias(name, "champion", "3")
     room.client.set_model_version_tag(name, "3", "reason", "la plus petite RMSE des trois")
     assert step(room, 4, "autrement").state == "fait"
+
+
+@pytest.mark.slow
+def test_what_a_service_answers_is_accepted(room):
+    """Reçu par un service, un texte absent est `None` : la réponse n'est pas celle d'un fichier, et elle est vraie aussi."""
+    read, served = STAYED.head(1), STAYED.head(1).astype({REASON: object})
+    served.loc[:, REASON] = None
+    answers = [float(spending(0.1).predict(each)[0]) for each in (read, served)]
+    assert answers[0] != answers[1]
+    trace(room, "par le service", prediction=answers[1])
+    assert step(room, 5, "par le service").state == "fait"
 
 
 # --- Le tableau inventé
