@@ -12,6 +12,7 @@ import linecache
 import re
 import sys
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from types import ModuleType, SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
@@ -109,7 +110,7 @@ class Workspace:
             if magic == "%run":
                 assert not rest.strip(), f"{name} : une cellule %run ne contient que sa ligne"
                 self.journal["run"].append(argument)
-                self.run(str(PurePosixPath(name).parent / argument))
+                self.run(normpath(PurePosixPath(name).parent / argument))
                 continue
             if magic == "%pip":
                 self.journal["pip"].append(argument)

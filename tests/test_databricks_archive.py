@@ -222,7 +222,8 @@ def test_every_script_has_its_notebook_or_its_reason(built):
 
 def test_source_and_archive_hold_the_same_cells(built, cells):
     sources = {path: content.decode() for path, content in built.items() if path.suffix == ".py"}
-    assert {f"{path.parts[-3]}/{path.stem}": from_source(text) for path, text in sources.items()} == cells
+    names = {path: path.relative_to(ROOT).with_suffix("").as_posix().replace("/databricks/", "/") for path in sources}
+    assert {names[path]: from_source(text) for path, text in sources.items()} == cells
 
 
 def test_an_independent_reader_sees_the_same_notebooks(archives, cells):

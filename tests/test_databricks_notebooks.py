@@ -32,7 +32,7 @@ def archive_of(lesson: str, course: Course) -> Path:
 def with_notebooks(course: Course) -> Course:
     """La copie, avec les notebooks que donnent les scripts d'aujourd'hui."""
     for path, content in build(course.root).items():
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     if course.git("status", "--porcelain"):  # un script qui regarde son dépôt le trouve propre
         course.commit("notebooks")

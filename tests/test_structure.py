@@ -9,13 +9,14 @@ from conftest import ROOT
 
 LONGEST = 300  # lignes
 ROOM = 200  # lignes d'une pièce du générateur
+PACKAGES = {"forms", "checks"}  # ceux de tools/
 # Chaque leçon se suffit ; les outils forment le dernier groupe.
 PLACES = {path.name: [path / "local", path, path / "endpoint"] for path in sorted(ROOT.glob("0?_*"))} | {"tools": [ROOT / "tools"]}
 
 
 def sources() -> list[Path]:
     """Le Python qu'une personne écrit, tests à part."""
-    return [path for path in ROOT.glob("[0t]*/**/*.py") if not {"tests", "databricks"} & set(path.relative_to(ROOT).parts)]
+    return [path for path in ROOT.glob("[0t]*/**/*.py") if not {"tests", "databricks", ".venv-server"} & set(path.relative_to(ROOT).parts)]
 
 
 def module_of(path: Path, folder: Path) -> str:
@@ -36,7 +37,7 @@ def imports(path: Path) -> set[str]:
 def drawn(folders: list[Path]) -> dict[str, set[str]]:
     """module -> les modules du même endroit qu'il importe."""
     files = {module_of(path, folder): path for folder in reversed(folders) for path in folder.glob("*.py")}
-    files |= {module_of(path, folder): path for folder in folders for path in folder.glob("forms/*.py")}
+    files |= {module_of(path, folder): path for folder in folders for package in PACKAGES for path in folder.glob(f"{package}/*.py")}
     return {name: imports(path) & files.keys() - {name} for name, path in files.items()}
 
 
@@ -56,7 +57,7 @@ def test_a_circle_would_be_seen(tmp_path):
 
 
 def test_tools_read_the_lessons_and_never_the_contrary():
-    ours = {path.stem for path in (ROOT / "tools").glob("*.py")} | {"forms"}
+    ours = {path.stem for path in (ROOT / "tools").glob("*.py")} | PACKAGES
     for path in sources():
         if path.is_relative_to(ROOT / "tools"):
             continue

@@ -1,6 +1,6 @@
 """L'interface d'origine, dans un vrai navigateur, sur un magasin que le cours remplit : elle montre ce que les pages en disent.
 
-Chaque vue de images.json est refaite par ses clics ; s'y ajoute ce qu'un texte affirme et qu'une image ne prouve pas.
+Chaque vue de images.json est refaite par ses clics, ceux de la page ; s'y ajoute ce qu'un texte affirme et qu'une image ne prouve pas.
 """
 
 import shutil
@@ -14,8 +14,9 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")]
 LESSON_1, LESSON_2, LESSON_4 = "01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"
-VIEWS = sorted((picture for picture in pictures.pictures() if "page" in picture.entry), key=pictures.position)
-VISITED = [picture for picture in VIEWS if not picture.entry.get("before_step_one")]
+VIEWS = sorted((view for view in pictures.pictures() if "page" in view.entry), key=pictures.position)
+VISITED = [view for view in VIEWS if not view.entry.get("before_step_one")]
+OPEN_SWEEP = ".ag-row:has-text('svm balayage') button[data-component-id*='runnamecellrenderer']"
 
 
 class Visitor:
@@ -83,13 +84,65 @@ def test_names_of_experiments(visitor):
             page.get_by_role("link", name=name).wait_for()
 
 
+def test_a_deleted_run_comes_back(visitor):
+    """La suite des clics de l'image : le run supprimé, coché, *Restore*, *Restore* ; puis *State: Deleted*, *Active*."""
+    [picture] = [view for view in VIEWS if view.name == "deleted_runs.png"]
+    visitor.needs(*picture.commands)
+    number = visitor.client.get_experiment_by_name(LESSON_1).experiment_id
+    deleted = {"run_view_type": mlflow.entities.ViewType.DELETED_ONLY}
+    if not visitor.client.search_runs([number], **deleted):  # sinon l'image vient de le supprimer
+        visitor.client.delete_run(make_images.newest_run(visitor.client, LESSON_1, "svm gamma=1").info.run_id)
+    with visitor.page(picture.entry["page"] + "?lifecycleFilter=Deleted") as page:
+        browser.do(page, {"css": ".ag-row:has(span:text-is('svm gamma=1')) .ag-checkbox-input"})
+        browser.do(page, "Restore")
+        browser.do(page, {"role": "button", "name": "Restore", "nth": -1})
+        page.locator("body:not(:has-text('svm gamma=1'))").wait_for()
+        browser.do(page, {"css": "[data-testid='lifecycle-filter']"})
+        browser.do(page, {"role": "option", "name": "Active"})
+        page.get_by_text("svm gamma=1", exact=True).wait_for()
+    assert not visitor.client.search_runs([number], **deleted)
+
+
+def test_a_tag_written_in_the_ui_is_found_by_a_search(visitor):
+    """Le crayon, la clé, la valeur, **+**, *Save tags* : l'étiquette est dans le magasin, et la barre de recherche la trouve."""
+    [picture] = [view for view in VIEWS if view.name == "annotate_tags.png"]
+    visitor.needs(*picture.commands)
+    with visitor.page(picture.entry["page"]) as page:
+        for click in picture.entry["clicks"]:
+            browser.do(page, click)
+        browser.do(page, {"label": "Add tag"})
+        browser.do(page, {"role": "button", "name": "Save tags"})
+        page.get_by_role("dialog").wait_for(state="hidden")
+    with visitor.page(picture.entry["page"]) as page:
+        search = {"css": "[data-component-id$='runssearchautocomplete.tsx_236']"}
+        browser.do(page, {"text": "svm gamma=0.03", "wait": True})
+        browser.do(page, {**search, "fill": "tags.review = 'à revoir'"})
+        browser.do(page, {**search, "press": "Enter"})
+        browser.check(page, ["svm gamma=0.3", "1 matching run"], {})
+    assert make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.3").data.tags["review"] == "à revoir"
+
+
+def test_the_interrupted_sweep_is_complete(visitor):
+    """Douze enfants finis, et le dernier KILLED s'il y en a un treizième."""
+    visitor.scripts(LESSON_1, "resume_sweep")
+    with visitor.page("#/experiments") as page:
+        browser.do(page, {"role": "link", "name": "01_resume_sweep"})
+        browser.do(page, {"text": "svm balayage", "wait": True})
+        browser.settled(page)
+        browser.do(page, {"css": OPEN_SWEEP})
+        browser.check(page, ["C=100 gamma=0.1"], {})
+    number = visitor.client.get_experiment_by_name("01_resume_sweep").experiment_id
+    status = [run.info.status for run in visitor.client.search_runs([number]) if "mlflow.parentRunId" in run.data.tags]
+    assert status.count("FINISHED") == 12 and set(status) <= {"FINISHED", "KILLED"}
+
+
 def test_children_of_the_sweep_best_first(visitor):
     """Le parent se déplie en 35 enfants ; triés par la métrique, les ex æquo du meilleur sont en tête."""
-    visitor.scripts(LESSON_1, "first_run", "full_run", "open_model", "svm_sweep")
+    visitor.scripts(LESSON_1, "svm_sweep")
     with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/runs") as page:
         browser.do(page, {"text": "svm balayage", "wait": True})
         browser.settled(page)
-        browser.do(page, {"css": ".ag-row:has-text('svm balayage') button[data-component-id*='runnamecellrenderer']"})
+        browser.do(page, {"css": OPEN_SWEEP})
         page.get_by_text("C=1000 gamma=0.3", exact=True).wait_for()
         browser.do(page, {"contains": "Sort: Created"})
         browser.do(page, {"role": "menuitemcheckbox", "name": "cv_sensitivity", "exact": True})

@@ -1,12 +1,13 @@
-"""Les notebooks Databricks, produits depuis les scripts : `0X_*/databricks/*.py` et `0X_*/0X_*.dbc`.
+"""Les notebooks Databricks, produits depuis les scripts : `0X_*/databricks/**/*.py` et `0X_*/0X_*.dbc`.
 
     uv run tools/build_databricks.py            écrit ce qui a changé
     uv run tools/build_databricks.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
 
 Un script de `0X_*/local/` est fait de cellules (`# %%`). Celles marquées `tags=["local"]` restent locales, celle marquée
 `tags=["parameters"]` devient des widgets, un import d'un module voisin devient un `%run`, une ligne `# databricks: CODE` devient
-CODE (après une instruction : la ligne d'après). Ce que ces règles ne savent pas traduire est refusé, avec le fichier et la
-ligne : un notebook qui ferait autre chose que son script serait pire qu'un notebook absent.
+CODE (après une instruction : la ligne d'après). Les exercices et leurs solutions suivent les mêmes règles, chacun dans son
+dossier. Ce que ces règles ne savent pas traduire est refusé, avec le fichier et la ligne : un notebook qui ferait autre chose
+que son script serait pire qu'un notebook absent.
 """
 
 import argparse
@@ -61,14 +62,14 @@ def main(root: Path = ROOT):
     except Refused as refused:
         sys.exit(str(refused))
     stale = [path for path, content in made.items() if not same(path, content)]
-    orphans = [path for path in [*root.glob("0?_*/databricks/*.py"), *root.glob("0?_*/*.dbc")] if path not in made]
+    orphans = [path for path in [*root.glob("0?_*/databricks/**/*.py"), *root.glob("0?_*/*.dbc")] if path not in made]
     for path in sorted(stale + orphans):
         what = "n'a plus de script" if path in orphans else "n'est plus à jour" if args.check else "écrit"
         print(f"{path.relative_to(root).as_posix()} {what}")
     if args.check:
         sys.exit(1 if stale or orphans else 0)
     for path in stale:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made[path])
     for path in orphans:
         path.unlink()

@@ -32,15 +32,17 @@ DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def archive_entries(folder: str, contents: dict[str, list[str]]) -> dict[str, dict]:
-    """Les entrées de l'archive, dans l'ordre : le manifeste, le dossier, puis les notebooks."""
+    """Les entrées de l'archive, dans l'ordre : le manifeste, le dossier, les siens (`exercises/`), puis les notebooks."""
     numbers = count(1)
 
     def identifier(*path) -> str:
         return str(uuid.uuid5(IDENTIFIERS, "/".join(map(str, (folder, *path)))))
 
     entries = {"manifest.mf": MANIFEST | {"guid": identifier()}, f"{folder}/": FOLDER | {"origId": next(numbers), "name": folder}}
+    for inner in sorted({name.rpartition("/")[0] for name in contents} - {""}):
+        entries[f"{folder}/{inner}/"] = FOLDER | {"origId": next(numbers), "name": inner}
     for name, cells in sorted(contents.items()):
-        described = NOTEBOOK | {"origId": next(numbers), "name": name, "guid": identifier(name)}
+        described = NOTEBOOK | {"origId": next(numbers), "name": name.rpartition("/")[2], "guid": identifier(name)}
         described["commands"] = [
             COMMAND
             | {"origId": next(numbers), "guid": identifier(name, position, "guid"), "nuid": identifier(name, position, "nuid")}

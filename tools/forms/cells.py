@@ -146,10 +146,10 @@ def read_script(path: Path) -> Script:
     return Script(path, cells, left_out)
 
 
-def read_lesson(lesson: Path) -> dict[str, Script]:
-    """nom -> script, pour chaque fichier de `local/`. Lève `Refused`, toutes raisons réunies."""
+def read_lesson(lesson: Path, folder: str = "local") -> dict[str, Script]:
+    """nom -> script, pour chaque fichier de `local/`, ou de `folder`. Lève `Refused`, toutes raisons réunies."""
     found, reasons = {}, []
-    for path in sorted((lesson / "local").glob("*.py")):
+    for path in sorted((lesson / folder).glob("*.py")):
         try:
             found[path.stem] = read_script(path)
         except Refused as refused:

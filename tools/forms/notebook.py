@@ -12,12 +12,17 @@ from forms.requirements import requirements
 from forms.widgets import widgets_cell
 
 FORM = "databricks"
+APART = ("exercises", "solutions")  # ont leurs notebooks dans un dossier à eux, à côté des modules de la leçon
 
 
 def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
-    """nom -> cellules, pour chaque script de la leçon qui a un notebook. Lève `Refused`, toutes raisons réunies."""
+    """nom -> cellules, pour chaque script de la leçon qui a un notebook. Lève `Refused`, toutes raisons réunies.
+
+    Un exercice se nomme avec son dossier : `exercises/ex_01_1_scaler`.
+    """
     siblings, found, reasons = read_lesson(lesson), {}, []
-    for name, script in siblings.items():
+    apart = {f"{folder}/{name}": script for folder in APART for name, script in read_lesson(lesson, folder).items()}
+    for name, script in (siblings | apart).items():
         try:
             if script.has(FORM):
                 found[name] = notebook(script, siblings, pins)
@@ -34,7 +39,8 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     arguments = read_arguments(script.parameters()) if script.parameters() else []
     widgets = {argument.name for argument in arguments}
     useful = useful_names(script, script.code()) | {argument.function for argument in arguments}
-    note = f"<!-- Généré depuis local/{script.path.name} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
+    folder = script.path.parent.name
+    note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
     cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], widgets)}"]
     if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
@@ -46,7 +52,8 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
             cells.append(f"%md\n{kept_markdown(cell, widgets)}")
         elif not cell.tag:
             modules = [node.module for node in cell.tree.body if isinstance(node, ast.ImportFrom) and node.module in siblings]
-            cells += [f"%run ./{module}" for module in dict.fromkeys(modules) if module not in done]
+            here = ".." if folder in APART else "."
+            cells += [f"%run {here}/{module}" for module in dict.fromkeys(modules) if module not in done]
             done |= set(modules)
             cells += filter(None, [code(cell, useful, siblings)])
     if following := next_notebook(script, siblings):

@@ -1,0 +1,83 @@
+# %% [markdown]
+# # Exercice 01-2 : ne manquer aucune tumeur
+#
+# **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est positive : il en manque 10 sur 170.
+# Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses alertes sur 285 bénignes ?
+#
+# Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/exercises/ex_01_2_threshold.py
+# uv run tools/check.py --exercise 01-2
+# ```
+#
+# Cinq secondes.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from options import short_text
+from patients import clinical_metrics, load_patients, pins
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Déplace le seuil d'un SVM jusqu'à trouver toutes les tumeurs malignes.")
+parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Une distance par tumeur
+#
+# Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
+
+# %%
+data = load_patients()
+X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
+folds = StratifiedKFold(5, shuffle=True, random_state=0)
+distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
+
+# Votre code ici : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `distance` et `y`
+threshold = 0.0  # celui de `predict`
+
+# %%
+predicted = (distance >= threshold).astype(float)
+metrics = clinical_metrics(y, predicted, distance)
+
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
+    mlflow.set_tag("exercise", "01-2")
+    mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
+    # Votre code ici : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
+    model.fit(X, y)
+    signature = infer_signature(X, y.to_numpy())
+    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+
+print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 01-2")
+
+# %% [markdown]
+# ## Votre réponse
+#
+# Notez ici ce que vous avez trouvé, en nombres, et ce que cela change à votre pronostic.

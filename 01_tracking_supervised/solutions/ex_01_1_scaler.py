@@ -1,0 +1,94 @@
+# %% [markdown]
+# # Exercice 01-1, solution : sans mise à l'échelle
+#
+# **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent l'exactitude et la sensibilité ?
+# Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
+#
+# Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des distances.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/solutions/ex_01_1_scaler.py
+# uv run tools/check.py --exercise 01-1
+# ```
+#
+# Cinq secondes. La seconde commande lit votre magasin et dit ce qui manque.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import mlflow
+from mlflow.models import infer_signature
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from options import short_text
+from patients import clinical_metrics, load_patients, pins
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Le même SVM, avec et sans mise à l'échelle.")
+parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Les modèles
+#
+# Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non entraîné.
+
+# %%
+models = {
+    "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
+    # solution : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma que vous trouverez
+    "svm brut gamma=0.03": make_pipeline(SVC(gamma=0.03)),
+    "svm brut gamma=0.001": make_pipeline(SVC(gamma=0.001)),
+    # fin
+}
+
+# %% [markdown]
+# ## Un run par modèle
+#
+# L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
+
+# %%
+data = load_patients()
+
+mlflow.set_experiment(args.experiment)
+for name, model in models.items():
+    with mlflow.start_run(run_name=name):
+        mlflow.set_tag("exercise", "01-1")
+        mlflow.log_params({"gamma": model[-1].gamma, "steps": len(model)})
+        model.fit(data.X_train, data.y_train)
+        predicted = model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted)
+        mlflow.log_metrics(metrics)
+        signature = infer_signature(data.X_valid, predicted)
+        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    seen = clinical_metrics(data.y_train, model.predict(data.X_train))
+    print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
+    print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 01-1")
+
+# %% [markdown]
+# ## À retenir
+#
+# | modèle | exactitude | sensibilité | sensibilité sur les tumeurs apprises |
+# |---|---|---|---|
+# | mis à l'échelle, `gamma = 0.03` | 0.982 | 0.953 | 0.961 |
+# | brut, `gamma = 0.03` | 0.623 | 0.000 | 1.000 |
+# | brut, `gamma = 0.001` | 0.947 | 0.930 | 0.953 |
+#
+# Sans mise à l'échelle, l'exactitude de 0.623 est celle de qui répond toujours « bénigne ». Sur les tumeurs apprises, ce même
+# modèle les trouve toutes : il les sait par cœur. Diviser `gamma` par 30 lui rend la vue, sans rattraper la mise à l'échelle.

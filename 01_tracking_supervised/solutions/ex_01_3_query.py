@@ -1,0 +1,90 @@
+# %% [markdown]
+# # Exercice 01-3, solution : retrouver un run par une question
+#
+# **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
+# tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+#
+# Votre pronostic : le meilleur couple du balayage en fait-il partie ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/solutions/ex_01_3_query.py
+# uv run tools/check.py --exercise 01-3
+# ```
+#
+# Cinq secondes, après `svm_sweep.py`.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import mlflow
+from mlflow import MlflowClient
+
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Cherche, dans le balayage, le run qui répond à une question, et l'annote.")
+parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Une seule réponse
+#
+# Si vous avez déjà étiqueté un run, l'étiquette lui est reprise : une question, une réponse.
+
+# %%
+client = MlflowClient()
+experiment = mlflow.set_experiment(args.experiment)
+for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
+    client.delete_tag(run.info.run_id, "exercise")
+
+# %% [markdown]
+# ## Chercher, puis annoter
+#
+# Un run terminé reçoit encore des étiquettes ; sa description en est une, `mlflow.note.content`.
+
+# %%
+# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+found = client.search_runs(
+    [experiment.experiment_id],
+    "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED' AND tags.mlflow.parentRunId != ''",
+    order_by=["metrics.cv_sensitivity DESC"],
+)
+# départ
+# found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
+# fin
+if not found:
+    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+best = found[0]
+client.set_tag(best.info.run_id, "exercise", "01-3")
+# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+client.set_tag(best.info.run_id, "candidates", len(found))
+client.set_tag(best.info.run_id, "mlflow.note.content", "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.")
+# fin
+
+# %%
+metrics = best.data.metrics
+print(f"{len(found)} couples trouvés ; en tête, {best.info.run_name}")
+print(f"sensibilité {metrics['cv_sensitivity']:.3f}, spécificité {metrics['cv_specificity']:.4f}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 01-3")
+
+# %% [markdown]
+# ## À retenir
+#
+# 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` : sensibilité 0.906, soit 154 tumeurs
+# malignes sur 170, pour une seule fausse alerte. Le plus sensible du balayage entier en trouve 164, avec 6 fausses alertes : il
+# ne sert à rien à qui n'en accepte qu'une.
+#
+# Rien n'a été réentraîné : la question est venue après les essais.

@@ -1,0 +1,115 @@
+# %% [markdown]
+# # Exercice 02-1, solution : quatre indices d'accord ont-ils raison ?
+#
+# **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9. Donnez à K-Means huit
+# composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
+#
+# Votre pronostic : cinq nombres de groupes.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 02_tracking_unsupervised/solutions/ex_02_1_indices.py
+# uv run tools/check.py --exercise 02-1
+# ```
+#
+# Dix secondes.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from digits import elbow, external_indices, internal_indices, load_images, sklearn_pins
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="K-Means sur huit composantes : ce que recommande chaque indice.")
+parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Un parent, un enfant par nombre de groupes
+#
+# L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure ses distances : sur `seen`.
+
+# %%
+X, y = load_images()
+signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+rows = []
+
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="k par indice") as parent:
+    mlflow.set_tag("exercise", "02-1")
+    mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
+    for k in range(2, 21):
+        with mlflow.start_run(run_name=f"k={k}", nested=True):
+            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
+            # solution : le pipeline qui passe les images par une ACP de huit composantes (graine 0) avant K-Means
+            model = make_pipeline(PCA(8, random_state=0), KMeans(k, n_init=10, random_state=0)).fit(X)
+            seen = model[:-1].transform(X)
+            # départ
+            # model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
+            # seen = X  # les pixels
+            # fin
+            metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
+            mlflow.log_metrics(metrics)
+            mlflow.sklearn.log_model(
+                model, name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+            )
+            rows.append({"k": k, **metrics})
+
+# %% [markdown]
+# ## Ce que chacun recommande
+#
+# Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on cherche son coude.
+
+# %%
+table = pd.DataFrame(rows).set_index("k")
+# solution : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`, `k_calinski_harabasz` et `k_ari`
+chosen = {
+    "k_elbow": elbow(table.index.tolist(), table.inertia.tolist()),
+    "k_silhouette": int(table.silhouette.idxmax()),
+    "k_davies_bouldin": int(table.davies_bouldin.idxmin()),
+    "k_calinski_harabasz": int(table.calinski_harabasz.idxmax()),
+    "k_ari": int(table.ari.idxmax()),
+}
+# départ
+# chosen = {}
+# fin
+with mlflow.start_run(run_id=parent.info.run_id):
+    mlflow.log_metrics(chosen)
+for name, k in chosen.items():
+    print(f"{name} : {k} groupes, ARI {table.ari[k]:.3f}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 02-1")
+
+# %% [markdown]
+# ## À retenir
+#
+# | ce qui choisit | groupes | ARI |
+# |---|---|---|
+# | coude de l'inertie | 9 | 0.587 |
+# | silhouette | 9 | 0.587 |
+# | Davies-Bouldin | 9 | 0.587 |
+# | Calinski-Harabasz | 9 | 0.587 |
+# | ARI, qui voit les classes | 12 | 0.649 |
+#
+# Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de plusieurs indices n'est pas une
+# preuve : ils cherchent tous des groupes compacts et écartés, et se trompent donc ensemble.

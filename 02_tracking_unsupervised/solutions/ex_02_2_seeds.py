@@ -1,0 +1,89 @@
+# %% [markdown]
+# # Exercice 02-2, solution : une autre graine, un autre sommet
+#
+# **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means (`n_init=10`). Avec un seul
+# départ, et dix graines différentes, où est le sommet ?
+#
+# Votre pronostic : combien de graines sur dix diront 11 ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 02_tracking_unsupervised/solutions/ex_02_2_seeds.py
+# uv run tools/check.py --exercise 02-2
+# ```
+#
+# Dix secondes.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import mlflow
+import numpy as np
+from mlflow.models import infer_signature
+from sklearn.cluster import KMeans
+
+from digits import external_indices, load_images, sklearn_pins
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Le sommet de l'ARI, graine par graine.")
+parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Une courbe par graine
+#
+# Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de groupes : l'interface
+# trace alors l'ARI en fonction de k, et superpose les graines.
+
+# %%
+X, y = load_images()
+signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+# solution : dix graines, de 0 à 9
+seeds = range(10)
+# départ
+# seeds = [0]
+# fin
+
+mlflow.set_experiment(args.experiment)
+for seed in seeds:
+    with mlflow.start_run(run_name=f"graine {seed}"):
+        mlflow.set_tag("exercise", "02-2")
+        mlflow.log_params({"seed": seed, "n_init": 1})
+        models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
+        scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
+        best = max(scores, key=scores.get)
+        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le modèle du sommet
+        for k, score in scores.items():
+            mlflow.log_metric("ari", score, step=k)
+        mlflow.log_param("n_clusters", best)
+        mlflow.sklearn.log_model(
+            models[best], name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+        )
+        # fin
+    print(f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 02-2")
+
+# %% [markdown]
+# ## À retenir
+#
+# | sommet | graines |
+# |---|---|
+# | 12 groupes | 0, 3, 5, 6, 7, 8, 9 |
+# | 13 groupes | 2, 4 |
+# | 14 groupes | 1 |
+#
+# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine : elle compte plus que
+# le nombre de groupes. Donner une graine rend un chiffre répétable, pas vrai.

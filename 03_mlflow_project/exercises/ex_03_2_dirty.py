@@ -1,0 +1,80 @@
+# databricks: non (il modifie un clone Git de votre machine)
+# %% [markdown]
+# # Exercice 03-2 : une ligne hors commit
+#
+# **Question.** Dans un clone, une ligne de `diabetes.py` est modifiée, sans commit, et le projet s'exécute. Le run obtenu note un
+# commit et des paramètres, comme les autres. Rejoué d'après eux, redonne-t-il la même RMSE ?
+#
+# Votre pronostic : et qu'est-ce qui, dans le run, aurait pu vous prévenir ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 03_mlflow_project/exercises/ex_03_2_dirty.py
+# uv run tools/check.py --exercise 03-2
+# ```
+#
+# Vingt secondes. Votre dossier n'est pas touché : la ligne est changée dans un clone à part, effacé à la fin.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+import tempfile
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+
+from launch import clone_uri, git
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Un run d'un code modifié hors commit, et ce qu'en dit son rejeu.")
+parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
+args = parser.parse_args()
+
+# %%
+open_store()
+project = Path(__file__).resolve().parents[1]
+uri = clone_uri(project)
+client = MlflowClient()
+
+# %% [markdown]
+# ## Modifier, exécuter
+#
+# Le clone est au dernier commit ; ce que vous y changez n'est dans aucun.
+
+# %%
+temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+git(project, "clone", "--quiet", uri.partition("#")[0], f"{temporary.name}/clone")
+clone = Path(temporary.name, "clone", project.name)
+code = (clone / "diabetes.py").read_text(encoding="utf-8")
+# Votre code ici : changez dans `code` une ligne qui compte pour ElasticNet, son alpha par exemple
+(clone / "diabetes.py").write_text(code, encoding="utf-8")
+
+submitted = mlflow.projects.run(str(clone), "train", parameters={"alpha": "0.42"}, experiment_name=args.experiment, env_manager="local")
+client.set_tag(submitted.run_id, "exercise", "03-2")
+run = client.get_run(submitted.run_id)
+
+# %% [markdown]
+# ## Rejouer
+#
+# Rien n'est pris ailleurs que dans le run : son commit, son point d'entrée, ses paramètres ; et le dépôt d'où vient le clone.
+
+# %%
+# Votre code ici : rejouez `run` depuis `uri`, à son commit ; étiquetez le nouveau run `exercise`, et `replay_of` : l'identifiant du premier
+temporary.cleanup()
+print(f"Premier run : RMSE {run.data.metrics['valid_rmse']:.2f}, git.dirty {run.data.tags['git.dirty']}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 03-2")
+
+# %% [markdown]
+# ## Votre réponse
+#
+# Notez ici ce que vous avez trouvé, en nombres, et ce que cela change à votre pronostic.

@@ -1,0 +1,74 @@
+# %% [markdown]
+# # Exercice 03-3 : un classement à une graine près ?
+#
+# **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec les graines 0 à 4 : de combien
+# sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
+#
+# Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur cinq.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 03_mlflow_project/exercises/ex_03_3_seeds.py
+# uv run tools/check.py --exercise 03-3
+# ```
+#
+# Une minute : six runs du projet.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+from pathlib import Path
+
+import mlflow
+
+from launch import check_project
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Le réseau, graine par graine, contre ElasticNet.")
+parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")  # databricks: "/Shared/03_mlflow_project"
+args = parser.parse_args()
+
+# %%
+project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+
+# %% tags=["local"]
+open_store()
+project = Path(__file__).resolve().parents[1]
+
+# %% [markdown]
+# ## Un parent qui résume ses enfants
+#
+# Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse, les enfants la prouvent.
+
+# %%
+check_project(project)
+# Votre code ici : une variante par graine, de 0 à 4, en plus d'ElasticNet
+variants = [{"model": "elastic_net"}, {"model": "ann", "seed": "0"}]
+
+experiment = mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet.") as parent:
+    mlflow.set_tag("exercise", "03-3")
+    for parameters in variants:
+        mlflow.projects.run(str(project), "train", parameters=parameters, run_name=" ".join(parameters.values()), env_manager="local")
+
+    finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
+    runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
+    networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
+    (linear,) = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"]
+    # Votre code ici : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins` (combien de graines battent ElasticNet)
+    print(f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 03-3")
+
+# %% [markdown]
+# ## Votre réponse
+#
+# Notez ici ce que vous avez trouvé, en nombres, et ce que cela change à votre pronostic.

@@ -1,0 +1,114 @@
+# databricks: non (il lance un serveur sur la machine du lecteur)
+# %% [markdown]
+# # Exercice 04-3 : l'alias bouge, le service tourne
+#
+# **Question.** Un service répond avec `models:/...@live`. On déplace `@live` vers une autre version, puis on redémarre le
+# service. Sur 45 vins, combien de réponses changent au premier geste, combien au second ?
+#
+# Votre pronostic : deux nombres.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 04_model_registry_azureml/exercises/ex_04_3_alias.py
+# uv run tools/check.py --exercise 04-3
+# ```
+#
+# Trente secondes : le service démarre deux fois. Dans une classe : `--model exercise_04_3_<votre nom>`.
+
+# %% tags=["local"]
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+import io
+import os
+from contextlib import redirect_stderr
+
+import mlflow
+import pandas as pd
+import requests
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from options import short_text
+from servers import free_port, running
+from wines import load_wines, requirements
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Ce que répond un service quand l'alias qu'il sert se déplace.")
+parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")
+parser.add_argument("--model", type=short_text, default="exercise_04_3", help="nom du modèle inscrit")
+args = parser.parse_args()
+
+# %%
+os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même magasin
+
+# %% [markdown]
+# ## Deux versions
+
+# %%
+wines = load_wines()
+client = MlflowClient()
+mlflow.set_experiment(args.experiment)
+versions = []
+for estimator in (DecisionTreeClassifier(random_state=0), RandomForestClassifier(n_estimators=50, random_state=0)):
+    with mlflow.start_run(run_name=type(estimator).__name__):
+        model = make_pipeline(estimator).fit(wines.X_train, wines.y_train)
+        logged = mlflow.sklearn.log_model(
+            model,
+            name="wines",
+            signature=infer_signature(wines.X_train, wines.y_train),
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=["sklearn.tree._tree.Tree"],
+        )
+    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
+        versions.append(mlflow.register_model(logged.model_uri, args.model).version)
+old, new = versions
+client.set_registered_model_tag(args.model, "exercise", "04-3")
+client.set_registered_model_alias(args.model, "live", old)
+
+# %% [markdown]
+# ## Le service
+#
+# Toutes les questions en une requête. `answers` garde une colonne par moment : avant, après le déplacement, après redémarrage.
+
+# %%
+port = free_port()
+command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{args.model}@live", "--env-manager", "local", "-p", str(port)]
+body = {"dataframe_split": wines.X_test.to_dict(orient="split", index=False)}
+
+
+def ask() -> list[str]:
+    """Les 45 réponses du service."""
+    return requests.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=30).json()["predictions"]
+
+
+answers = {}
+with running(command, f"http://127.0.0.1:{port}/health"):
+    answers["before"] = ask()
+    # Votre code ici : déplacez @live vers `new`, et reposez les questions au même service (colonne `moved`)
+
+# Votre code ici : le service est arrêté ; redémarrez-le de même, et reposez les questions (colonne `restarted`)
+
+# %%
+with mlflow.start_run(run_name="alias déplacé"):
+    mlflow.set_tag("exercise", "04-3")
+    mlflow.log_params({"model": args.model, "old_version": old, "new_version": new})
+    mlflow.log_text(pd.DataFrame(answers).to_csv(index=False), "answers.csv")
+    # Votre code ici : `changed_after_move` et `changed_after_restart` : combien de réponses, à chaque geste, diffèrent de `before`
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 04-3")
+
+# %% [markdown]
+# ## Votre réponse
+#
+# Notez ici ce que vous avez trouvé, en nombres, et ce que cela change à votre pronostic.
