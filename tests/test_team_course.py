@@ -129,11 +129,16 @@ def read_back(client: MlflowClient, experiment: str, sent: list) -> list[bool]:
 
 
 def test_hard_values_are_read_back_as_from_sqlite(course, team, monkeypatch):
-    """Les valeurs de `measure_tracking`, par le serveur : les mêmes se relisent, les mêmes changent ; mais le caractère NUL est refusé."""
+    """Les valeurs de `measure_tracking`, par le serveur : les mêmes se relisent, les mêmes changent, à deux différences près.
+
+    PostgreSQL garde le signe de -0.0, que SQLite perd ; il refuse le caractère NUL, que SQLite accepte.
+    """
     here, there = course.client(), client(team, monkeypatch)
     near, far = here.create_experiment("exactitude"), there.create_experiment("exactitude")
     for kind, sent in (hard_numbers() | hard_texts("paramètre")).items():
-        assert read_back(there, far, sent) == read_back(here, near, sent), kind
+        expected = [True] if kind == "zéro négatif" else read_back(here, near, sent)
+        assert read_back(there, far, sent) == expected, kind
+    assert read_back(here, near, [-0.0]) == [False]
     assert read_back(here, near, ["a\0b"]) == [True]
     with pytest.raises(mlflow.MlflowException, match="NUL"):
         read_back(there, far, ["a\0b"])

@@ -80,7 +80,7 @@ def measured(course):
     """Le script en petit : ce qu'il a dit, et le run qu'il a enregistré."""
     with short_folder() as folder:
         folder.mkdir()
-        shown = course.run(MEASURE, "--runs", "200", "--rounds", "1", TMPDIR=str(folder)).stdout
+        shown = course.run(MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder)).stdout
         assert not list(folder.iterdir())
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
     return shown, run

@@ -27,7 +27,7 @@ if __name__ == "__main__":
     clients: dict[str, MlflowClient] = {}
     print("prêt", flush=True)
     for line in sys.stdin:
-        uri, experiment, count = line.split()
+        uri, experiment, count = line.rsplit(maxsplit=2)  # un dossier peut contenir une espace
         if uri not in clients:
             clients[uri] = MlflowClient(uri)
         start = time.time()
