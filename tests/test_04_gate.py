@@ -45,6 +45,8 @@ def test_gate(promoted):
         assert f"version {version} : {right[version]:.3f} sur le test, {on_folds:.3f} sur 25 plis" in output
         (run, *_) = promoted.runs("04_model_registry_azureml", f"attributes.run_name = 'gate version {version}'")
         assert run.data.metrics["accuracy_score"] == right[version]
+        files = [each.path.rpartition(".")[2] for each in promoted.client().list_artifacts(run.info.run_id)]
+        assert (len(run.data.metrics), sorted(files)) == (8, ["csv", "png", "png", "png", "png"])
 
     decisions = dict(re.findall(r"version (\d contre \d) : seuil seul, (\w+ ; mieux que l'ancienne, \w+ ; 25 plis, \w+)", output))
     rows = {row[""]: list(row.values())[1:] for row in tables(last_cell(GATE))}
@@ -121,4 +123,4 @@ def test_rehearse(promoted):
     (run, *_) = promoted.runs("04_model_registry_azureml", "attributes.run_name = 'rehearsal'")
     model = promoted.client().get_logged_model(run.outputs.model_outputs[0].model_id)
     asked = mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt").split()
-    assert not [line for line in asked if line.startswith("skops")]
+    assert len(asked) == 4 and not [line for line in asked if line.startswith("skops")]

@@ -1,12 +1,16 @@
 """La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des sorties, ce qui est dans le dépôt."""
 
 import base64
+import json
 import re
 import shutil
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from build_jupyter import code_outputs
 from conftest import ROOT
 from course import SCRIPTS, Script
 from forms.jupyter import notebooks
@@ -262,3 +266,36 @@ def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
 
 
 # ------------------------------------------------------------------------------------------------------ les notebooks du cours
+
+
+def test_nothing_is_stale():
+    ended = subprocess.run([sys.executable, "tools/build_jupyter.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_every_script_has_its_notebook_or_its_reason():
+    assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {notebook_of(script) for script in WITH_NOTEBOOK}
+
+
+def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine():
+    total = 0
+    for script in WITH_NOTEBOOK:
+        path = notebook_of(script)
+        total += path.stat().st_size
+        shown = [output for outputs in code_outputs(json.loads(path.read_text(encoding="utf-8"))) for output in outputs]
+        assert shown, script.name
+        assert kept(shown, str(ROOT)) == shown, script.name
+        for output in shown:
+            if "image/png" in output.get("data", {}):
+                assert Image.open(BytesIO(base64.b64decode(output["data"]["image/png"]))).width == WIDTH, script.name
+    assert 0 < total < 5_000_000
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_the_page_of_the_lesson_links_the_forms_of_each_script(script: Script):
+    """Le script, le notebook et la forme Databricks, sur une ligne ; ce qui n'existe pas n'y est pas annoncé."""
+    forms = {"le script": f"local/{script.name}.py", "le notebook et ses figures": f"jupyter/{script.name}.ipynb"}
+    forms["la forme Databricks"] = f"databricks/{script.name}.py"
+    links = [f"[{title}]({path})" for title, path in forms.items() if (ROOT / script.lesson / path).exists()]
+    page = (ROOT / script.lesson / "README.md").read_text(encoding="utf-8")
+    assert f"\n\n{' · '.join(links)}\n\n" in page if len(links) > 1 else f"(local/{script.name}.py)" in page

@@ -16,7 +16,7 @@ PLACES = {path.name: [path / "local", path, path / "endpoint"] for path in sorte
 
 def sources() -> list[Path]:
     """Le Python qu'une personne écrit, tests à part."""
-    return [path for path in ROOT.glob("[0t]*/**/*.py") if not {"tests", "databricks"} & set(path.relative_to(ROOT).parts)]
+    return [path for path in ROOT.glob("[0t]*/**/*.py") if not {"tests", "databricks", ".venv-server"} & set(path.relative_to(ROOT).parts)]
 
 
 def module_of(path: Path, folder: Path) -> str:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-GROUPS = ("spark", "azure")  # les besoins que satisfait un groupe facultatif de pyproject.toml
+GROUPS = ("spark", "azure", "team")  # les besoins que satisfait un groupe facultatif de pyproject.toml
 
 
 class Script(NamedTuple):
@@ -55,6 +55,9 @@ SCRIPTS = (
     Script("02_tracking_unsupervised", "compare_representations", 30, ("tensorflow",)),
     Script("02_tracking_unsupervised", "system_metrics", 45, ("tensorflow",)),
     Script("02_tracking_unsupervised", "measure_storage", 30),
+    Script("02_tracking_unsupervised", "team_server", 20, ("team", "server")),
+    Script("02_tracking_unsupervised", "move_store", 15, ("team", "server")),
+    Script("02_tracking_unsupervised", "measure_server", 180, ("team",)),
     Script("03_mlflow_project", "run_project", 20),
     Script("03_mlflow_project", "run_from_git", 20, ("git",)),
     Script("03_mlflow_project", "predict_new", 15),

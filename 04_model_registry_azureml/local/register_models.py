@@ -126,7 +126,7 @@ for left in client.search_registered_models(f"name LIKE '{args.model}_%'"):
         client.delete_registered_model(left.name)
 client.create_registered_model(draft)
 for name in ("decision_tree", "random_forest"):
-    client.create_model_version(draft, client.get_model_version(args.model, versions[name]).source)
+    client.create_model_version(draft, f"models:/{args.model}/{versions[name]}")
 client.rename_registered_model(draft, renamed)
 client.delete_model_version(renamed, "1")
 remaining = client.search_model_versions(f"name = '{renamed}'")

@@ -1,0 +1,97 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_01_1_scaler.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 01-1, solution : sans mise à l'échelle
+# MAGIC
+# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent l'exactitude et la sensibilité ?
+# MAGIC Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
+# MAGIC
+# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des distances.
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+# MAGIC %run ../patients
+
+# COMMAND ----------
+
+import mlflow
+from mlflow.models import infer_signature
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Les modèles
+# MAGIC
+# MAGIC Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non entraîné.
+
+# COMMAND ----------
+
+models = {
+    "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
+    # solution : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma que vous trouverez
+    "svm brut gamma=0.03": make_pipeline(SVC(gamma=0.03)),
+    "svm brut gamma=0.001": make_pipeline(SVC(gamma=0.001)),
+    # fin
+}
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un run par modèle
+# MAGIC
+# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
+
+# COMMAND ----------
+
+data = load_patients()
+
+mlflow.set_experiment(args.experiment)
+for name, model in models.items():
+    with mlflow.start_run(run_name=name):
+        mlflow.set_tag("exercise", "01-1")
+        mlflow.log_params({"gamma": model[-1].gamma, "steps": len(model)})
+        model.fit(data.X_train, data.y_train)
+        predicted = model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted)
+        mlflow.log_metrics(metrics)
+        signature = infer_signature(data.X_valid, predicted)
+        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    seen = clinical_metrics(data.y_train, model.predict(data.X_train))
+    print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
+    print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | modèle | exactitude | sensibilité | sensibilité sur les tumeurs apprises |
+# MAGIC |---|---|---|---|
+# MAGIC | mis à l'échelle, `gamma = 0.03` | 0.982 | 0.953 | 0.961 |
+# MAGIC | brut, `gamma = 0.03` | 0.623 | 0.000 | 1.000 |
+# MAGIC | brut, `gamma = 0.001` | 0.947 | 0.930 | 0.953 |
+# MAGIC
+# MAGIC Sans mise à l'échelle, l'exactitude de 0.623 est celle de qui répond toujours « bénigne ». Sur les tumeurs apprises, ce même
+# MAGIC modèle les trouve toutes : il les sait par cœur. Diviser `gamma` par 30 lui rend la vue, sans rattraper la mise à l'échelle.

@@ -1,0 +1,102 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_01_2_threshold.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 01-2, solution : ne manquer aucune tumeur
+# MAGIC
+# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est positive : il en manque 10 sur 170.
+# MAGIC Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# MAGIC
+# MAGIC Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+# MAGIC %run ../patients
+
+# COMMAND ----------
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Une distance par tumeur
+# MAGIC
+# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
+
+# COMMAND ----------
+
+data = load_patients()
+X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
+folds = StratifiedKFold(5, shuffle=True, random_state=0)
+distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
+
+# solution : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `distance` et `y`
+malignant = np.sort(distance[y == 1.0])
+threshold = float(malignant[0])
+for missed in (10, 2, 1, 0):
+    alerts = int((distance[y == 0.0] >= malignant[missed]).sum())
+    print(f"seuil {malignant[missed]:6.3f} : tumeurs manquées {missed:2}, fausses alertes {alerts}")
+# départ
+# threshold = 0.0  # celui de `predict`
+# fin
+
+# COMMAND ----------
+
+predicted = (distance >= threshold).astype(float)
+metrics = clinical_metrics(y, predicted, distance)
+
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
+    mlflow.set_tag("exercise", "01-2")
+    mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
+    # solution : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
+    mlflow.log_param("threshold", threshold)
+    mlflow.log_metrics({f"cv_{name}": value for name, value in metrics.items()})
+    # fin
+    model.fit(X, y)
+    signature = infer_signature(X, y.to_numpy())
+    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+
+print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | seuil | tumeurs manquées sur 170 | fausses alertes sur 285 |
+# MAGIC |---|---|---|
+# MAGIC | 0.008 | 10 | 3 |
+# MAGIC | -0.673 | 2 | 25 |
+# MAGIC | -0.988 | 1 | 51 |
+# MAGIC | -1.812 | 0 | 174 |
+# MAGIC
+# MAGIC Les neuf premières tumeurs rattrapées coûtent 48 fausses alertes ; la dernière, à elle seule, en coûte 123. « Ne rien manquer »
+# MAGIC est donc un prix à payer, et c'est à qui soigne de dire s'il l'accepte : aucune métrique ne le dira.

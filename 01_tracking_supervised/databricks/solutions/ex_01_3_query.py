@@ -1,0 +1,91 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_01_3_query.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 01-3, solution : retrouver un run par une question
+# MAGIC
+# MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
+# MAGIC tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+# MAGIC
+# MAGIC Votre pronostic : le meilleur couple du balayage en fait-il partie ?
+
+# COMMAND ----------
+
+# MAGIC %pip install mlflow==3.17.2
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+import mlflow
+from mlflow import MlflowClient
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Une seule réponse
+# MAGIC
+# MAGIC Si vous avez déjà étiqueté un run, l'étiquette lui est reprise : une question, une réponse.
+
+# COMMAND ----------
+
+client = MlflowClient()
+experiment = mlflow.set_experiment(args.experiment)
+for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
+    client.delete_tag(run.info.run_id, "exercise")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Chercher, puis annoter
+# MAGIC
+# MAGIC Un run terminé reçoit encore des étiquettes ; sa description en est une, `mlflow.note.content`.
+
+# COMMAND ----------
+
+# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+found = client.search_runs(
+    [experiment.experiment_id],
+    "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED' AND tags.mlflow.parentRunId != ''",
+    order_by=["metrics.cv_sensitivity DESC"],
+)
+# départ
+# found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
+# fin
+if not found:
+    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+best = found[0]
+client.set_tag(best.info.run_id, "exercise", "01-3")
+# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+client.set_tag(best.info.run_id, "candidates", len(found))
+client.set_tag(best.info.run_id, "mlflow.note.content", "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.")
+# fin
+
+# COMMAND ----------
+
+metrics = best.data.metrics
+print(f"{len(found)} couples trouvés ; en tête, {best.info.run_name}")
+print(f"sensibilité {metrics['cv_sensitivity']:.3f}, spécificité {metrics['cv_specificity']:.4f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` : sensibilité 0.906, soit 154 tumeurs
+# MAGIC malignes sur 170, pour une seule fausse alerte. Le plus sensible du balayage entier en trouve 164, avec 6 fausses alertes : il
+# MAGIC ne sert à rien à qui n'en accepte qu'une.
+# MAGIC
+# MAGIC Rien n'a été réentraîné : la question est venue après les essais.

@@ -1,0 +1,118 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_02_1_indices.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 02-1, solution : quatre indices d'accord ont-ils raison ?
+# MAGIC
+# MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9. Donnez à K-Means huit
+# MAGIC composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
+# MAGIC
+# MAGIC Votre pronostic : cinq nombres de groupes.
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../digits
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un parent, un enfant par nombre de groupes
+# MAGIC
+# MAGIC L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure ses distances : sur `seen`.
+
+# COMMAND ----------
+
+X, y = load_images()
+signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+rows = []
+
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="k par indice") as parent:
+    mlflow.set_tag("exercise", "02-1")
+    mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
+    for k in range(2, 21):
+        with mlflow.start_run(run_name=f"k={k}", nested=True):
+            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
+            # solution : le pipeline qui passe les images par une ACP de huit composantes (graine 0) avant K-Means
+            model = make_pipeline(PCA(8, random_state=0), KMeans(k, n_init=10, random_state=0)).fit(X)
+            seen = model[:-1].transform(X)
+            # départ
+            # model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
+            # seen = X  # les pixels
+            # fin
+            metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
+            mlflow.log_metrics(metrics)
+            mlflow.sklearn.log_model(
+                model, name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+            )
+            rows.append({"k": k, **metrics})
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Ce que chacun recommande
+# MAGIC
+# MAGIC Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on cherche son coude.
+
+# COMMAND ----------
+
+table = pd.DataFrame(rows).set_index("k")
+# solution : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`, `k_calinski_harabasz` et `k_ari`
+chosen = {
+    "k_elbow": elbow(table.index.tolist(), table.inertia.tolist()),
+    "k_silhouette": int(table.silhouette.idxmax()),
+    "k_davies_bouldin": int(table.davies_bouldin.idxmin()),
+    "k_calinski_harabasz": int(table.calinski_harabasz.idxmax()),
+    "k_ari": int(table.ari.idxmax()),
+}
+# départ
+# chosen = {}
+# fin
+with mlflow.start_run(run_id=parent.info.run_id):
+    mlflow.log_metrics(chosen)
+for name, k in chosen.items():
+    print(f"{name} : {k} groupes, ARI {table.ari[k]:.3f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | ce qui choisit | groupes | ARI |
+# MAGIC |---|---|---|
+# MAGIC | coude de l'inertie | 9 | 0.587 |
+# MAGIC | silhouette | 9 | 0.587 |
+# MAGIC | Davies-Bouldin | 9 | 0.587 |
+# MAGIC | Calinski-Harabasz | 9 | 0.587 |
+# MAGIC | ARI, qui voit les classes | 12 | 0.649 |
+# MAGIC
+# MAGIC Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de plusieurs indices n'est pas une
+# MAGIC preuve : ils cherchent tous des groupes compacts et écartés, et se trompent donc ensemble.

@@ -1,0 +1,36 @@
+# databricks: non (ne sert qu'à measure_server.py)
+"""Un écrivain : il attend sur son entrée des lignes « magasin expérience combien », écrit autant de runs, et rend la durée.
+
+`measure_server.py` en lance plusieurs : ce sont les collègues qui écrivent en même temps que vous.
+"""
+
+import os
+import sys
+import time
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+
+
+def write_run(client: MlflowClient, experiment: str, number: int) -> str:
+    """Un run enfant comme ceux de `kmeans_sweep` (deux paramètres, trois métriques, un petit fichier) ; renvoie son identifiant."""
+    run_id = client.create_run(experiment, run_name=f"run {number}").info.run_id
+    now = int(time.time() * 1000)
+    metrics = [Metric(key, (number * 0.6180339887) % 1 + place, now, 0) for place, key in enumerate(("inertia", "silhouette", "ari"))]
+    client.log_batch(run_id, metrics, [Param("n_clusters", str(number % 19 + 2)), Param("seed", str(number))])
+    client.log_text(run_id, str(number), "summary.txt")
+    client.set_terminated(run_id)
+    return run_id
+
+
+if __name__ == "__main__":
+    clients: dict[str, MlflowClient] = {}
+    print("prêt", flush=True)
+    for line in sys.stdin:
+        uri, experiment, count = line.split()
+        if uri not in clients:
+            clients[uri] = MlflowClient(uri)
+        start = time.time()
+        for number in range(int(count)):
+            write_run(clients[uri], experiment, os.getpid() + number)
+        print(start, time.time(), flush=True)

@@ -1,0 +1,129 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 04-1, solution : une promotion qui ne doit pas se faire
+# MAGIC
+# MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et 0.970. Le premier est en service.
+# MAGIC Qui promouvez-vous, et que répondez-vous aux autres ?
+# MAGIC
+# MAGIC Votre pronostic : avant de lancer, quelle exactitude vous paraît suspecte ?
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+# MAGIC %run ../wines
+
+# COMMAND ----------
+
+import io
+from contextlib import redirect_stderr
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
+dbutils.widgets.text("model", "workspace.default.exercise_04_1")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    model=short_text(dbutils.widgets.get("model")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Ce que les équipes ont fait
+# MAGIC
+# MAGIC Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet la première en service.
+
+# COMMAND ----------
+
+wines = load_wines()
+teams = {
+    "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
+    "k_nearest_neighbors": make_pipeline(KNeighborsClassifier(1)),
+    "svm_rbf": make_pipeline(StandardScaler(), SVC()),
+}
+trusted = ["sklearn.tree._tree.Tree", "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+client = MlflowClient()
+mlflow.set_experiment(args.experiment)
+
+versions, claimed = {}, {}
+for name, model in teams.items():
+    with mlflow.start_run(run_name=name):
+        mlflow.set_tag("exercise", "04-1")
+        model.fit(wines.X_train, wines.y_train)
+        claimed[name] = cross_validated(model, wines.X_train, wines.y_train)["cv_accuracy"]
+        if name == "k_nearest_neighbors":
+            claimed[name] = accuracy_score(wines.y_train, model.predict(wines.X_train))
+        mlflow.log_metric("accuracy", claimed[name])
+        signature = infer_signature(wines.X_train, wines.y_train)
+        logged = mlflow.sklearn.log_model(
+            model, name=name, signature=signature, pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted
+        )
+    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
+        versions[name] = mlflow.register_model(logged.model_uri, args.model).version
+    print(f"version {versions[name]} : {name}, exactitude annoncée {claimed[name]:.3f}")
+client.set_registered_model_tag(args.model, "exercise", "04-1")
+champion = versions["random_forest"]
+client.set_registered_model_alias(args.model, "champion", champion)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Ce que vous décidez
+# MAGIC
+# MAGIC La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu, sur les mêmes 25 plis pour tous.
+
+# COMMAND ----------
+
+# solution : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et `reason` ; @champion, s'il le faut
+reference = cross_validated(teams["random_forest"], wines.X_train, wines.y_train)
+for name in ("k_nearest_neighbors", "svm_rbf"):
+    candidate = mlflow.sklearn.load_model(f"models:/{args.model}/{versions[name]}")
+    scores = cross_validated(candidate, wines.X_train, wines.y_train)
+    verdict = compare(reference, scores, 0.01)
+    reason = f"annoncée {claimed[name]:.3f}, recalculée {scores['cv_accuracy']:.3f} : {verdict.reason}"
+    client.set_model_version_tag(args.model, versions[name], "decision", "promoted" if verdict.promoted else "refused")
+    client.set_model_version_tag(args.model, versions[name], "reason", reason)
+    print(f"{name} : {'promu' if verdict.promoted else 'refusé'} ({reason})")
+    if verdict.promoted:
+        client.set_registered_model_alias(args.model, "champion", versions[name])
+        reference = scores
+# départ
+# winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
+# client.set_registered_model_alias(args.model, "champion", versions[winner])
+# print(f"promu sur parole : {winner}")
+# fin
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | candidat | annoncée | recalculée | gain | verdict |
+# MAGIC |---|---|---|---|---|
+# MAGIC | k_nearest_neighbors | 1.000 | 0.773 | -0.1939 | refusé |
+# MAGIC | svm_rbf | 0.970 | 0.970 | +0.0033 | refusé |
+# MAGIC
+# MAGIC L'exactitude de 1.000 était mesurée sur les vins appris : un plus proche voisin s'y retrouve toujours lui-même. Le SVM, mesuré
+# MAGIC honnêtement, gagne 0.0033 et reconnaît moins bien `cultivar_2`. La forêt reste : la bonne décision, ce jour-là, est de ne rien faire.

@@ -1,0 +1,125 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis solutions/ex_04_2_rollback.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Exercice 04-2, solution : revenir en arrière
+# MAGIC
+# MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la version d'avant, sans rien
+# MAGIC effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
+# MAGIC
+# MAGIC Votre pronostic : combien de gestes, et combien de fichiers copiés ?
+
+# COMMAND ----------
+
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ../options
+
+# COMMAND ----------
+
+# MAGIC %run ../wines
+
+# COMMAND ----------
+
+import io
+from contextlib import redirect_stderr
+from datetime import UTC, datetime
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
+dbutils.widgets.text("model", "workspace.default.exercise_04_2")
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    model=short_text(dbutils.widgets.get("model")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## La promotion d'hier
+# MAGIC
+# MAGIC Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être regardé.
+
+# COMMAND ----------
+
+wines = load_wines()
+yesterday = {
+    "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
+    "decision_tree": make_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0)),
+}
+client = MlflowClient()
+mlflow.set_experiment(args.experiment)
+
+versions = []
+for name, model in yesterday.items():
+    with mlflow.start_run(run_name=name):
+        mlflow.set_tag("exercise", "04-2")
+        model.fit(wines.X_train, wines.y_train)
+        logged = mlflow.sklearn.log_model(
+            model,
+            name=name,
+            signature=infer_signature(wines.X_train, wines.y_train),
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=["sklearn.tree._tree.Tree"],
+        )
+    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
+        versions.append(mlflow.register_model(logged.model_uri, args.model).version)
+good, bad = versions
+now = datetime.now(UTC)
+client.set_registered_model_tag(args.model, "exercise", "04-2")
+client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}")
+client.set_registered_model_alias(args.model, "champion", bad)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Le symptôme
+
+# COMMAND ----------
+
+champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
+answered = champion.predict(wines.X_train)
+print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À vous
+# MAGIC
+# MAGIC L'alias d'abord : c'est lui que le service lit. Puis ce que le registre, seul, oublierait.
+
+# COMMAND ----------
+
+# solution : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom, une étiquette `history_...` de plus
+client.set_registered_model_alias(args.model, "champion", good)
+client.set_model_version_tag(args.model, bad, "decision", "rolled back")
+client.set_model_version_tag(args.model, bad, "reason", "max_depth=1 : cette version ne répond jamais cultivar_2")
+now = datetime.now(UTC)
+story = f"{now:%Y-%m-%d %H:%M} UTC, @champion : {bad} -> {good}, retour en arrière"
+client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", story)
+answered = mlflow.sklearn.load_model(f"models:/{args.model}@champion").predict(wines.X_train)
+print(f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+# fin
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC Sur 133 vins, la version fautive répond `cultivar_2` 0 fois, celle d'avant 36 fois. Un appel suffit à rendre le service, et rien
+# MAGIC n'est copié : les deux versions sont toujours là. Les trois autres appels n'y changent rien ; ils disent pourquoi, à qui
+# MAGIC demandera dans six mois.

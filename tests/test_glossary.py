@@ -1,0 +1,181 @@
+"""GLOSSAIRE.md : à jour, complet ; chaque lien montre son mot, et chaque appel de l'index est dans MLflow."""
+
+import ast
+import importlib
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+
+import make_glossary
+import pytest
+from conftest import ROOT, tables
+
+PAGE = ROOT / "GLOSSAIRE.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+FILES = make_glossary.sources(ROOT)
+TERMS = make_glossary.read_terms(ROOT / "tools/glossary.txt")
+INDEX = tables(TEXT.partition("## Index des appels")[2])
+# Les mots que le cours emploie dans un sens précis, en anglais : chacun a sa ligne.
+WORDS = """run, experiment, to log, tracking, parameter, metric, step, tag, annotation, artifact, data set, parent run, child run, sweep,
+store, backend store, autolog, logged model, flavor, signature, input example, requirements, library, skops, pickle, weights,
+MLflow Project, entry point, commit, to replay, seed, model registry, to register, registered model, model version, alias, stage,
+to serve, batch, endpoint, to deploy, blue/green, traffic split, lineage, split, cross-validation, cluster, epoch, loss, scaling,
+hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall-out, FDR, widget, asset bundle"""
+
+
+def tool(*options: str, root=ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, root / "tools/make_glossary.py", *options], capture_output=True, text=True, encoding="utf-8")
+
+
+def test_page_is_up_to_date():
+    assert make_glossary.build(ROOT) == TEXT, "uv run tools/make_glossary.py"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Ce que l'outil lit et écrit, dans un autre dossier."""
+    for name in ["GLOSSAIRE.md", "tools/make_glossary.py", "tools/course.py", "tools/glossary.txt", "README.md"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / name)
+    for lesson in ROOT.glob("0?_*"):
+        shutil.copytree(lesson, tmp_path / lesson.name, ignore=shutil.ignore_patterns("databricks", "jupyter", "*.dbc", "Images"))
+    return tmp_path
+
+
+def test_the_tool_names_what_is_stale_then_mends_it(copy):
+    """Une ligne ajoutée en tête d'un script déplace ses mots et ses appels ; un appel retiré quitte l'index."""
+    assert tool("--check", root=copy).returncode == 0
+    script = copy / "04_model_registry_azureml/local/gate.py"
+    script.write_text("# une ligne\n" + script.read_text(encoding="utf-8").replace("mlflow.models.evaluate(", "print("), encoding="utf-8")
+    checked = tool("--check", root=copy)
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "`mlflow.models.evaluate`" in checked.stderr and "`mlflow.log_figure`" not in checked.stderr
+    assert (copy / "GLOSSAIRE.md").read_text(encoding="utf-8") == TEXT
+    assert tool(root=copy).returncode == 0
+    assert tool("--check", root=copy).returncode == 0
+    assert "`mlflow.models.evaluate`" not in (copy / "GLOSSAIRE.md").read_text(encoding="utf-8")
+
+
+def test_a_word_that_no_script_shows_is_refused(copy):
+    with (copy / "tools/glossary.txt").open("a", encoding="utf-8") as terms:
+        terms.write("licorne | unicorn | Un animal.\n")
+    assert "« licorne » n'est dans aucun script" in tool("--check", root=copy).stderr
+
+
+def statement(path: str, line: int) -> str:
+    """L'instruction qui contient cette ligne, ou son paragraphe de commentaire."""
+    lines = FILES[path].splitlines()
+    if path.endswith(".py") and not lines[line - 1].lstrip().startswith("#"):
+        holders = [
+            node for node in ast.walk(ast.parse(FILES[path])) if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno
+        ]
+        simple = [node for node in holders if not hasattr(node, "body")]
+        return "\n".join(lines[simple[-1].lineno - 1 : simple[-1].end_lineno]) if simple else lines[line - 1]
+    first = last = line - 1
+    while first > 0 and lines[first - 1].strip("# "):
+        first -= 1
+    while last + 1 < len(lines) and lines[last + 1].strip("# "):
+        last += 1
+    return "\n".join(lines[first : last + 1])
+
+
+@pytest.mark.parametrize("term", TERMS, ids=[term.english for term in TERMS])
+def test_each_term_stands_where_its_link_leads(term):
+    [row] = [row for row in tables(TEXT) if row.get("français") == term.french]
+    assert row["anglais"] == f"*{term.english}*" and row["ce que c'est"] == term.sentence
+    assert term.sentence[0].isupper() and term.sentence[-1] in ".?" and len(re.findall(r"[.?](?= |$)", term.sentence)) == 1
+    linked = re.fullmatch(r"\[([\w.]+)\]\(([^#)]+)(?:#L(\d+))?\)", row["vu d'abord"])
+    assert linked[1] == linked[2].rpartition("/")[2]
+    assert term.stands_in(statement(linked[2], int(linked[3])) if linked[3] else FILES[linked[2]])
+
+
+@pytest.mark.parametrize(
+    "path, line, word",
+    [
+        ("01_tracking_supervised/local/full_run.py", "input_example=", "log_model"),  # plusieurs lignes, une instruction
+        ("01_tracking_supervised/local/first_run.py", "(paramètres)", "*expérience*"),  # un paragraphe
+    ],
+)
+def test_statements_are_read_whole(path, line, word):
+    number = next(number for number, each in enumerate(FILES[path].splitlines(), 1) if line in each)
+    assert word in statement(path, number)
+
+
+def test_no_word_is_missing_or_twice():
+    english = [word.strip() for term in TERMS for word in term.english.split(",")]
+    assert len(english) == len(set(english))
+    assert {word.strip() for word in WORDS.replace("\n", " ").split(",")} - set(english) == set()
+
+
+SCRIPT = """
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import infer_signature as guess
+client = MlflowClient()
+other, number = mlflow.tracking.MlflowClient("x"), 2
+with mlflow.start_run():
+    mlflow.data.from_pandas(
+        table)
+client.get_run("a")
+other.get_run("b")
+mlflow.MlflowClient().set_tag("a", "b", "c")
+guess([1])
+table.search_runs()
+run.data.metrics.get("x")
+text = "mlflow.log_text()"  # mlflow.log_dict()
+"""
+
+
+def test_calls_are_named_in_full():
+    assert make_glossary.calls(SCRIPT) == [
+        ("mlflow.MlflowClient", 5),
+        ("mlflow.tracking.MlflowClient", 6),
+        ("mlflow.start_run", 7),
+        ("mlflow.data.from_pandas", 8),
+        ("MlflowClient.get_run", 10),
+        ("MlflowClient.get_run", 11),
+        ("MlflowClient.set_tag", 12),
+        ("mlflow.MlflowClient", 12),
+        ("mlflow.models.infer_signature", 13),
+    ]
+
+
+SLOW = [pytest.mark.slow]  # TensorFlow met plus de trois secondes à s'importer
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row["appel"].strip("`"), marks=SLOW if "tensorflow" in row["appel"] else []) for row in INDEX]
+)
+def test_each_call_of_the_index_is_in_mlflow(row):
+    """L'appel est cherché dans la bibliothèque installée, et le script le montre bien à la ligne dite."""
+    name = row["appel"].strip("`")
+    assert callable(found(f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name))
+    for path, line in re.findall(r"\]\(([^#)]+)#L(\d+)\)", row["les scripts qui le montrent"]):
+        assert name.rpartition(".")[2] in statement(path, int(line)), path
+
+
+def found(name: str):
+    """L'objet de ce nom complet. Un module qui demande PySpark ou Optuna, absents, est lu sans être exécuté."""
+    owner, _, last = name.rpartition(".")
+    if owner == "mlflow.MlflowClient":
+        return getattr(found(owner), last)
+    try:
+        return getattr(importlib.import_module(owner), last)
+    except ModuleNotFoundError as missing:
+        assert missing.name.split(".")[0] in ("pyspark", "optuna"), missing
+        folder = ROOT.joinpath(importlib.util.find_spec("mlflow").submodule_search_locations[0], *owner.split(".")[1:])
+        tree = ast.parse(folder.with_suffix(".py").read_text(encoding="utf-8"))
+        assert last in [node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+        return found
+
+
+def test_no_call_is_forgotten():
+    """Une autre façon de les trouver : tout `mlflow.x(` et tout `client.x(` écrits dans un script sont dans l'index, avec ce script."""
+    shown = {row["appel"].strip("`"): row["les scripts qui le montrent"] for row in INDEX}
+    for path in [path for path in FILES if path.endswith(".py")]:
+        code = re.sub(r"^ *#.*$|\"\"\".*?\"\"\"|`[^`]*`", "", FILES[path], flags=re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"(?<![\w.'\"])((?:mlflow|client)(?:\.\w+)+)(?=\()", code):
+            name = re.sub(r"^client\.|^mlflow\.MlflowClient\.", "MlflowClient.", name)
+            assert f"({path}#L" in shown[name], f"{name} dans {path}"

@@ -1,0 +1,188 @@
+"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts (les lignes, les appels).
+
+    uv run tools/make_glossary.py            écrit la page
+    uv run tools/make_glossary.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
+
+Un mot mène à la ligne du premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais. L'index des appels
+à MLflow vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou un commentaire n'y est pas.
+"""
+
+import argparse
+import ast
+import re
+import sys
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import course
+
+ROOT = Path(__file__).resolve().parents[1]
+NAVIGATION = """\
+[Accueil](README.md) · [Leçon 1](01_tracking_supervised/README.md) · [Leçon 2](02_tracking_unsupervised/README.md) · \
+[Leçon 3](03_mlflow_project/README.md) · [Leçon 4](04_model_registry_azureml/README.md) · **Glossaire** · [Si ça coince](DEPANNAGE.md)
+"""
+HEAD = f"""\
+# Glossaire
+
+{NAVIGATION}
+Chaque mot en français et en anglais, une phrase, et la ligne où un script le montre d'abord. À la fin,
+l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
+"""
+INDEX = "## Index des appels à MLflow\n\n`MlflowClient.x` se lit `client.x`, où `client = MlflowClient()`.\n"
+CLIENT = "MlflowClient"
+
+
+class Term(NamedTuple):
+    """Une ligne de glossary.txt. `sought` : le texte exact à chercher, ou une chaîne vide pour chercher le mot lui-même."""
+
+    part: str
+    french: str
+    english: str
+    sentence: str
+    sought: str = ""
+
+    @property
+    def forms(self) -> list[str]:
+        """Les façons de l'écrire, simplifiées : « sensibilité (rappel) » -> sensibilite, rappel, sensitivity, recall."""
+        return [plain(form.removeprefix("to ")) for form in re.split(r"[,()]", f"{self.french},{self.english}") if form.strip()]
+
+    def stands_in(self, text: str) -> bool:
+        """Ce texte contient-il le mot, au pluriel peut-être, ou dans un nom comme `val_loss` ?"""
+        return any(re.search(rf"\b{re.escape(form)}(s|x|es)?\b", plain(text)) for form in self.forms)
+
+
+class Call(NamedTuple):
+    """Un appel à MLflow : son nom complet et la ligne."""
+
+    name: str
+    line: int
+
+
+@cache
+def plain(text: str) -> str:
+    """Sans accents ni majuscules ; les noms composés, mot par mot (`log_batch` -> « log batch »)."""
+    decomposed = unicodedata.normalize("NFD", text.lower())
+    return re.sub(r"[\W_]+", " ", "".join(each for each in decomposed if not unicodedata.combining(each))).strip()
+
+
+def read_terms(path: Path) -> list[Term]:
+    """Les mots, dans l'ordre. Lève `ValueError` si une ligne n'a pas trois ou quatre colonnes."""
+    terms, part = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            part = line.removeprefix("## ")
+        elif line and not line.startswith("#"):
+            columns = [column.strip() for column in line.split(" | ")]
+            if len(columns) not in (3, 4):
+                raise ValueError(f"{path.name} : « {line} »")
+            terms.append(Term(part, *columns))
+    return terms
+
+
+def sources(root: Path) -> dict[str, str]:
+    """Chemin -> texte, dans l'ordre de lecture : les scripts d'une leçon, puis ce qu'ils importent ou lancent ; l'accueil à la fin.
+
+    Un module que les leçons ont à l'identique (`store.py`) n'y est qu'une fois.
+    """
+    paths, found = [], {}
+    for lesson in course.LESSONS:
+        paths += [root / script.path for script in course.SCRIPTS if script.lesson == lesson]
+        paths += [
+            path for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py") for path in sorted((root / lesson).glob(place))
+        ]
+    for path in [*paths, root / "README.md"]:
+        text = path.read_text(encoding="utf-8")
+        if text not in found.values():
+            found[path.relative_to(root).as_posix()] = text
+    return found
+
+
+def first_place(term: Term, files: dict[str, str]) -> tuple[str, int]:
+    """Le fichier et la ligne où le mot se lit d'abord. Lève `ValueError` s'il n'est dans aucun."""
+    for path, text in files.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            if term.sought in line if term.sought else term.stands_in(line):
+                return path, number
+    raise ValueError(f"« {term.sought or term.french} » n'est dans aucun script")
+
+
+def link(path: str, line: int) -> str:
+    return f"[{path}]({path})" if path.endswith(".md") else f"[{Path(path).name}]({path}#L{line})"
+
+
+def calls(source: str) -> list[Call]:
+    """Les appels à MLflow de `source`, dans l'ordre des lignes ; un client est reconnu à sa construction."""
+    nodes, names = list(ast.walk(ast.parse(source))), {"mlflow": "mlflow"}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mlflow."):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
+            names |= {each.id: CLIENT for each, made in pairs if isinstance(each, ast.Name) and full_name(made, names) == CLIENT}
+    named = [Call(full_name(node.func, names), node.lineno) for node in nodes if isinstance(node, ast.Call)]
+    return sorted((call for call in named if call.name), key=lambda call: call.line)
+
+
+def full_name(node: ast.expr, names: dict[str, str]) -> str:
+    """`mlflow.data.from_pandas`, `MlflowClient.search_runs` ; vide si `node` n'est pas de MLflow."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id, "")
+    if isinstance(node, ast.Attribute) and (owner := full_name(node.value, names)):
+        return f"{owner}.{node.attr}"
+    if isinstance(node, ast.Call) and full_name(node.func, names).split(".")[-1] == CLIENT:  # MlflowClient().search_runs(...)
+        return CLIENT
+    return ""
+
+
+def index(files: dict[str, str]) -> list[str]:
+    """Le tableau : chaque appel, et les scripts qui le montrent, à la ligne de leur premier appel."""
+    places: dict[str, dict[str, int]] = {}
+    for path, text in files.items():
+        for call in calls(text) if path.endswith(".py") else []:
+            places.setdefault(call.name, {}).setdefault(path, call.line)
+    lines = ["| appel | les scripts qui le montrent |", "|---|---|"]
+    for name in sorted(places, key=lambda name: (name.startswith(CLIENT), name.count(".") > 1, name.lower())):
+        lines.append(f"| `{name}` | {', '.join(link(*place) for place in places[name].items())} |")
+    return lines
+
+
+def build(root: Path = ROOT) -> str:
+    """La page entière."""
+    files, lines, part = sources(root), [HEAD], ""
+    for term in read_terms(root / "tools/glossary.txt"):
+        if term.part != part:
+            part = term.part
+            lines += [f"\n## {part}\n", "| français | anglais | ce que c'est | vu d'abord |", "|---|---|---|---|"]
+        lines.append(f"| {term.french} | *{term.english}* | {term.sentence} | {link(*first_place(term, files))} |")
+    return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])
+
+
+def differences(found: str, made: str) -> list[str]:
+    """Ce qui n'est plus à jour : le mot ou l'appel d'une ligne de tableau, ou la ligne elle-même."""
+    old, new = found.splitlines(), made.splitlines()
+    changed = [line for line in old if line not in new] + [line for line in new if line not in old]
+    return list(dict.fromkeys(line.split("|")[1].strip() if line.startswith("|") else line for line in changed)) or ["l'ordre des lignes"]
+
+
+def main(root: Path = ROOT):
+    parser = argparse.ArgumentParser(description="Produit GLOSSAIRE.md depuis tools/glossary.txt et les scripts.")
+    parser.add_argument("--check", action="store_true", help="ne rien écrire ; nommer ce qui n'est plus à jour, code 1")
+    args = parser.parse_args()
+    page, made = root / "GLOSSAIRE.md", build(root)
+    found = page.read_text(encoding="utf-8") if page.exists() else ""
+    if found == made:
+        print("GLOSSAIRE.md est à jour.")
+    elif args.check:
+        sys.exit("GLOSSAIRE.md n'est plus à jour : " + ", ".join(differences(found, made)))
+    else:
+        page.write_text(made, encoding="utf-8", newline="\n")
+        print("GLOSSAIRE.md écrit.")
+
+
+if __name__ == "__main__":
+    main()
