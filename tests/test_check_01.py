@@ -162,6 +162,7 @@ def seuil(room, user, threshold=LIMIT, metrics=None, **options):
     room.run(user, **{**given, **options})
 
 
+@pytest.mark.slow
 def test_threshold_right(room):
     seuil(room, "juste")
     found = room.verdict("01-2", "juste")
@@ -279,6 +280,7 @@ def answer(room, swept):
                 room.client.delete_tag(run_id, key)
 
 
+@pytest.mark.slow
 def test_query_right(room, answer):
     answer((1.0, 0.003))
     found = room.verdict("01-3", "balayage")

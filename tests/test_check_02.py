@@ -80,6 +80,7 @@ def hand_in(room, user, kind="acp", chosen=None, upto=20, models=True, change=No
         room.run(user, lesson=LESSON, name=f"k={k}", parent=parent, **given)
 
 
+@pytest.mark.slow
 def test_indices_right(room):
     hand_in(room, "juste")
     found, chosen = room.verdict("02-1", "juste"), best(sweep())
@@ -182,6 +183,7 @@ def ten_seeds(room):
         seed_run(room, "juste", seed)
 
 
+@pytest.mark.slow
 def test_seeds_right(room, ten_seeds):
     tops = [max(by_seed(seed)[1], key=by_seed(seed)[1].get) for seed in range(10)]
     found = room.verdict("02-2", "juste")

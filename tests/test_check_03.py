@@ -82,6 +82,7 @@ def alphas(room, user, *values, forest=True, number="03-1", **options):
         train(room, user, number, value=value, **options)
 
 
+@pytest.mark.slow
 def test_alpha_right(room):
     alphas(room, "juste", 0.42, 1, 5, *around())
     found = room.verdict("03-1", "juste")
@@ -224,6 +225,7 @@ def seeds(room, user, given=range(5), *, linear=True, real=None, number="03-3", 
         train(room, user, None, parent=parent)
 
 
+@pytest.mark.slow
 def test_seeds_right(room):
     seeds(room, "juste")
     found = room.verdict("03-3", "juste")

@@ -62,6 +62,7 @@ def promote(room, user, champion="forest", decisions=("refused", "refused"), rea
     return name, versions
 
 
+@pytest.mark.slow
 def test_promotion_right(room):
     promote(room, "juste")
     found = room.verdict("04-1", "juste")
@@ -213,6 +214,7 @@ def serve(room, user, seen=None, metrics=None, params=None, live="2", pair=("tre
     room.run(user, number, lesson="04_model_registry_azureml", params=given, metrics=numbers, files=files)
 
 
+@pytest.mark.slow
 def test_alias_right(room):
     serve(room, "juste")
     found = room.verdict("04-3", "juste")

@@ -90,5 +90,5 @@ print("Vérifiez : uv run tools/check.py --exercise 03-1")
 # | forêt | 61.80 | oui | |
 # | `alpha = 5` | 63.62 | oui | non |
 #
-# Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.6875 et 3.75, trouvé
+# Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.625 et 3.6875, trouvé
 # en six runs, chacun dans le magasin avec son paramètre. « Le modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.

@@ -91,5 +91,5 @@ print(f"La forêt gagne à partir d'un alpha compris entre {low} et {high}.")
 # MAGIC | forêt | 61.80 | oui | |
 # MAGIC | `alpha = 5` | 63.62 | oui | non |
 # MAGIC
-# MAGIC Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.6875 et 3.75, trouvé
+# MAGIC Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.625 et 3.6875, trouvé
 # MAGIC en six runs, chacun dans le magasin avec son paramètre. « Le modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.
