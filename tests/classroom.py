@@ -97,6 +97,7 @@ class Classroom:
         for path, text in (files or {}).items():
             self.client.log_text(run_id, text, path)
         if model is not None:
+            mlflow.set_experiment(experiment_id=self.experiments[lesson])  # un autre test a pu en choisir une
             with mlflow.start_run(run_id=run_id):
                 self.log(model)
         self.client.set_terminated(run_id, status)

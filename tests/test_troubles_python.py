@@ -1,5 +1,6 @@
 """DEPANNAGE.md, seconde partie : les runs, les modèles, les projets, l'ancien code. Chaque ennui est causé, son remède exécuté."""
 
+import logging
 import re
 import shutil
 import signal
@@ -330,7 +331,8 @@ def cost(row: dict) -> list:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["ancien"], marks=cost(row)) for row in OLD_AND_NEW])
-def test_old_and_new_code(row, names, folder, capfd, monkeypatch):
+def test_old_and_new_code(row, names, folder, capfd, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, logger="mlflow")  # ce que MLflow dit à un lecteur
     old, new = (row[column].strip("`") for column in ("ancien", "aujourd'hui"))
     monkeypatch.setenv("PATH", clean_environment()["PATH"])  # un projet lance le premier `python` du PATH
     if "project" in old + new:

@@ -8,6 +8,7 @@ from course import SCRIPTS, Script
 # Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou travaillent dans un magasin à jeter.
 TRACELESS = {
     "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve", "deploy_local", "plan_azure", "deploy_azure",
+    "team_server", "move_store",
 }  # fmt: skip
 # Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run d'un autre script.
 TRACES = {
@@ -15,7 +16,7 @@ TRACES = {
     "run_from_git": "tags.mlflow.project.entryPoint = 'main'",
     "predict_new": "tags.mlflow.project.entryPoint = 'predict'",
 }
-OPTIONAL = {"spark", "java", "azure"}  # ce que tout le monde n'a pas
+OPTIONAL = {"spark", "java", "azure", "team"}  # ce que tout le monde n'a pas
 FINISHED = "attributes.status = 'FINISHED'"
 
 
