@@ -107,24 +107,25 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
 
 
 @pytest.mark.slow
-def test_the_announced_cost_of_writing_is_the_measured_one(measured):
+def test_a_run_costs_through_a_server_what_the_text_says(measured):
     """Il ne dépend pas du nombre de runs : en petit, les mêmes rapports, à un facteur 3 près (la machine fait autre chose)."""
     _, run = measured
     for store, ratios in announced().items():
-        for measure, ratio in ratios.items():
-            if measure != "best":
-                assert 1 / 3 < run.data.metrics[f"{store}.{measure}"] / ratio < 3, (store, measure)
+        assert 1 / 3 < run.data.metrics[f"{store}.child"] / ratios["child"] < 3, store
 
 
 @pytest.mark.slow
-def test_a_server_costs_a_writer_alone_and_less_when_they_are_many(measured):
-    """Ce que dit la dernière cellule : dans son tableau, et ici."""
+def test_servers_are_alike_and_catch_up_when_writers_are_many(measured):
+    """Ce que dit la dernière cellule : dans son tableau, et ici. Les débits eux-mêmes dépendent de ce que la machine fait d'autre."""
     _, run = measured
     here = {store: {measure: run.data.metrics[f"{store}.{measure}"] for measure in COLUMNS.values()} for store in serving.NAMES}
     for ratios in (announced(), here):
-        assert min(ratios[store]["child"] for store in serving.NAMES if store != "sqlite") > 1
-        alone, together = (ratios["server_postgres"][count] / ratios["sqlite"][count] for count in ("writers_1", "writers_8"))
-        assert together > alone
+        servers = {store: each for store, each in ratios.items() if store != "sqlite"}
+        children = [each["child"] for each in servers.values()]
+        assert 1 < max(children) < 2 * min(children)  # « les trois serveurs se valent »
+        grown = {store: each["writers_8"] / each["writers_1"] for store, each in ratios.items()}
+        assert all(grown[store] > 1.5 * grown["sqlite"] for store in servers), grown
+    assert {each["child"] for store, each in announced().items() if store != "sqlite"} == {12}  # « douze fois plus »
     assert announced()["server_postgres"]["best"] < 0.1 < announced()["server_sqlite"]["best"]
 
 

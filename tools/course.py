@@ -57,7 +57,7 @@ SCRIPTS = (
     Script("02_tracking_unsupervised", "measure_storage", 30),
     Script("02_tracking_unsupervised", "team_server", 20, ("team", "server")),
     Script("02_tracking_unsupervised", "move_store", 15, ("team", "server")),
-    Script("02_tracking_unsupervised", "measure_server", 180, ("team",)),
+    Script("02_tracking_unsupervised", "measure_server", 240, ("team",)),
     Script("03_mlflow_project", "run_project", 20),
     Script("03_mlflow_project", "run_from_git", 20, ("git",)),
     Script("03_mlflow_project", "predict_new", 15),
@@ -83,7 +83,7 @@ LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))
 
 SPOKEN = {
     5: "Cinq secondes", 10: "Dix secondes", 15: "Quinze secondes", 20: "Vingt secondes", 30: "Trente secondes",
-    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes",
+    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes", 240: "Quatre minutes",
 }  # fmt: skip
 
 
