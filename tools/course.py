@@ -83,7 +83,8 @@ LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))
 
 SPOKEN = {
     5: "Cinq secondes", 10: "Dix secondes", 15: "Quinze secondes", 20: "Vingt secondes", 30: "Trente secondes",
-    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes", 240: "Quatre minutes",
+    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes",
+    240: "Quatre minutes",
 }  # fmt: skip
 
 
