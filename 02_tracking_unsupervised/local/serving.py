@@ -104,7 +104,7 @@ def show_ratios(ratios: pd.DataFrame, writers: list[int]) -> str:
 def draw_ratios(ratios: pd.DataFrame, writers: list[int]):
     """Un dessin par question ; `ratios` : ce que renvoie `relative`."""
     table = ratios.rename(index=NAMES)
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.5), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
     titles = {"child": "un run enfant : durée", "best": "les dix meilleurs : durée"}
     for ax, (name, title) in zip(axes, titles.items(), strict=False):
         table[name].iloc[::-1].plot.barh(ax=ax, color="tab:blue", title=title, logx=True)
