@@ -81,7 +81,7 @@ def measured(course):
     with short_folder() as folder:
         folder.mkdir()
         shown = course.run(MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder)).stdout
-        assert not list(folder.iterdir())
+        assert {path.name for path in folder.iterdir()} <= {".lockfile"}  # le verrou, vide, du paquet qui apporte PostgreSQL
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
     return shown, run
 
@@ -131,7 +131,7 @@ def test_servers_are_alike_and_catch_up_when_writers_are_many(measured):
 
 @pytest.mark.slow
 def test_the_announced_sort_is_the_one_of_each_base(tmp_path):
-    """Les dix meilleurs parmi 10 000 runs, sans serveur : le rapport des deux bases, à un facteur 3 près."""
+    """Les dix meilleurs parmi 10 000 runs, sans serveur : PostgreSQL ne s'effondre pas où SQLite s'effondre."""
     durations = {}
     with short_folder() as folder, embedded_postgres(folder) as postgres:
         for name, base in {"sqlite": f"sqlite:///{tmp_path / 'mlflow.db'}", "server_postgres": postgres}.items():
@@ -141,4 +141,5 @@ def test_the_announced_sort_is_the_one_of_each_base(tmp_path):
             best = {"order_by": ["metrics.silhouette DESC"], "max_results": 10}
             durations[name] = costs.milliseconds(client.search_runs, [experiment], repeat=2, **best)
             client._tracking_client.store.engine.dispose()  # PostgreSQL attend, pour s'arrêter, que chacun l'ait quitté
-    assert 1 / 3 < durations["server_postgres"] / durations["sqlite"] / announced()["server_postgres"]["best"] < 3
+    # par un serveur, HTTP s'ajoute : le rapport des bases seules est plus petit que celui du texte, jamais beaucoup plus grand
+    assert durations["server_postgres"] / durations["sqlite"] < 2 * announced()["server_postgres"]["best"] < 0.1
