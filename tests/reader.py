@@ -148,3 +148,10 @@ def follow(text: str, reader: Reader) -> list[str]:
         else:
             ended = None
     return wrong
+
+
+def what_is_wrong(page: Path, root: Path) -> str:
+    """Suit `page` dans la copie `root` ; renvoie, en clair, ce qui n'y est pas vrai, ou rien."""
+    with ExitStack() as stack:
+        wrong = follow(page.read_text(encoding="utf-8"), Reader(root, stack))
+    return "\n\n".join(wrong)

@@ -2,10 +2,12 @@
 
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 
 import pages
 import pytest
-from reader import SET_UP, Reader, commands_of, follow, without_uv
+from course import LESSONS
+from reader import SET_UP, Reader, commands_of, follow, what_is_wrong, without_uv
 from troubles import NOT_CAUSED, PAGE, TROUBLES
 
 # DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
@@ -13,12 +15,19 @@ PAGES = [page for page in pages.markdown_pages() if page.name != "DEPANNAGE.md"]
 WITH_SET_UP = ("README.md", "CONTRIBUTING.md")
 
 
+# La page d'une leçon prend des minutes : chacune a son fichier, test_page_0X.py, pour que deux processus se les partagent.
+OTHERS = [page for page in PAGES if page.parent.name not in LESSONS]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=map(pages.name_of, PAGES))
+@pytest.mark.parametrize("page", OTHERS, ids=map(pages.name_of, OTHERS))
 def test_the_page_does_what_it_says(page, fresh_course):
-    with ExitStack() as stack:
-        wrong = follow(page.read_text(encoding="utf-8"), Reader(fresh_course.root, stack))
-    assert not wrong, f"{pages.name_of(page)}\n" + "\n\n".join(wrong)
+    assert what_is_wrong(page, fresh_course.root) == ""
+
+
+def test_each_lesson_has_its_file():
+    for lesson in LESSONS:
+        assert f'ROOT / "{lesson}/README.md"' in Path(__file__).with_name(f"test_page_{lesson[:2]}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=map(pages.name_of, PAGES))
