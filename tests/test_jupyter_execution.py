@@ -120,7 +120,7 @@ def test_from_script_to_outputs_and_back(short_course):
     assert build(root, "--execute") == f"{NAME} exécuté, rien ne change\n"
     assert (root / NAME).read_bytes() == content
 
-    changing = content.replace("une autre commande aussi écrit".encode(), "ce qui ne se répète pas".encode())
+    changing = content.replace('"une autre commande aussi écrit'.encode(), '"ce qui ne se répète pas'.encode())  # la sortie, pas le code
     (root / NAME).write_bytes(changing)  # comme si la première exécution l'avait écrit
     assert f"{NAME} : son texte change alors que rien n'a changé" in build(root, "--execute", fails=True)
     assert (root / NAME).read_bytes() == changing
@@ -279,7 +279,12 @@ def page_of(path: Path) -> str:
     Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il manque.
     """
     logged = Logged()
-    nowhere = {"require_js_url": "", "jquery_url": "", "mathjax_url": ""}
+    nowhere = {
+        "require_js_url": "",
+        "jquery_url": "",
+        "mathjax_url": "",
+        "mermaid_js_url": "data:text/javascript,export default {initialize() {}}",
+    }
     exporter = HTMLExporter(template_name="classic", log=logging.Logger("nbconvert"), **nowhere)
     exporter.log.addHandler(logged)
     with warnings.catch_warnings():

@@ -169,13 +169,12 @@ def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypat
     store.client()
     before = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
     speak_as(team, monkeypatch, "bob")
-    mlflow.set_registry_uri(team.uri)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", team.uri)  # `set_registry_uri` resterait pour les tests suivants
     away = (store.root / "mlruns").rename(store.root / "mlruns ailleurs")  # l'ancien dossier, que nomme encore chaque MLmodel, n'est pas lu
     try:
         after = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
     finally:
         away.rename(store.root / "mlruns")
-    mlflow.set_registry_uri(None)
     described = [path.read_text() for path in (team.folder / "artifacts").rglob("MLmodel")]
     assert described and all(f"artifact_path: {store.root}" in text for text in described)
     example = before.input_example

@@ -95,7 +95,7 @@ def test_a_deleted_run_comes_back(visitor):
     with visitor.page(picture.entry["page"] + "?lifecycleFilter=Deleted") as page:
         browser.do(page, {"css": ".ag-row:has(span:text-is('svm gamma=1')) .ag-checkbox-input"})
         browser.do(page, "Restore")
-        browser.do(page, {"role": "button", "name": "Restore", "nth": -1})
+        browser.do(page, {"role": "button", "name": "Restore", "within": {"role": "dialog"}})
         page.locator("body:not(:has-text('svm gamma=1'))").wait_for()
         browser.do(page, {"css": "[data-testid='lifecycle-filter']"})
         browser.do(page, {"role": "option", "name": "Active"})

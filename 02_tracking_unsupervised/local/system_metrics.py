@@ -1,3 +1,4 @@
+# jupyter: non (ses nombres changent à chaque exécution)
 # %% [markdown]
 # # Leçon 2, script 5 : ce que fait la machine pendant ce temps
 #

@@ -1,3 +1,4 @@
+# jupyter: non (il prépare un dossier à envoyer, et montre le commit du moment)
 # %% [markdown]
 # # Leçon 4, script 9 : ce qui partirait chez Azure
 #
