@@ -268,6 +268,7 @@ def checkpoints(room, user, epochs=(40, 80, 120, 160, 200), part="valid", step=N
     """Un run et ses points de contrôle. `part` : où `valid_mse` se mesure ; `metrics` : ce que le run dit autrement que juste."""
     right = {"best_step": 80, "test_mse_best": mse(80, "test"), "test_mse_last": mse(200, "test")}
     run_id = room.run(user, number, lesson=LESSON, metrics={**right, **metrics})
+    mlflow.set_experiment(experiment_id=room.client.get_run(run_id).info.experiment_id)  # un autre test a pu en choisir une
     with mlflow.start_run(run_id=run_id):
         for epoch in epochs:
             logged = room.log(learned()[epoch], name="checkpoint", step=epoch if step is None else step)

@@ -87,6 +87,7 @@ def train(room, user, alpha=0.1, rmse=None, **options) -> str:
     params = {"csv": "/ici/clients.csv", "target": "depense_annuelle", "alpha": alpha, "model": "elastic_net"}
     given = {"params": params, "metrics": {"valid_rmse": real if rmse is None else rmse}, "model": model, "files": files}
     run_id = room.run(user, lesson="03_mlflow_project", project=True, **{**given, **options})
+    mlflow.set_experiment(experiment_id=room.client.get_run(run_id).info.experiment_id)  # un autre test a pu en choisir une
     with mlflow.start_run(run_id=run_id):
         mlflow.log_input(mlflow.data.from_pandas(DATA.X_train, name="clients"))
     return run_id
