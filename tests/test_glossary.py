@@ -1,8 +1,6 @@
 """GLOSSAIRE.md : à jour, complet ; chaque lien montre son mot, et chaque appel de l'index est dans MLflow."""
 
 import ast
-import importlib
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -11,6 +9,8 @@ import sys
 import make_glossary
 import pytest
 from conftest import ROOT, tables
+from library import names_of
+from mlflow import MlflowClient
 
 PAGE = ROOT / "GLOSSAIRE.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -151,24 +151,10 @@ SLOW = [pytest.mark.slow]  # TensorFlow met plus de trois secondes à s'importer
 def test_each_call_of_the_index_is_in_mlflow(row):
     """L'appel est cherché dans la bibliothèque installée, et le script le montre bien à la ligne dite."""
     name = row["appel"].strip("`")
-    assert callable(found(f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name))
+    owner, _, last = (f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name).rpartition(".")
+    assert last in (dir(MlflowClient) if owner == f"mlflow.{make_glossary.CLIENT}" else names_of(owner))
     for path, line in re.findall(r"\]\(([^#)]+)#L(\d+)\)", row["les scripts qui le montrent"]):
         assert name.rpartition(".")[2] in statement(path, int(line)), path
-
-
-def found(name: str):
-    """L'objet de ce nom complet. Un module qui demande PySpark ou Optuna, absents, est lu sans être exécuté."""
-    owner, _, last = name.rpartition(".")
-    if owner == "mlflow.MlflowClient":
-        return getattr(found(owner), last)
-    try:
-        return getattr(importlib.import_module(owner), last)
-    except ModuleNotFoundError as missing:
-        assert missing.name.split(".")[0] in ("pyspark", "optuna"), missing
-        folder = ROOT.joinpath(importlib.util.find_spec("mlflow").submodule_search_locations[0], *owner.split(".")[1:])
-        tree = ast.parse(folder.with_suffix(".py").read_text(encoding="utf-8"))
-        assert last in [node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
-        return found
 
 
 def test_no_call_is_forgotten():

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="le groupe `jupyter` n'est pas installé")
+for needed in ("nbformat", "jupytext", "nbclient", "nbconvert", "ipykernel"):  # d'autres paquets en apportent une partie
+    pytest.importorskip(needed, reason="le groupe `jupyter` n'est pas installé")
 
 import jupytext
+import nbformat
 from conftest import ROOT, Course, clean_environment
 from course import LESSONS, Script
 from forms.arguments import read_arguments
