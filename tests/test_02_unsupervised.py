@@ -53,12 +53,11 @@ def test_each_child_holds_its_indices_recomputed_from_its_model(course, sweep):
         assert run.data.metrics["inertia"] == pytest.approx(((X.to_numpy() - model.cluster_centers_[groups]) ** 2).sum())
 
 
-def test_a_logged_model_has_signature_example_and_requirements(course, sweep):
+def test_a_logged_model_has_signature_and_requirements(course, sweep):
     _, runs = sweep
     info = mlflow.models.get_model_info(model_uri(course, runs[10], "kmeans"))
     assert info.signature.inputs.input_names() == list(X.columns)
-    example = mlflow.pyfunc.load_model(info.model_uri).input_example
-    pd.testing.assert_frame_equal(example, X.head(3))
+    assert info.saved_input_example_info is None  # sa vérification est ce qu'un `log_model` a de plus cher
     written = (Path(mlflow.artifacts.download_artifacts(info.model_uri)) / "requirements.txt").read_text().split()
     assert {line.partition("==")[0] for line in written} == {"mlflow", "scikit-learn", "skops", "pandas", "numpy"}
 

@@ -91,7 +91,7 @@ for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", out
 
 # %%
 X, y = known_patients()
-signature = infer_signature(X, y.to_numpy())
+signature, requirements = infer_signature(X, y.to_numpy()), pins()
 unfinished = "attributes.run_name = 'svm balayage' AND attributes.status != 'FINISHED' AND attributes.status != 'RUNNING'"
 for parent in mlflow.search_runs(filter_string=unfinished, output_format="list"):
     grid = json.loads(parent.data.tags["grid"])
@@ -106,9 +106,10 @@ for parent in mlflow.search_runs(filter_string=unfinished, output_format="list")
             with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
                 model = svm(C, gamma)
                 mlflow.log_params({"C": C, "gamma": gamma})
-                mlflow.log_metrics(cross_validated(model, X, y))
+                scores = cross_validated(model, X, y)
                 model.fit(X, y)
-                mlflow.sklearn.log_model(model, name="svm", signature=signature, input_example=X.head(3), pip_requirements=pins())
+                logged = mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=requirements)
+                mlflow.log_metrics(scores, model_id=logged.model_id)
 
         best_first = ["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"]
         points = mlflow.search_runs(filter_string=f"{children} AND {FINISHED}", order_by=best_first)

@@ -56,7 +56,7 @@ open_store()
 
 # %%
 X, y = known_patients()
-signature = infer_signature(X, y.to_numpy())
+signature, requirements = infer_signature(X, y.to_numpy()), pins()
 grid = {"C": sorted(set(args.C)), "gamma": sorted(set(args.gamma))}
 couples = list(product(grid["C"], grid["gamma"]))
 
@@ -70,9 +70,10 @@ with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) 
         with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
             model = svm(C, gamma)
             mlflow.log_params({"C": C, "gamma": gamma})
-            mlflow.log_metrics(cross_validated(model, X, y))
+            scores = cross_validated(model, X, y)
             model.fit(X, y)
-            mlflow.sklearn.log_model(model, name="svm", signature=signature, input_example=X.head(3), pip_requirements=pins())
+            logged = mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=requirements)
+            mlflow.log_metrics(scores, model_id=logged.model_id)
 
     # le parent résume ce que ses enfants ont enregistré
     best_first = ["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"]

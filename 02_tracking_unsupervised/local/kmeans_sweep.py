@@ -63,8 +63,8 @@ with mlflow.start_run(run_name=f"kmeans k=2 à {args.k_max}") as parent:
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": args.seed})
             models[k] = KMeans(n_clusters=k, n_init=10, random_state=args.seed).fit(X)
             metrics = internal_indices(X, models[k]) | external_indices(y, models[k].labels_)
-            mlflow.log_metrics(metrics)
-            mlflow.sklearn.log_model(models[k], name="kmeans", signature=signature, input_example=X.head(3), pip_requirements=requirements)
+            logged = mlflow.sklearn.log_model(models[k], name="kmeans", signature=signature, pip_requirements=requirements)
+            mlflow.log_metrics(metrics, model_id=logged.model_id)
             rows.append({"k": k, **metrics})
 
 # %% [markdown]

@@ -116,7 +116,8 @@ for kind, name in owned(leaving):
         accounts.grant_user_permission(args.owner, kind, name, "MANAGE")
 
 models = mlflow.search_logged_models(experiment_ids=[str(number) for number in places.values()], output_format="list")
-chosen = next((model for model in models if "sklearn" in mlflow.models.get_model_info(model.model_uri).flavors), None)
+described = ((model, mlflow.models.get_model_info(model.model_uri)) for model in models)
+chosen = next((model for model, info in described if "sklearn" in info.flavors and info.saved_input_example_info), None)
 if chosen:
     here = MlflowClient(str(source.url)).get_logged_model(chosen.model_id).artifact_location
     served, original = mlflow.pyfunc.load_model(chosen.model_uri), mlflow.pyfunc.load_model(here)
