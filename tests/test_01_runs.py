@@ -147,6 +147,7 @@ def test_open_model(course):
             function.predict(damaged)
 
 
+@pytest.mark.slow
 def test_open_model_opens_the_model_of_full_run_after_a_sweep_too(fresh_course):
     fresh_course.run(f"{LOCAL}/full_run.py")
     fresh_course.run(f"{LOCAL}/svm_sweep.py", "--C", "1", "--gamma", "0.03")

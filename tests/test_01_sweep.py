@@ -279,6 +279,7 @@ def test_seven_couples_tie_and_the_test_cannot_separate_them(course):
     assert set(numbers(text)) <= checked | shown_in_the_table
 
 
+@pytest.mark.slow
 def test_the_test_set_opens_once_for_a_couple(fresh_course):
     """Relancé, même avec d'autres patientes ou après un second balayage : le jugement est relu, pas refait."""
     fresh_course.run(f"{LOCAL}/svm_sweep.py", "--C", "1000", "--gamma", "0.001")

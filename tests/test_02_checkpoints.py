@@ -125,6 +125,7 @@ def readings(run) -> set[str]:
     return {name for name in run.data.metrics if name.startswith("system/")}
 
 
+@pytest.mark.slow
 def test_only_the_observed_runs_have_readings(course, observed):
     parent, runs = observed
     assert is_fully_described(course, parent)
@@ -142,6 +143,7 @@ def test_only_the_observed_runs_have_readings(course, observed):
         assert 0 < max(processor.values()) <= 100
 
 
+@pytest.mark.slow
 def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
     parent, runs = observed
     seconds = {
@@ -152,6 +154,7 @@ def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
     assert 0.9 < parent.data.metrics["cost_ratio"] < 1 + bound / 100
 
 
+@pytest.mark.slow
 def test_the_readme_says_the_same_of_the_readings(course, observed):
     """Sa sortie, où `…` vaut ce qui change d'une machine à l'autre, et le coût qu'il annonce."""
     pattern = re.escape(expected_output(SYSTEM)).replace("…", r"[\d.]+")
@@ -160,6 +163,7 @@ def test_the_readme_says_the_same_of_the_readings(course, observed):
     assert bound == in_text(r"demande moins de (\d+) % de temps de processeur en plus", last_cell(SYSTEM))
 
 
+@pytest.mark.slow
 def test_observed_runs_print_their_readings(course, observed):
     parent, runs = observed
     lines = course.once(SYSTEM).stdout.splitlines()

@@ -52,6 +52,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 def test_the_main_scripts_run_from_such_a_folder(accented):
     """L'un après l'autre, comme un lecteur : chacun réussit, sans un mot sur la sortie d'erreur."""
     for script, arguments in SCRIPTS.items():

@@ -204,6 +204,7 @@ def test_artifacts_deleted_alone_are_said_in_one_line(fresh_course):
     fresh_course.run("01_tracking_supervised/local/open_model.py")
 
 
+@pytest.mark.slow
 def test_a_server_gone_in_the_middle_of_a_run_is_said_in_one_line(fresh_course):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
