@@ -1,137 +1,132 @@
-"""Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque chiffre compare deux choses dans la même exécution.
+"""Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux choses de la même exécution.
 
-    uv run tools/benchmark.py
+    uv run --group team tools/benchmark.py --quick     moins de deux minutes, sans serveur ni longue mesure
+    uv run --group team tools/benchmark.py             vingt minutes, sur une machine au repos
 
-Deux minutes, dans un magasin jetable. Code 1 si une limite est dépassée.
+Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
+`--write` met à jour le tableau de CONTRIBUTING.md, que des tests tiennent à tools/benchmark.json.
 """
 
+import argparse
+import json
 import os
-import subprocess
+import platform
 import sys
 import tempfile
-import time
 from pathlib import Path
-from statistics import median
 
+import psutil
+from bench import LESSONS, ROOT, catalog
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
-IMPORTS = "import mlflow, pandas, sklearn.svm"
-FIRST_RUN = str(ROOT / "01_tracking_supervised/local/first_run.py")
-SVM_SWEEP = str(ROOT / "01_tracking_supervised/local/svm_sweep.py")
-COMPARE = str(ROOT / "01_tracking_supervised/local/compare_models.py")
-KMEANS_SWEEP = str(ROOT / "02_tracking_unsupervised/local/kmeans_sweep.py")
-PROJECT = str(ROOT / "03_mlflow_project")
+BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
+RESULTS, PAGE = ROOT / "tools/benchmark.json", ROOT / "CONTRIBUTING.md"
+BEGIN, END = "<!-- banc d'essai : écrit par tools/benchmark.py -->\n", "<!-- fin du banc d'essai -->"
 
 
-def seconds(*command: str) -> float:
-    """La durée d'une commande Python, lancée du dossier courant ; lève `CalledProcessError` si elle échoue."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *command], env={**os.environ, "PATH": path}, check=True, capture_output=True)
-    return time.perf_counter() - start
+def refuse_a_busy_machine() -> None:
+    """Lève `SystemExit`, en une ligne, si d'autres programmes occupent le processeur."""
+    busy = psutil.cpu_percent(interval=5)
+    if busy > BUSY:
+        raise SystemExit(f"La machine n'est pas au repos : {busy:.0f} % du processeur est pris. Attendez, ou passez --quick.")
 
 
-def child_seconds(experiment: str) -> list[float]:
-    """Les durées des runs enfants d'une expérience, telles que MLflow les a notées, du premier au dernier."""
+def steps(quick: bool, folder: Path) -> dict:
+    """Ce qu'il y a à mesurer : un titre, et une fonction sans argument qui renvoie des métriques."""
+    from bench import children, kills, servers, soak, startup, volume, works
+
+    def endurance(seconds: int) -> dict[str, float]:
+        import mlflow
+
+        here, address = mlflow.get_tracking_uri(), servers.start_server(folder / "server")
+        found = {f"soak.sqlite.{name}": value for name, value in soak.measure(seconds, 8).items()}
+        os.environ["MLFLOW_TRACKING_URI"] = address
+        mlflow.set_tracking_uri(address)
+        try:
+            return found | {f"soak.server.{name}": value for name, value in soak.measure(seconds, 8).items()}
+        finally:
+            os.environ["MLFLOW_TRACKING_URI"] = here
+            mlflow.set_tracking_uri(here)
+
+    if quick:
+        return {
+            "démarrage": lambda: startup.measure(2),
+            "leçons": lambda: works.measure(["first_run", "kmeans_sweep"]),
+            "run enfant": lambda: children.measure(10, 1),
+            "volume": lambda: volume.measure([100, 1000], folder),
+        }
+    return {
+        "démarrage": lambda: startup.measure(7),
+        "leçons": lambda: works.measure(list(works.SCRIPTS)),
+        "run enfant": lambda: children.measure(40, 35),
+        "volume": lambda: volume.measure([100, 1000, 10_000], folder),
+        "serveurs": lambda: servers.measure(10_000, 2, [1, 4, 8]),
+        "endurance": lambda: endurance(150),
+        "pannes": lambda: kills.measure(20, folder),
+    }
+
+
+def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
+    """Enregistre la mesure comme un run, avec son graphique, dans le magasin commun."""
     import mlflow
 
-    client = mlflow.MlflowClient()
-    experiment_id = client.get_experiment_by_name(experiment).experiment_id
-    found = client.search_runs([experiment_id], order_by=["attributes.start_time ASC"], max_results=1000)
-    return [(run.info.end_time - run.info.start_time) / 1000 for run in found if "mlflow.parentRunId" in run.data.tags]
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("benchmark")
+    with mlflow.start_run(run_name="rapide" if quick else "complet"):
+        mlflow.log_params({"cores": os.cpu_count(), "python": platform.python_version(), "mlflow": mlflow.__version__})
+        mlflow.log_metrics(metrics)
+        mlflow.log_figure(catalog.chart(metrics), "ratios.png")
+        mlflow.log_text(catalog.markdown(metrics), "table.md")
+        mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
 
 
-def svm_fits() -> list[float]:
-    """Les durées des mêmes validations croisées et ajustements que `svm_sweep`, sans MLflow."""
-    import pandas as pd
-    from patients import clinical_metrics, load_patients
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
-
-    data = load_patients()
-    X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
-    folds, durations = StratifiedKFold(5, shuffle=True, random_state=0), []
-    for C in (0.1, 1.0, 10.0, 100.0, 1000.0):
-        for gamma in (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3):
-            start = time.perf_counter()
-            model = make_pipeline(StandardScaler(), SVC(C=C, gamma=gamma))
-            distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
-            clinical_metrics(y, (distance > 0).astype(float), distance)
-            model.fit(X, y)
-            durations.append(time.perf_counter() - start)
-    return durations
+def write_page(metrics: dict[str, float]) -> None:
+    """Met la mesure dans tools/benchmark.json, et son tableau dans CONTRIBUTING.md, entre ses deux marques."""
+    rounded = {name: float(f"{value:.3g}") for name, value in metrics.items()}
+    RESULTS.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{catalog.markdown(rounded)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
-def kmeans_fits() -> list[float]:
-    """Les durées des mêmes K-Means et des mêmes indices que `kmeans_sweep`, sans MLflow."""
-    from digits import external_indices, internal_indices, load_images
-    from sklearn.cluster import KMeans
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
+    parser.add_argument("--quick", action="store_true", help="l'essentiel, en moins de deux minutes, machine occupée ou non")
+    parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
+    args = parser.parse_args()
+    if args.quick and args.write:
+        raise SystemExit("--write demande la mesure complète.")
+    if not args.quick:
+        refuse_a_busy_machine()
 
-    (X, y), durations = load_images(), []
-    for k in range(2, 21):
-        start = time.perf_counter()
-        model = KMeans(n_clusters=k, n_init=10, random_state=0).fit(X)
-        internal_indices(X, model) | external_indices(y, model.labels_)
-        durations.append(time.perf_counter() - start)
-    return durations
+    sys.path[:0] = LESSONS
+    from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
-
-def added_seconds(script: str, experiment: str, fits) -> float:
-    """Ce que MLflow ajoute à un run enfant de `script` : la médiane des écarts, qui laisse de côté les imports du premier."""
-    seconds(script)
-    return median(child - alone for child, alone in zip(child_seconds(experiment), fits(), strict=True))
-
-
-def epoch_milliseconds() -> float:
-    """Ce que coûte d'enregistrer deux métriques à une époque : la médiane de cent."""
+    home, before = open_store(), os.getcwd()
     import mlflow
 
-    durations = []
-    with mlflow.start_run():
-        for epoch in range(100):
-            start = time.perf_counter()
-            mlflow.log_metrics({"loss": 0.1, "val_loss": 0.1}, step=epoch)
-            durations.append(time.perf_counter() - start)
-    return 1000 * median(durations)
-
-
-def project_seconds() -> float:
-    """Ce que `mlflow run` ajoute au script qu'il lance : la médiane de trois paires."""
-    run = ["-m", "mlflow", "run", PROJECT, "-e", "train", "--env-manager", "local"]
-    return median(seconds(*run) - seconds(f"{PROJECT}/train.py") for _ in range(3))
-
-
-def main() -> int:
-    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path(folder.name).as_posix()}/mlflow.db"
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    sys.path[:0] = [str(ROOT / lesson / "local") for lesson in ("01_tracking_supervised", "02_tracking_unsupervised")]
-    os.chdir(folder.name)  # les artefacts vont avec la base
-
-    seconds(FIRST_RUN), seconds("-c", IMPORTS)  # à chaud
-    measures = {
-        "first_run, en fois la durée de ses imports": (2.3, lambda: median(seconds(FIRST_RUN) / seconds("-c", IMPORTS) for _ in range(5))),
-        "svm_sweep, ms ajoutées par run enfant": (100, lambda: 1000 * added_seconds(SVM_SWEEP, "01_tracking_supervised", svm_fits)),
-        "compare_models, secondes": (60, lambda: seconds(COMPARE)),
-        "kmeans_sweep, secondes ajoutées par les 19 enfants": (
-            4, lambda: 19 * added_seconds(KMEANS_SWEEP, "02_tracking_unsupervised", kmeans_fits),
-        ),
-        "une époque enregistrée, ms": (15, epoch_milliseconds),
-        "mlflow run, secondes ajoutées au script": (4, project_seconds),
-    }  # fmt: skip
-    table, late = Table("mesure", "ici", "limite"), False
-    for name, (limit, measure) in track(measures.items(), "Mesures", transient=True, console=Console(stderr=True)):
-        value = measure()
-        late |= value > limit
-        table.add_row(name, f"{value:.2f}", f"{limit}{' DÉPASSÉE' if value > limit else ''}")
-    Console().print(table)
-    return int(late)
+    metrics = {}
+    with tempfile.TemporaryDirectory(prefix="mlflow", ignore_cleanup_errors=True) as folder:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path(folder).as_posix()}/mlflow.db"
+        os.chdir(folder)  # les artefacts des scripts vont avec leur base
+        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+        console = Console(stderr=True)
+        for title, measure in track(steps(args.quick, Path(folder)).items(), "Mesures", console=console, transient=True):
+            metrics |= measure()
+            console.print(f"{title} : mesuré", style="dim")
+        del os.environ["MLFLOW_TRACKING_URI"]
+        os.chdir(before)
+    record(metrics, args.quick, home)
+    if args.write:
+        write_page(metrics)
+    section = ""
+    for _, title, line, value in catalog.measured(metrics):
+        if title != section:
+            print(f"\n{title}")
+        section = title
+        print(f"  {line.shown(value):>12}  {line.text.replace('`', '')}")
+    print("\nLe run est dans l'expérience benchmark : uv run mlflow ui")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

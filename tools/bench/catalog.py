@@ -1,0 +1,112 @@
+"""Le nom de chaque mesure, ce qu'elle veut dire, et comment elle se montre. Une mesure qui n'est pas ici ne s'affiche pas."""
+
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, ou rien pour un compte)."""
+
+    metric: str
+    text: str
+    unit: str = "fois"
+
+    def shown(self, value: float) -> str:
+        """La valeur, à deux chiffres significatifs, ou entière à partir de 10 : 1.37 -> « 1.4 fois », 51.6 -> « 52 ms »."""
+        number = f"{value:,.0f}".replace(",", " ") if value >= 9.95 or value == int(value) else f"{value:.2g}"
+        return f"{number} {self.unit}".strip()
+
+
+TABLE = {
+    "Démarrer (1 : importer MLflow, pandas et scikit-learn, rien d'autre)": [
+        Line("startup.script", "`first_run.py` en entier"),
+        Line("startup.opening", "dont l'ouverture du magasin"),
+        Line("startup.plain_gc", "le même, sans les deux lignes de `store.py` sur le ramasse-miettes"),
+    ],
+    "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
+        Line("lesson.first_run", "leçon 1, `first_run.py` : 20 ms de travail"),
+        Line("lesson.svm_sweep", "leçon 1, `svm_sweep.py` : 35 runs, 35 modèles"),
+        Line("lesson.kmeans_sweep", "leçon 2, `kmeans_sweep.py` : 19 runs, 19 modèles"),
+        Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
+        Line("lesson.register_models", "leçon 4, `register_models.py` : trois modèles inscrits"),
+        Line("lesson.svm_sweep_ms_per_child", "ce qu'ajoute un run enfant de `svm_sweep.py`", "ms"),
+        Line("lesson.kmeans_sweep_ms_per_child", "ce qu'ajoute un run enfant de `kmeans_sweep.py`", "ms"),
+    ],
+    "Un run enfant, pièce par pièce": [
+        Line("child.bare_ms", "le run, ses paramètres, ses métriques", "ms"),
+        Line("child.model_ms", "son modèle, dépendances données", "ms"),
+        Line("child.signature_ms", "sa signature", "ms"),
+        Line("child.example_ms", "un exemple d'entrée, que les balayages n'ont pas", "ms"),
+        Line("child.ours_ms", "un run enfant de nos balayages, en tout", "ms"),
+    ],
+    "La façon naïve (1 : la nôtre) : une valeur par appel, `log_model` sans dépendances": [
+        Line("naive.svm", "les SVM de `svm_sweep.py`"),
+        Line("naive.kmeans", "les K-Means de `kmeans_sweep.py`"),
+    ],
+    "Le magasin à {size} runs (1 : à 100)": [
+        Line("volume_{size}.run", "un run de plus, nu"),
+        Line("volume_{size}.child", "un run de plus, avec son modèle"),
+        Line("volume_{size}.running", "chercher les runs RUNNING, comme à chaque ouverture"),
+        Line("volume_{size}.by_name", "chercher un run par son nom"),
+        Line("volume_{size}.children", "chercher les enfants d'un run, triés"),
+        Line("volume_{size}.best", "les dix meilleurs de tous"),
+        Line("volume_{size}.first_run", "`first_run.py` en entier"),
+        Line("volume_{size}.search_runs", "`search_runs.py` en entier"),
+    ],
+    "Des serveurs (1 : SQLite sans serveur, un seul écrivain)": [
+        Line("server.server_sqlite.child", "un run, serveur sur SQLite"),
+        Line("server.server_postgres.child", "un run, serveur sur PostgreSQL"),
+        Line("server.sqlite.writers_8", "débit de 8 écrivains, SQLite sans serveur"),
+        Line("server.server_sqlite.writers_8", "débit de 8 écrivains, serveur sur SQLite"),
+        Line("server.server_postgres.writers_8", "débit de 8 écrivains, serveur sur PostgreSQL"),
+    ],
+    "Endurance : huit écrivains, chaque valeur relue": [
+        Line("soak.sqlite.values", "SQLite : valeurs écrites", ""),
+        Line("soak.sqlite.lost", "SQLite : valeurs perdues ou changées", ""),
+        Line("soak.server.values", "serveur sur PostgreSQL : valeurs écrites", ""),
+        Line("soak.server.lost", "serveur sur PostgreSQL : valeurs perdues ou changées", ""),
+    ],
+    "Pannes : un script tué à un instant quelconque, puis relancé": [
+        Line("kills.tried", "scripts tués en plein travail", ""),
+        Line("kills.left_running", "runs que cela a laissés RUNNING, avant de relancer", ""),
+        Line("kills.lost", "après : valeurs manquantes, fausses ou en double, runs RUNNING, versions incomplètes", ""),
+    ],
+}
+
+
+def measured(metrics: dict[str, float]):
+    """Ce qui a été mesuré, dans l'ordre du tableau : (numéro de section, son titre, la ligne, sa valeur)."""
+    sizes = sorted({int(name.partition(".")[0][7:]) for name in metrics if name.startswith("volume_")})
+    for number, (title, lines) in enumerate(TABLE.items()):
+        for size in sizes if "{size}" in title else [0]:
+            for line in lines:
+                name = line.metric.format(size=size)
+                if name in metrics:
+                    yield number, title.format(size=f"{size:,}".replace(",", " ")), line, metrics[name]
+
+
+def markdown(metrics: dict[str, float]) -> str:
+    """Tout ce qui a été mesuré, en un tableau Markdown, une section après l'autre."""
+    lines, section = ["| mesure | valeur |", "|---|---|"], ""
+    for _, title, line, value in measured(metrics):
+        if title != section:
+            lines.append(f"| **{title}** | |")
+        section = title
+        lines.append(f"| {line.text} | {line.shown(value)} |")
+    return "\n".join(lines)
+
+
+def chart(metrics: dict[str, float]):
+    """Les rapports, en barres sur une échelle logarithmique, une couleur par section, chacune nommée en légende."""
+    import matplotlib.pyplot as plt
+
+    bars = [(number, title, line.text.replace("`", ""), value) for number, title, line, value in measured(metrics) if line.unit == "fois"]
+    figure, axes = plt.subplots(figsize=(12, 0.3 * len(bars) + 2), layout="constrained")
+    for title in dict.fromkeys(title for _, title, *_ in bars):
+        places = [place for place, bar in enumerate(bars) if bar[1] == title]
+        axes.barh(places, [bars[place][3] for place in places], label=title)
+    axes.set_yticks(range(len(bars)), [text for *_, text, _ in bars])
+    axes.set(xscale="log", xlabel="fois la référence de la section", title="Ce que MLflow ajoute")
+    axes.axvline(1, color="black", linewidth=1)
+    axes.invert_yaxis()
+    figure.legend(loc="outside lower center")
+    return figure
