@@ -39,6 +39,7 @@ def runs(team, monkeypatch, name: str = "admin") -> dict:
     for variable, value in team.account(name).items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    mlflow.set_tracking_uri(team.uri)  # `load_model` aussi, ensuite
     client = MlflowClient(team.uri)
     experiments = [each.experiment_id for each in client.search_experiments()]
     return {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
@@ -80,10 +81,9 @@ def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, fold
         assert values(runs(team, monkeypatch)) == values(before)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-        mlflow.set_tracking_uri(team.uri)
         (run,) = before.values()
         assert "confusion_matrix.png" in {file.path for file in MlflowClient(team.uri).list_artifacts(run.info.run_id)}
-        assert mlflow.sklearn.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
+        assert mlflow.sklearn.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")[-1].gamma == float(run.data.params["gamma"])
 
 
 def test_killed_outright_it_says_what_is_left_and_starts_again(course, folder, monkeypatch):
@@ -254,9 +254,9 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
         assert set(finished) <= set(found) <= set(after_backup)
         for run_id, data in values(finished).items():
             assert values(found)[run_id] == data
-        for run_id, run in finished.items():  # les fichiers aussi : ils n'étaient pas dans la base
-            for output in run.outputs.model_outputs if run.outputs else []:
-                assert mlflow.sklearn.load_model(f"models:/{output.model_id}"), run_id
+        for run in finished.values():  # les fichiers aussi : ils n'étaient pas dans la base
+            (model,) = run.outputs.model_outputs
+            assert mlflow.sklearn.load_model(f"models:/{model.model_id}")[-1].gamma == float(run.data.params["gamma"])
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", account["MLFLOW_TRACKING_PASSWORD"])
         assert MlflowClient(team.uri).search_experiments()  # son compte était dans la même sauvegarde
