@@ -163,9 +163,10 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE ROLE equipe LOGIN PASSWORD '{secret}'"))
             connection.execute(sqlalchemy.text("CREATE DATABASE equipe OWNER equipe"))
-            connection.execute(sqlalchemy.text("CREATE DATABASE future"))
+            for other in ("future", "interdite"):
+                connection.execute(sqlalchemy.text(f"CREATE DATABASE {other}"))
             access = elsewhere / "postgres/pg_hba.conf"
-            access.write_text("local equipe equipe scram-sha-256\n" + access.read_text())
+            access.write_text("local all equipe scram-sha-256\n" + access.read_text())
             connection.execute(sqlalchemy.text("SELECT pg_reload_conf()"))
         engine.dispose()
         newer = base.replace("/mlflow?", "/future?")
@@ -179,6 +180,10 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
         refused = course.run(SCRIPT, "--folder", folder, "--port", free_port(), "--database", own, fails=True, PGPASSWORD="faux")
         (line,) = refused.stderr.splitlines()
         assert "ne répond pas" in line and "password authentication failed" in line and "faux" not in line
+        locked = own.replace("/equipe?", "/interdite?")
+        refused = course.run(SCRIPT, "--folder", folder, "--port", free_port(), "--database", locked, fails=True, PGPASSWORD=secret)
+        (line,) = refused.stderr.splitlines()
+        assert "ce compte PostgreSQL n'a pas le droit de créer des tables dans cette base" in line
         with team_server(course, folder, "--database", own, "--users", "alice", PGPASSWORD=secret) as team:
             course.run(FIRST, **team.account("alice"))
             assert len(runs(team, monkeypatch)) == 1 and not (folder / "postgres").exists()
@@ -186,6 +191,10 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
             assert secret not in commands and secret not in team.text
             for path in folder.rglob("*"):
                 assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+            os.kill(int((elsewhere / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+            refused = course.run(FIRST, fails=True, **team.account("alice"))
+            (line,) = refused.stderr.splitlines()
+            assert "ne répond p" in line and refused.returncode == 1
 
 
 WRITER = """

@@ -8,6 +8,8 @@ import re
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +74,7 @@ def test_writers_share_the_work_and_lose_nothing(tmp_path):
 
 # ------------------------------------------------------------------------------------------------------------ mesuré, puis annoncé
 
+PROSE = re.sub(r"[\s#]+", " ", last_cell(MEASURE))
 COLUMNS = {"un run": "child", "les dix meilleurs": "best", "1 à écrire": "writers_1", "4 à écrire": "writers_4", "8 à écrire": "writers_8"}
 
 
@@ -81,20 +84,41 @@ def announced() -> dict[str, dict[str, float]]:
     return {stores[row.pop("montage")]: {COLUMNS[name]: float(value) for name, value in row.items()} for row in tables(last_cell(MEASURE))}
 
 
+def heard() -> set[str]:
+    """Les adresses où écoutent, à cet instant, les programmes que ces tests ont lancés."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        try:
+            found |= {each.laddr.ip for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN}
+        except psutil.NoSuchProcess:
+            continue  # fini entre-temps
+    return found
+
+
 @pytest.fixture(scope="module")
 def measured(course):
-    """Le script en petit : ce qu'il a dit, et le run qu'il a enregistré."""
-    with short_folder() as folder:
+    """Le script en petit : ce qu'il a dit, le run qu'il a enregistré, et les adresses où ses serveurs ont écouté."""
+    with short_folder() as folder, ThreadPoolExecutor() as pool:
         folder.mkdir()
-        shown = course.run(MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder)).stdout
+        running = pool.submit(course.run, MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder))
+        listened = set()
+        while not running.done():
+            listened |= heard()
+            time.sleep(0.5)
+        shown = running.result().stdout
         assert {path.name for path in folder.iterdir()} <= {".lockfile"}  # le verrou, vide, du paquet qui apporte PostgreSQL
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
-    return shown, run
+    return SimpleNamespace(shown=shown, run=run, listened=listened)
+
+
+@pytest.mark.slow
+def test_its_servers_are_heard_on_this_machine_only(measured):
+    assert measured.listened == {"127.0.0.1"}
 
 
 @pytest.mark.slow
 def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, measured):
-    shown, run = measured
+    shown, run = measured.shown, measured.run
     stores, measures = list(serving.NAMES), list(COLUMNS.values())
     assert set(run.data.metrics) == {f"{store}.{measure}" for store in stores for measure in measures}
     assert [run.data.metrics[f"sqlite.{measure}"] for measure in ("child", "best", "writers_1")] == [1, 1, 1]
@@ -115,7 +139,7 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
 
 # ------------------------------------------------------------------------------------------------------------ le prix d'un appel
 
-REPEAT = 30
+REPEAT = 20
 WAIT = 40  # ms : le plus court retard d'un accusé de réception, sous Linux (TCP_DELACK_MIN)
 
 
@@ -187,6 +211,7 @@ def best_of(calls: list[list[tuple[str, float]]]) -> dict[str, float]:
 @pytest.mark.slow
 def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_of_a_run):
     """Le temps de processeur ne compte pas ce que font les autres programmes. Faux si un appel s'ajoute, ou double de prix."""
+    assert "Ses six appels HTTP demandent trois fois plus de processeur" in PROSE
     spent, calls = costs_of_a_run
     for workers, each in calls.items():
         assert len(best_of(each)) == 6
@@ -196,6 +221,7 @@ def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_
 @pytest.mark.slow
 def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs_of_a_run):
     """uvicorn 3149. Faux le jour où uvicorn est réparé : le texte, et son tableau, seront à refaire."""
+    assert "dès que deux programmes répondent (`--workers`), la plupart des réponses partent 40 ms trop tard" in PROSE
     _, calls = costs_of_a_run
     waiting = {workers: [name for name, best in best_of(each).items() if best >= WAIT] for workers, each in calls.items()}
     assert waiting[1] == [] and len(waiting[2]) >= 4, waiting
@@ -216,7 +242,7 @@ def test_servers_are_alike_and_catch_up_when_writers_are_many(measured):
     Se valent : leurs durées sont surtout la même attente ; faux si PostgreSQL ou les comptes doublaient le prix d'un run. Rattrape :
     l'attente des uns sert aux autres, ce que SQLite, où un seul écrit, ne sait pas faire ; faux si le serveur aussi n'en servait qu'un.
     """
-    _, run = measured
+    run = measured.run
     here = {store: {measure: run.data.metrics[f"{store}.{measure}"] for measure in COLUMNS.values()} for store in serving.NAMES}
     for ratios in (announced(), here):
         servers = {store: each for store, each in ratios.items() if store != "sqlite"}
