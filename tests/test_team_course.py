@@ -37,13 +37,6 @@ ELSEWHERE = {
 HERE = [script for script in SCRIPTS if script.lesson[:2] in ("01", "02", "04") and script.name not in ELSEWHERE]
 
 
-def client(team, monkeypatch, name: str = "alice") -> MlflowClient:
-    for variable, value in team.account(name).items():
-        monkeypatch.setenv(variable, value)
-    mlflow.set_tracking_uri(team.uri)
-    return MlflowClient(team.uri)
-
-
 class Both:
     """Une copie neuve du cours, un serveur neuf : chaque script y passe deux fois, sur SQLite et sur le serveur."""
 
@@ -62,7 +55,7 @@ class Both:
                 for side in sides:
                     side.result()
             with pytest.MonkeyPatch.context() as patch:
-                client(self.team, patch)
+                self.team.client(patch, "alice")
                 self.results[script] = [recorded(uri, known) for uri, known in zip(self.sides, self.known, strict=True)]
         return self.results[wanted]
 
@@ -104,7 +97,7 @@ def test_the_models_and_their_metrics_are_the_same(both, monkeypatch):
     for name, model in (("01_tracking_supervised", "svm"), ("02_tracking_unsupervised", "kmeans")):
         swept = [metrics for found, _, _, metrics in here[name] if found == model]
         assert len(swept) >= 4 and all(swept), name
-    assert models(client(both.team, monkeypatch)) == here
+    assert models(both.team.client(monkeypatch, "alice")) == here
 
 
 def registry(client: MlflowClient) -> dict:
@@ -124,7 +117,7 @@ def test_the_registry_is_the_same(both, monkeypatch):
     both.result(HERE[-1])
     here = registry(both.course.client())
     assert {"wine_cultivars", "wine_cultivars_new"} <= set(here)
-    assert registry(client(both.team, monkeypatch)) == here
+    assert registry(both.team.client(monkeypatch, "alice")) == here
 
 
 def read_back(client: MlflowClient, experiment: str, sent: list) -> list:
@@ -145,7 +138,7 @@ def test_hard_values_are_read_back_as_from_sqlite(both, monkeypatch):
 
     PostgreSQL garde le signe de -0.0, que SQLite perd ; il refuse le caractère NUL, que SQLite accepte.
     """
-    here, there = both.course.client(), client(both.team, monkeypatch)
+    here, there = both.course.client(), both.team.client(monkeypatch, "alice")
     near, far = here.create_experiment("exactitude"), there.create_experiment("exactitude")
     zero = "zéro négatif"
     for kind, sent in (hard_numbers() | hard_texts("paramètre")).items():

