@@ -13,18 +13,20 @@ def depends_on_the_machine(metric: str) -> bool:
     return metric.endswith(("_seconds", "_ms", "cost_ratio")) or metric.startswith("system/")
 
 
+def neutral(text: str) -> str:
+    """Le même texte, où ce qui désigne un run, un modèle, un instant ou un dossier temporaire devient `*`."""
+    return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
+
+
 def recorded(uri: str, known: set[str]) -> list:
     """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, sans celles de la machine.
 
-    Ce qui désigne un run, un modèle, un instant ou un dossier temporaire diffère d'un magasin à l'autre, et devient `*`.
+    Ce qui diffère forcément d'un magasin à l'autre y est `neutral`.
     """
     client = MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = [run for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
     known |= {run.info.run_id for run in found}
-
-    def neutral(text: str) -> str:
-        return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
 
     def described(run) -> tuple:
         parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import psutil
 from conftest import ROOT, Course, clean_environment, free_port, hears_ctrl_c
+from mlflow import MlflowClient
 
 SCRIPT = "02_tracking_unsupervised/local/team_server.py"
 READY = "Le serveur est prêt"
@@ -50,6 +52,13 @@ class Team:
             "MLFLOW_TRACKING_USERNAME": name,
             "MLFLOW_TRACKING_PASSWORD": self.passwords[name],
         }
+
+    def client(self, monkeypatch, name: str = "admin") -> MlflowClient:
+        """Le client de ce compte ; `mlflow.*` aussi parle alors à ce serveur, en son nom."""
+        for variable, value in self.account(name).items():
+            monkeypatch.setenv(variable, value)
+        mlflow.set_tracking_uri(self.uri)
+        return MlflowClient(self.uri)
 
     @property
     def base(self) -> str:
@@ -109,6 +118,11 @@ def listening(team: Team) -> set[str]:
     heard = {(name, each.laddr.ip) for name, each in opened if each.status == psutil.CONN_LISTEN}
     assert not [name for name, _ in heard if "postgres" in name]
     return {ip for _, ip in heard}
+
+
+def command_lines() -> str:
+    """Tout ce que montre la liste des programmes de cette machine."""
+    return " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
 
 
 POSTGRES = """

