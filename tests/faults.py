@@ -131,7 +131,9 @@ class Store:
         for name, model in self.registered.items():
             lines = [line.partition(" : ")[2] for key, line in model.tags.items() if key.startswith("history_")]
             versions = {each.version: each for each in self.versions if each.name == name}
-            half = [number for number, each in versions.items() if each.status != "READY" or not each.description or "family" not in each.tags]
+            half = [
+                number for number, each in versions.items() if each.status != "READY" or not each.description or "family" not in each.tags
+            ]
             told[name] = {"aliases": sorted(model.aliases), "lines": len(lines), "twice": len(lines) - len(set(lines)), "half": half}
             told[name]["dangling"] = [alias for alias, number in model.aliases.items() if str(number) not in map(str, versions)]
         return told
