@@ -1,4 +1,4 @@
-"""Tue un script à des moments au hasard, le relance, et compte ce que le magasin a perdu. Sans pytest : `tools/benchmark.py` s'en sert aussi.
+"""Tue un script à des moments au hasard, le relance, et compte ce que le magasin a perdu. Sans pytest : pour les tests et les mesures.
 
 « Perdu » : ce qui manque après le relancement, ce qui est faux, ce qui est en double, ce qui reste à moitié fait. Le but est zéro.
 """
@@ -6,20 +6,20 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-import mlflow
 import psutil
 from mlflow import MlflowClient
 from recorded_runs import described, neutral
 
 SECONDS = 300  # au-delà, un programme est bloqué
-RESUME = "01_tracking_supervised/local/resume_sweep.py"
 
 
 def reader_environment(**changes: str) -> dict[str, str]:
@@ -30,12 +30,22 @@ def reader_environment(**changes: str) -> dict[str, str]:
 
 
 def start(root: Path, script: str, *arguments, **environment: str) -> subprocess.Popen:
-    """Le script, lancé dans un groupe à lui, sa sortie gardée dans un fichier de `root`."""
-    with open(root / "sortie.txt", "wb") as output:
+    """Le script, lancé dans un groupe à lui ; ce qu'il écrit va dans deux fichiers de `root` : voir `said`."""
+    with open(root / "sortie.txt", "wb") as output, open(root / "erreurs.txt", "wb") as errors:
         return subprocess.Popen(
             [sys.executable, str(root / script), *map(str, arguments)], cwd=root, env=reader_environment(**environment),
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, **hears_ctrl_c(),
         )  # fmt: skip
+
+
+def hears_ctrl_c() -> dict:
+    """Les arguments de `Popen` pour qu'un programme entende SIGINT, même si celui qui le lance l'ignore (tâche d'arrière-plan)."""
+    return {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
+
+
+def said(root: Path) -> tuple[str, str]:
+    """Ce qu'a écrit le dernier script lancé par `start` : sortie, erreurs."""
+    return (root / "sortie.txt").read_text(encoding="utf-8"), (root / "erreurs.txt").read_text(encoding="utf-8")
 
 
 def has_opened_the_store(process: subprocess.Popen, database: Path) -> bool:
@@ -97,12 +107,15 @@ class Store:
     """Ce que dit un magasin, sous une forme qui se compare : avant et après, avec ou sans accident."""
 
     def __init__(self, root: Path):
-        client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-        experiments = [each.experiment_id for each in client.search_experiments()]
-        self.runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=50_000)}
-        self.models = [each for page in experiments for each in client.search_logged_models([page])]
-        self.registered = {each.name: each for each in client.search_registered_models()}
-        self.versions = list(client.search_model_versions())
+        with tempfile.TemporaryDirectory() as folder:
+            for file in root.glob("mlflow.db*"):  # une copie, à un nom neuf : SQLite garderait en mémoire des pages d'avant `restore`
+                shutil.copy2(file, folder)
+            client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+            experiments = [each.experiment_id for each in client.search_experiments()]
+            self.runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=50_000)}
+            self.models = [each for page in experiments for each in client.search_logged_models([page], max_results=1000)]
+            self.registered = {each.name: each for each in client.search_registered_models()}
+            self.versions = list(client.search_model_versions())
 
     def status(self, status: str) -> set[str]:
         return {run_id for run_id, run in self.runs.items() if run.info.status == status}
@@ -151,7 +164,7 @@ def losses(before: Store, after: Store, expected: Store, done: dict[str, tuple])
     wanted = {run_id: expected.tell(run_id) for run_id in expected.status("FINISHED") - set(before.runs)}
     found = {run_id: after.tell(run_id) for run_id in after.status("FINISHED") - set(before.runs)}
     told = {
-        "restés RUNNING": sorted(after.status("RUNNING")),
+        "restés RUNNING": [after.runs[each].info.run_name for each in after.status("RUNNING")],
         "manquent": [each for each in set(wanted.values()) if each not in found.values()],
         "faux": [each for each in found.values() if not any(part_of(each, other) for other in wanted.values())],
         "défaits": [run_id for run_id, each in done.items() if found.get(run_id) is None or not part_of(each, found[run_id])],
@@ -182,7 +195,7 @@ def kill_trial(root: Path, script: str, arguments=(), seed: int = 0, kills: int 
     wait_for(lambda: has_opened_the_store(process, database), process)
     opened = time.monotonic()
     if process.wait(SECONDS):
-        raise RuntimeError((root / "sortie.txt").read_text(encoding="utf-8"))
+        raise RuntimeError(said(root))
     seconds = time.monotonic() - opened
     expected = Store(root)
     snapshot.restore()
@@ -205,7 +218,7 @@ def kill_trial(root: Path, script: str, arguments=(), seed: int = 0, kills: int 
     after = Store(root)
     lost = losses(before, after, expected, done)
     if code:
-        lost["relancement"] = [code, (root / "sortie.txt").read_text(encoding="utf-8")]
+        lost["relancement"] = [code, *said(root)]
     if counts["outlived"]:
         lost["programmes orphelins"] = [counts["outlived"]]
     counts["finished before the kill"], counts["KILLED"] = kills - counts["tried"], len(after.status("KILLED") - set(before.runs))

@@ -1,5 +1,6 @@
 """Leçon 1, les runs : first_run, full_run, open_model, compare_models, tels qu'un lecteur les lance."""
 
+import os
 import re
 import sqlite3
 import subprocess

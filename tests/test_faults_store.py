@@ -124,7 +124,7 @@ def test_the_interface_and_a_script_create_the_store_together(fresh_course, firs
         if first == "l'interface":
             wait_for(database.exists, ui)
             script = faults.start(fresh_course.root, FIRST)
-        assert script.wait(faults.SECONDS) == 0, (fresh_course.root / "sortie.txt").read_text()
+        assert script.wait(faults.SECONDS) == 0, faults.said(fresh_course.root)
 
         def answers() -> bool:
             try:
@@ -152,7 +152,7 @@ def test_a_script_that_finds_half_a_base_waits_for_the_rest(fresh_course):
         tables = sqlite3.connect(database).execute("SELECT count(*) FROM sqlite_master").fetchone()
         assert script.poll() is None and tables == (1,)
     os.replace(whole, database)
-    assert script.wait(faults.SECONDS) == 0, (fresh_course.root / "sortie.txt").read_text()
+    assert script.wait(faults.SECONDS) == 0, faults.said(fresh_course.root)
     assert [run.info.status for run in fresh_course.runs(EXPERIMENT)] == ["FINISHED"] * 2
 
 
@@ -349,8 +349,8 @@ def test_a_store_locked_for_a_minute_is_said_in_one_line_and_the_run_mended_at_t
         assert script.wait(faults.SECONDS) == 1
         assert writer.end() == (1, [f"Le magasin refuse l'écriture : {LOCKED}"])
         assert time.monotonic() - start > 40  # mesuré : MLflow a bien attendu deux fois
-    said = (fresh_course.root / "sortie.txt").read_text(encoding="utf-8")
-    assert said.strip().endswith(f"ne répond pas ou refuse l'écriture : {LOCKED}") and len(said.splitlines()) == 1
+    said, errors = faults.said(fresh_course.root)
+    assert not said and errors.strip().endswith(f"ne répond pas ou refuse l'écriture : {LOCKED}") and len(errors.splitlines()) == 1
     assert run_of(fresh_course).info.status == "RUNNING"
     assert CLOSED in fresh_course.run(FIRST).stdout
     assert run_of(fresh_course).info.status == "KILLED" and values(fresh_course, run_of(fresh_course)) == [(0, 0)]

@@ -121,7 +121,7 @@ def close_orphans(experiment_ids: list[str]) -> None:
     process = f"{node()} {os.getpid()} {psutil.Process().create_time():.0f}"
     os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({"mlflow.source.process": process})  # l'étiquette de tous nos runs
     running = mlflow.search_runs(experiment_ids, "attributes.status = 'RUNNING'", output_format="list")
-    orphans = [run for run in running if is_dead(run.data.tags.get("mlflow.source.process", ""))]
+    orphans = [run for run in running if is_dead(run)]
     closed = 0
     for run in orphans:
         try:
@@ -134,9 +134,14 @@ def close_orphans(experiment_ids: list[str]) -> None:
         print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {closed}.")
 
 
-def is_dead(process: str) -> bool:
-    """Si ce programme, de cette machine, n'existe plus ; d'une autre machine, on n'en sait rien."""
-    machine, _, rest = process.partition(" ")
+def is_dead(run) -> bool:
+    """Si le programme de ce run, sur cette machine, n'existe plus ; d'une autre machine, on n'en sait rien."""
+    import mlflow
+
+    machine, _, rest = run.data.tags.get("mlflow.source.process", "").partition(" ")
+    if not machine and run.data.tags.get("mlflow.source.type") == "PROJECT" and mlflow.get_tracking_uri().startswith("sqlite"):
+        # `mlflow run` crée le run lui-même, sans cette étiquette, et en donne le numéro à ce qu'il lance
+        return not any(run.info.run_id in (each.info["environ"] or {}).values() for each in psutil.process_iter(["environ"]))
     if machine != node() or not rest:
         return False
     number, born = rest.split()
