@@ -48,9 +48,10 @@ def open_store() -> str:
         os.environ.pop(name, None)  # notre run dans celui d'un autre, sans un mot : c'est le script qui dit où il écrit
     if hasattr(sys.stdout, "reconfigure"):  # un terminal ou un fichier, pas un notebook
         sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
-    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # kill, fenêtre fermée :
-        if signal.getsignal(number) is signal.SIG_DFL:  # sans cela, le run resterait RUNNING
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # Ctrl-C, kill, fenêtre fermée
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # sans cela, le run resterait RUNNING
+                signal.signal(number, stop)
     if any(argument == "--" or argument.endswith("=--") for argument in sys.argv[1:]):  # argparse en ferait une liste vide
         sys.exit("« -- » n'est pas une valeur.")
 
@@ -86,6 +87,19 @@ def open_store() -> str:
         )
     close_orphans([each.experiment_id for each in experiments])
     return uri
+
+
+def stop(number, frame):
+    """Arrête le script dès que la base a fini ce qu'elle écrivait : coupée au milieu, elle resterait verrouillée, et le run RUNNING."""
+    while frame:
+        if "sqlalchemy" in frame.f_code.co_filename:
+            signal.signal(signal.SIGALRM, lambda _, later: stop(number, later))
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            return
+        frame = frame.f_back
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 def create_whole(database: Path) -> None:
