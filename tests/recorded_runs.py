@@ -14,23 +14,21 @@ def depends_on_the_machine(metric: str) -> bool:
 
 
 def neutral(text: str) -> str:
-    """Le même texte, où ce qui désigne un run, un modèle, un instant ou un dossier temporaire devient `*`."""
+    """Le même texte, où ce qui désigne un run, un modèle, un instant ou un dossier temporaire est devenu `*`."""
     return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
 
 
-def recorded(uri: str, known: set[str]) -> list:
-    """Les runs terminés depuis le dernier appel : nom, statut, paramètres, métriques bit pour bit, sans celles de la machine.
+def described(run) -> tuple:
+    """Un run : nom, statut, paramètres, métriques bit pour bit, sans celles de la machine."""
+    parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
+    metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not depends_on_the_machine(name))
+    return neutral(run.info.run_name), run.info.status, parameters, metrics
 
-    Ce qui diffère forcément d'un magasin à l'autre y est `neutral`.
-    """
+
+def recorded(uri: str, known: set[str]) -> list:
+    """Les runs terminés depuis le dernier appel, décrits et rangés."""
     client = MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = [run for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
     known |= {run.info.run_id for run in found}
-
-    def described(run) -> tuple:
-        parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
-        metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not depends_on_the_machine(name))
-        return neutral(run.info.run_name), run.info.status, parameters, metrics
-
     return sorted(map(described, found))

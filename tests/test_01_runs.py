@@ -1,5 +1,6 @@
 """Leçon 1, les runs : first_run, full_run, open_model, compare_models, tels qu'un lecteur les lance."""
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -171,6 +172,7 @@ def test_a_store_cut_while_it_was_created_is_said_in_one_line(fresh_course):
     """Tuée pendant les deux secondes de sa création, la base a une partie de ses tables : MLflow ne la relira plus."""
     with sqlite3.connect(fresh_course.root / "mlflow.db") as base:
         base.execute("CREATE TABLE entity_associations (id INTEGER)")
+    os.utime(fresh_course.root / "mlflow.db", (0, 0))  # récente, elle serait attendue dix secondes : on la crée peut-être encore
     said = one_line(fresh_course.run(f"{LOCAL}/first_run.py", fails=True))
     assert said == "Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez."
 

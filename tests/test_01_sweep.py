@@ -1,6 +1,5 @@
 """Leçon 1, le balayage : svm_sweep, ce qu'un arrêt en laisse, resume_sweep, search_runs et son égalité."""
 
-import random
 import re
 import signal
 import subprocess
@@ -188,24 +187,6 @@ def test_a_sweep_stopped_by_ctrl_c_is_failed_then_finished(fresh_course):
     assert named(fresh_course, "svm balayage").info.status == "FAILED"
     fresh_course.run(f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume")
     assert_whole(fresh_course, named(fresh_course, "svm balayage"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_resume_sweep_killed_at_any_moment_finishes_when_started_again(fresh_course, seed):
-    fresh_course.run(f"{LOCAL}/first_run.py")  # le magasin est créé ; sa création coupée a son propre test
-    resumed = started(fresh_course, "resume_sweep.py")
-    time.sleep(random.Random(seed).uniform(6, 20))
-    resumed.kill()
-    resumed.communicate()
-    fresh_course.run(f"{LOCAL}/resume_sweep.py")
-    end = time.monotonic() + 120  # un balayage orphelin va au bout de lui-même
-    while fresh_course.runs(RESUMED, "attributes.status = 'RUNNING'"):
-        assert time.monotonic() < end
-        time.sleep(1)
-    parents = fresh_course.runs(RESUMED, "attributes.run_name = 'svm balayage'")
-    for parent in parents:
-        assert_whole(fresh_course, parent, RESUMED)
 
 
 def test_search_runs(course, tmp_path):

@@ -67,18 +67,6 @@ def test_mlflow_ui_without_option_shows_the_runs_and_an_artifact(fresh_course):
         assert artifact.text == "bonjour"
 
 
-def test_six_scripts_at_once_on_a_fresh_clone(fresh_course):
-    started = [
-        subprocess.Popen(
-            fresh_course.command(FIRST), cwd=fresh_course.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for _ in range(6)
-    ]
-    outputs = [process.communicate(timeout=120)[0].decode() for process in started]
-    assert [process.returncode for process in started] == [0] * 6, outputs
-    assert [run.info.status for run in fresh_course.runs(EXPERIMENT)] == ["FINISHED"] * 6
-
-
 SLOW_RUN = """
 import sys; sys.path.insert(0, {folder!r})
 from store import open_store
@@ -202,26 +190,6 @@ def test_artifacts_deleted_alone_are_said_in_one_line(fresh_course):
     assert "Un fichier manque dans mlruns/" in message and "Relancez le script qui l'a produit" in message
     fresh_course.run("01_tracking_supervised/local/full_run.py")  # le remède
     fresh_course.run("01_tracking_supervised/local/open_model.py")
-
-
-@pytest.mark.slow
-def test_a_server_gone_in_the_middle_of_a_run_is_said_in_one_line(fresh_course):
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    server = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    code = SLOW_RUN.format(
-        folder=str(fresh_course.root / "01_tracking_supervised/local"), body="sys.stdin.readline(); mlflow.log_metric('x', 1)"
-    )
-    with running(server, fresh_course.root, wait_for=f"{address}/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=fresh_course.root, env=clean_environment(MLFLOW_TRACKING_URI=address),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdout.readline().decode().strip() == "prêt"
-    _, errors = process.communicate(b"\n", timeout=120)
-    assert process.returncode == 1
-    lines = [line for line in errors.decode().splitlines() if "WARNING" not in line]
-    assert lines == ["Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."], errors.decode()
 
 
 def test_a_secret_in_the_address_of_the_store_is_not_shown(fresh_course):

@@ -4,14 +4,18 @@ Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de r
 """
 
 import atexit
+import errno
 import gc
 import json
 import logging
 import os
 import re
 import signal
+import sqlite3
 import sys
-from contextlib import nullcontext
+import tempfile
+import time
+from contextlib import closing, nullcontext
 from pathlib import Path
 from platform import node
 from urllib.parse import unquote, urlsplit
@@ -40,11 +44,14 @@ def open_store() -> str:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nos scripts n'appellent personne
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # les mêmes dépendances notées avec uv et avec pip
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):  # restées là, elles enverraient
+        os.environ.pop(name, None)  # notre run dans celui d'un autre, sans un mot : c'est le script qui dit où il écrit
     if hasattr(sys.stdout, "reconfigure"):  # un terminal ou un fichier, pas un notebook
         sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
-    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # kill, fenêtre fermée :
-        if signal.getsignal(number) is signal.SIG_DFL:  # sans cela, le run resterait RUNNING
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # Ctrl-C, kill, fenêtre fermée
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # sans cela, le run resterait RUNNING
+                signal.signal(number, stop)
     if any(argument == "--" or argument.endswith("=--") for argument in sys.argv[1:]):  # argparse en ferait une liste vide
         sys.exit("« -- » n'est pas une valeur.")
 
@@ -52,6 +59,7 @@ def open_store() -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # la trace d'une base qui refuse : `explain` le dit
     ours = not os.environ.get("MLFLOW_TRACKING_URI")
     if ours:
         os.chdir(ROOT)  # les artefacts vont dans mlruns/, sous le dossier courant
@@ -62,13 +70,15 @@ def open_store() -> str:
     try:
         # Deux scripts qui créent la base ensemble l'abîmeraient.
         with FileLock(f"{database}.lock") if database else nullcontext():
+            if database:
+                create_whole(Path(database))
             experiments = mlflow.search_experiments()
-    except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
+    except (OSError, sqlite3.Error, mlflow.MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             sys.exit(f'Le magasin est d\'une autre version de MLflow. Après une copie de sécurité : mlflow db upgrade "{uri}"')
         if ours and "already exists" in str(error):
             sys.exit("Le magasin a été interrompu pendant sa création. Supprimez mlflow.db, encore vide, puis relancez.")
-        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {first_line(error)}")
+        sys.exit(refused(error) or f"Le magasin {without_password(uri)} ne répond pas ou refuse l'écriture : {reason(error)}")
     origins = [Path(each.artifact_location).parents[1] for each in experiments if each.experiment_id == "0" and ours]
     if origins and "://" not in str(origins[0]) and origins[0] != ROOT and origins[0].is_absolute():
         sys.exit(
@@ -77,6 +87,42 @@ def open_store() -> str:
         )
     close_orphans([each.experiment_id for each in experiments])
     return uri
+
+
+def stop(number, frame):
+    """Arrête le script dès que la base a fini ce qu'elle écrivait : coupée au milieu, elle resterait verrouillée, et le run RUNNING."""
+    while frame:
+        if "sqlalchemy" in frame.f_code.co_filename:
+            signal.signal(signal.SIGALRM, lambda _, later: stop(number, later))
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            return
+        frame = frame.f_back
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+def create_whole(database: Path) -> None:
+    """Crée la base ailleurs et la pose d'un coup : `mlflow ui`, lancé au même instant, n'en voit jamais la moitié.
+
+    Si un autre programme est en train de la créer, ou l'occupe, attend qu'il ait fini.
+    """
+    import mlflow
+
+    if not database.exists() or not database.stat().st_size:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows garde la base ouverte
+            mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+            with closing(sqlite3.connect(f"{folder}/mlflow.db")) as whole, closing(sqlite3.connect(database)) as base:
+                if not base.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    whole.backup(base)
+    while True:
+        with closing(sqlite3.connect(database, timeout=20)) as base:  # secondes : celles que MLflow attend ensuite
+            tables = base.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone()
+            if tables and base.execute("SELECT 1 FROM experiments").fetchone():  # MLflow finit par l'expérience Default
+                return
+        if time.time() - database.stat().st_mtime > 10:
+            return  # qui la créait est mort
+        time.sleep(0.2)
 
 
 def close_orphans(experiment_ids: list[str]) -> None:
@@ -89,7 +135,7 @@ def close_orphans(experiment_ids: list[str]) -> None:
     process = f"{node()} {os.getpid()} {psutil.Process().create_time():.0f}"
     os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({"mlflow.source.process": process})  # l'étiquette de tous nos runs
     running = mlflow.search_runs(experiment_ids, "attributes.status = 'RUNNING'", output_format="list")
-    orphans = [run for run in running if is_dead(run.data.tags.get("mlflow.source.process", ""))]
+    orphans = [run for run in running if is_dead(run)]
     closed = 0
     for run in orphans:
         try:
@@ -102,9 +148,14 @@ def close_orphans(experiment_ids: list[str]) -> None:
         print(f"Runs laissés RUNNING par un programme mort, marqués KILLED : {closed}.")
 
 
-def is_dead(process: str) -> bool:
-    """Si ce programme, de cette machine, n'existe plus ; d'une autre machine, on n'en sait rien."""
-    machine, _, rest = process.partition(" ")
+def is_dead(run) -> bool:
+    """Si le programme de ce run, sur cette machine, n'existe plus ; d'une autre machine, on n'en sait rien."""
+    import mlflow
+
+    machine, _, rest = run.data.tags.get("mlflow.source.process", "").partition(" ")
+    if not machine and run.data.tags.get("mlflow.source.type") == "PROJECT" and mlflow.get_tracking_uri().startswith("sqlite"):
+        # `mlflow run` crée le run lui-même, sans cette étiquette, et en donne le numéro à ce qu'il lance
+        return not any(run.info.run_id in (each.info["environ"] or {}).values() for each in psutil.process_iter(["environ"]))
     if machine != node() or not rest:
         return False
     number, born = rest.split()
@@ -128,8 +179,14 @@ def explain(kind, error, trace):
         line = refused(error)
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
         line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
-    elif "sqlite3.OperationalError" in text:
-        line = f"Le magasin refuse l'écriture : {first_line(error)}"
+    elif "sqlite3.OperationalError" in text or (issubclass(kind, OSError) and error.errno in (errno.ENOSPC, errno.EROFS)):
+        line = f"Le magasin refuse l'écriture : {reason(error)}"
+    elif "Cannot set a deleted experiment" in text:
+        import mlflow
+
+        name = re.search("experiment (['\"])(.*)\\1 as the active", text)[2]
+        restore = f"uv run mlflow experiments restore --experiment-id {mlflow.get_experiment_by_name(name).experiment_id}"
+        line = f"L'expérience « {name} » est à la corbeille. Pour l'en sortir : {restore}"
     else:
         return sys.__excepthook__(kind, error, trace)
     print(line, file=sys.stderr)
@@ -147,6 +204,16 @@ def refused(error: BaseException) -> str | None:
     if "error code 403" in text or "PERMISSION_DENIED" in text:
         return "Le serveur refuse : votre compte n'a pas ce droit. Demandez-le à qui a créé cette expérience ou ce modèle."
     return None
+
+
+def reason(error: BaseException) -> str:
+    """Pourquoi la base ou le disque refuse, en français si c'est un refus connu."""
+    text = str(error)
+    if "disk is full" in text or "No space left" in text:
+        return "le disque est plein. Faites de la place, puis relancez."
+    if "database is locked" in text:
+        return "un autre programme l'occupe depuis plus de vingt secondes. Fermez-le, puis relancez."
+    return first_line(error)
 
 
 def first_line(error: BaseException) -> str:
