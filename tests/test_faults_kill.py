@@ -73,10 +73,7 @@ def prepare(copy: Course, name: str):
         copy.once(PATHS[other], *REDUCED.get(other, ()))
 
 
-SERVE = pytest.mark.xfail(reason="tué seul, serve.py laisse son serveur en marche : à reprendre dans servers.py", strict=False)
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[SERVE] if name == "serve" else []) for name in KILLED])
+@pytest.mark.parametrize("name", KILLED)
 def test_a_script_killed_three_times_then_launched_again_has_lost_nothing(copy, name):
     prepare(copy, name)
     counts = faults.kill_trial(copy.root, PATHS[name], REDUCED.get(name, ()), way_on=WAY_ON.get(name))

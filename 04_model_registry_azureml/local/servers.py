@@ -19,17 +19,24 @@ import requests
 
 LESSON = Path(__file__).resolve().parents[1]
 
-# Le serveur d'Azure ML écoute partout si on le lance par sa commande ; ici, sur 127.0.0.1. Le fil attend la fin de son
-# entrée standard : quoi qu'il nous arrive, même un SIGKILL, le serveur s'arrête avec nous.
+# Le serveur d'Azure ML écoute partout si on le lance par sa commande ; ici, sur 127.0.0.1.
 INFERENCE_SERVER = """
-import importlib, os, signal, sys, threading
+import importlib, sys
+system = "win" if sys.platform == "win32" else "linux"
+importlib.import_module("azureml_inference_server_http.amlserver_" + system).run("127.0.0.1", int(sys.argv[1]), 1)
+"""
+# Lance le serveur, et attend la fin de son entrée standard : quoi qu'il nous arrive, même un SIGKILL, il s'arrête avec nous.
+GUARD = """
+import os, signal, subprocess, sys, threading
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 def watch():
     while os.read(0, 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    if os.name == "posix":
+        os.killpg(0, signal.SIGTERM)
+    subprocess.run(["taskkill", "/T", "/F", "/PID", str(server.pid)])
 threading.Thread(target=watch, daemon=True).start()
-system = "win" if sys.platform == "win32" else "linux"
-importlib.import_module("azureml_inference_server_http.amlserver_" + system).run("127.0.0.1", int(sys.argv[1]), 1)
+sys.exit(server.wait())
 """
 
 
@@ -101,14 +108,15 @@ def stop(process: subprocess.Popen) -> None:
 def running(command: list[str], health_url: str, seconds: float = 120, **environment: str) -> Iterator[subprocess.Popen]:
     """Lance `command` avec `environment` en plus, attend que `health_url` réponde, et l'arrête à la sortie du bloc.
 
-    L'entrée standard du programme est un tube : sa fin lui apprend que nous ne sommes plus là. Lève `SystemExit`, en
+    L'entrée standard du gardien est un tube : sa fin lui apprend que nous ne sommes plus là. Lève `SystemExit`, en
     une ligne, s'il s'arrête ou ne répond pas dans les `seconds` secondes.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # il y cherchera python et uvicorn
     with TemporaryFile() as log:
         process = subprocess.Popen(
-            command, env={**os.environ, "PATH": path, **environment}, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )
+            [sys.executable, "-c", GUARD, *command], env={**os.environ, "PATH": path, **environment},
+            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
         try:
             end = time.monotonic() + seconds
             while not answers(health_url):
