@@ -144,6 +144,12 @@ def test_only_the_observed_runs_have_readings(course, observed):
 
 
 @pytest.mark.slow
+def test_a_training_too_short_for_a_reading_is_said_in_one_line(course):
+    ended = course.run(SYSTEM, "--epochs", "2", "--interval", "60", "--experiment", "trop court", fails=True)
+    assert ended.returncode == 1 and len(ended.stderr.strip().splitlines()) == 1 and "aucun relevé" in ended.stderr
+
+
+@pytest.mark.slow
 def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
     parent, runs = observed
     seconds = {

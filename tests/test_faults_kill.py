@@ -19,7 +19,6 @@ REDUCED = {  # moins à faire, les mêmes appels
     "autoencoder": ("--epochs", "6"),
     "checkpoints": ("--epochs", "6", "--every", "2"),
     "compare_representations": ("--seeds", "2"),
-    "system_metrics": ("--epochs", "2"),
     "measure_storage": ("--runs", "10", "30"),
     "run_project": ("--alphas", "0.1", "1", "--models"),
 }
@@ -30,6 +29,7 @@ NOT_KILLED = {
     "delete_restore": "écrit dans un magasin jetable",
     "store_life": "écrit dans un magasin jetable",
     "webhook": "écrit dans un magasin jetable",
+    "system_metrics": "les appels de kmeans_sweep, et une minute par lancement",
     "svm_sweep_spark": "demande Java, et une minute",
     "team_server": "demande PostgreSQL, et écrit dans un magasin jetable",
     "move_store": "demande PostgreSQL, et écrit dans un magasin jetable",

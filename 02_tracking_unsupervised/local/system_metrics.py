@@ -76,6 +76,8 @@ client = MlflowClient()
 names = [name for name in client.get_run(run.info.run_id).data.metrics if name.startswith("system/")]
 processor = [point.value for point in client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")]
 memory = [point.value for point in client.get_metric_history(run.info.run_id, "system/system_memory_usage_megabytes")]
+if not processor:
+    raise SystemExit("Chaque apprentissage a duré moins d'un intervalle : aucun relevé. Demandez plus d'--epochs, ou un --interval court.")
 
 # %%
 print(f"Temps de processeur, observé ou seul : {cost_ratio:.2f} fois")
