@@ -1,0 +1,73 @@
+"""Quels scripts sont tués ou interrompus, avec quelles options, et ce qu'ils relisent ; les tests de pannes s'en servent."""
+
+import faults
+from conftest import Course
+
+from course import SCRIPTS
+
+SWEEP = ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1")
+REDUCED = {  # moins à faire, les mêmes appels
+    "svm_sweep": SWEEP,
+    "kmeans_sweep": ("--k-max", "8"),
+    "autoencoder": ("--epochs", "6"),
+    "checkpoints": ("--epochs", "6", "--every", "2"),
+    "compare_representations": ("--seeds", "2"),
+    "measure_storage": ("--runs", "10", "30"),
+    "run_project": ("--alphas", "0.1", "1", "--models"),
+}
+WAY_ON = {"svm_sweep": ("01_tracking_supervised/local/resume_sweep.py", "--experiment", "01_tracking_supervised", "--only-resume")}
+NOT_KILLED = {
+    "open_model": "n'écrit rien",
+    "plan_azure": "n'écrit rien",
+    "delete_restore": "écrit dans un magasin jetable",
+    "store_life": "écrit dans un magasin jetable",
+    "webhook": "écrit dans un magasin jetable",
+    "system_metrics": "les appels de kmeans_sweep, et une minute par lancement",
+    "svm_sweep_spark": "demande Java, et une minute",
+    "team_server": "demande PostgreSQL, et écrit dans un magasin jetable",
+    "move_store": "demande PostgreSQL, et écrit dans un magasin jetable",
+    "measure_server": "demande PostgreSQL, et quatre minutes",
+    "locked_environment": "demande le réseau",
+    "measure_reproducibility": "demande deux minutes",
+    "rehearse": "bâtit un environnement",
+    "deploy_local": "bâtit un environnement",
+    "deploy_azure": "demande un compte",
+}
+KILLED = [script.name for script in SCRIPTS if script.name not in NOT_KILLED]
+
+
+PATHS = {script.name: script.path for script in SCRIPTS}
+PREPARED_BY = {
+    "search_runs": ["svm_sweep"],
+    "annotate_runs": ["compare_models"],
+    "compare_representations": ["autoencoder"],
+    "predict_new": ["run_project"],
+    "model_from_code": ["run_project"],
+    "promote": ["register_models"],
+    "gate": ["register_models"],
+    "copy_to_production": ["register_models"],
+    "serve": ["register_models"],
+    "measure_traceability": ["register_models"],
+    "measure_history": ["register_models"],
+}
+
+
+def prepare(copy: Course, name: str):
+    """Lance d'abord ce que ce script relit, si ce n'est pas fait."""
+    for other in PREPARED_BY.get(name, []):
+        copy.once(PATHS[other], *REDUCED.get(other, ()))
+
+
+def made(folder) -> Course:
+    """Une copie du cours dont le magasin est créé ; les scripts y passent l'un après l'autre, et le magasin s'emplit."""
+    course = Course(folder)
+    course.once(PATHS["first_run"])
+    return course
+
+
+def kill_three_times(copy: Course, name: str):
+    """Tue ce script à trois moments, le relance comme le cours le dit, et vérifie que rien n'est perdu."""
+    prepare(copy, name)
+    counts = faults.kill_trial(copy.root, PATHS[name], REDUCED.get(name, ()), way_on=WAY_ON.get(name))
+    print(counts)
+    assert counts["tried"] > 0 and not counts["lost"], counts
