@@ -4,11 +4,10 @@
     uv run --group team tools/benchmark.py             vingt minutes, sur une machine au repos
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
-`--write` met à jour le tableau de CONTRIBUTING.md, que des tests tiennent à tools/benchmark.json.
+Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
 """
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -16,13 +15,11 @@ import tempfile
 from pathlib import Path
 
 import psutil
-from bench import LESSONS, ROOT, catalog
+from bench import LESSONS, catalog
 from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
-RESULTS, PAGE = ROOT / "tools/benchmark.json", ROOT / "CONTRIBUTING.md"
-BEGIN, END = "<!-- banc d'essai : écrit par tools/benchmark.py -->\n", "<!-- fin du banc d'essai -->"
 
 
 def refuse_a_busy_machine() -> None:
@@ -57,7 +54,7 @@ def steps(quick: bool, folder: Path) -> dict:
             "volume": lambda: volume.measure([100, 1000], folder),
         }
     return {
-        "démarrage": lambda: startup.measure(7),
+        "démarrage": lambda: startup.measure(5),
         "leçons": lambda: works.measure(list(works.SCRIPTS)),
         "run enfant": lambda: children.measure(40, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),
@@ -81,21 +78,10 @@ def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
         mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
 
 
-def write_page(metrics: dict[str, float]) -> None:
-    """Met la mesure dans tools/benchmark.json, et son tableau dans CONTRIBUTING.md, entre ses deux marques."""
-    rounded = {name: float(f"{value:.3g}") for name, value in metrics.items()}
-    RESULTS.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{catalog.markdown(rounded)}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
     parser.add_argument("--quick", action="store_true", help="l'essentiel, en moins de deux minutes, machine occupée ou non")
-    parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
     args = parser.parse_args()
-    if args.quick and args.write:
-        raise SystemExit("--write demande la mesure complète.")
     if not args.quick:
         refuse_a_busy_machine()
 
@@ -117,16 +103,18 @@ def main() -> None:
         del os.environ["MLFLOW_TRACKING_URI"]
         os.chdir(before)
     record(metrics, args.quick, home)
-    if args.write:
-        write_page(metrics)
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:
             print(f"\n{title}")
         section = title
         print(f"  {line.shown(value):>12}  {line.text.replace('`', '')}")
+    late = [] if args.quick else catalog.exceeded(metrics)  # une machine occupée dépasserait sans raison
+    for line in late:
+        print(f"Limite dépassée : {line}")
     print("\nLe run est dans l'expérience benchmark : uv run mlflow ui")
+    return int(bool(late))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -73,6 +73,19 @@ TABLE = {
 }
 
 
+LIMITS = {"child.ours_ms": 60, "startup.script": 1.4, "soak.sqlite.lost": 0, "soak.server.lost": 0, "kills.lost": 0}
+
+
+def exceeded(metrics: dict[str, float]) -> list[str]:
+    """Les mesures qui dépassent leur limite, une ligne chacune."""
+    lines = {line.metric: line for line in sum(TABLE.values(), [])}
+    return [
+        f"{lines[name].text.replace('`', '')} : {lines[name].shown(metrics[name])}, pour une limite de {limit:g}"
+        for name, limit in LIMITS.items()
+        if metrics.get(name, 0) > limit
+    ]
+
+
 def measured(metrics: dict[str, float]):
     """Ce qui a été mesuré, dans l'ordre du tableau : (numéro de section, son titre, la ligne, sa valeur)."""
     sizes = sorted({int(name.partition(".")[0][7:]) for name in metrics if name.startswith("volume_")})

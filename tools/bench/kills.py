@@ -8,9 +8,7 @@ from bench import ROOT
 
 RESUME = ("01_tracking_supervised/local/resume_sweep.py", "--experiment", "01_tracking_supervised", "--only-resume")
 TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'est pas lui
-    "01_tracking_supervised/local/full_run.py": ((), None),
     "01_tracking_supervised/local/svm_sweep.py": (("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"), RESUME),
-    "02_tracking_unsupervised/local/kmeans_sweep.py": (("--k-max", "12"), None),
     "04_model_registry_azureml/local/register_models.py": ((), None),
 }
 

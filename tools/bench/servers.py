@@ -20,6 +20,7 @@ def measure(runs: int, rounds: int, writers: list[int]) -> dict[str, float]:
 
 def start_server(folder: Path) -> str:
     """Un serveur sur une base PostgreSQL neuve, arrêtés tous deux à la fin de ce programme ; renvoie son adresse."""
+    folder.mkdir(parents=True)
     base, port = create_base(start_postgres(folder / "postgres"), "mlflow"), free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", base, "--workers", "2", "--port", str(port)]
     command += ["--artifacts-destination", str(folder / "files")]
