@@ -1,10 +1,10 @@
-"""SIGKILL à des moments au hasard de chaque script des leçons 1 et 2 qui enregistre, puis le chemin documenté : rien n'est perdu."""
+"""SIGKILL à des moments au hasard de chaque script qui enregistre, puis le chemin documenté : rien n'est perdu."""
 
 import os
 
 import pytest
 from conftest import Course
-from killed_scripts import KILLED, PATHS, kill_three_times, made
+from killed_scripts import KILLED, kill_three_times, made
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="SIGKILL et les groupes de programmes sont de POSIX")]
 
@@ -15,6 +15,6 @@ def copy(tmp_path_factory) -> Course:
     return made(tmp_path_factory.mktemp("tués"))
 
 
-@pytest.mark.parametrize("name", [name for name in KILLED if PATHS[name].startswith(("01", "02"))])
+@pytest.mark.parametrize("name", KILLED)
 def test_a_script_killed_three_times_then_launched_again_has_lost_nothing(copy, name):
     kill_three_times(copy, name)

@@ -26,7 +26,7 @@ QUICK = {
     "autoencoder": ("--epochs", "5"),
     "checkpoints": ("--epochs", "5"),
     "compare_representations": ("--seeds", "2"),
-    "system_metrics": ("--epochs", "5"),
+    "system_metrics": ("--epochs", "100"),  # assez pour un relevé par seconde
     "measure_storage": ("--runs", "10", "20"),
 }
 # Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs ; ou ils demandent un outil de plus.
