@@ -86,18 +86,6 @@ def test_the_list_of_pictures_follows_the_text():
         assert {need.partition(" ")[0] for need in each["needs"]} <= set(SCRIPTS)
 
 
-@pytest.mark.slow
-def test_the_scripts_print_what_is_announced(course):
-    announced = re.findall(rf"^```bash\n((?:uv run {LOCAL}/.*\n)+)```\n\n```text\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-    assert len(announced) >= 11
-    for commands, text in announced:
-        for command in commands.splitlines():
-            script, *arguments = command.removeprefix("uv run ").split()
-            printed = course.run(script, *arguments).stdout
-        pattern = re.escape(text.strip()).replace("…", ".*?")
-        assert re.fullmatch(pattern, printed.strip(), re.DOTALL), f"{command}\n--- annoncé\n{text}\n--- écrit\n{printed}"
-
-
 # Les pièges
 
 
