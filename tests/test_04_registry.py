@@ -309,6 +309,7 @@ def test_promote_and_rollback_killed_at_any_call_are_finished_by_the_next_launch
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killed.py copie des processus : pas sous Windows")
 def test_register_models_killed_at_any_call_is_finished_by_the_next_launch(fresh_course, tmp_path, scores):
+    fresh_course.client().search_experiments()  # la base existe : sa création coupée a son propre test
     for each in killed(fresh_course, tmp_path, scores, REGISTER):
         assert each.get("relaunched", 0) == 0, each
         state = each["registry"]

@@ -72,7 +72,6 @@ def test_the_main_scripts_run_from_such_a_folder(accented):
     [
         "04_model_registry_azureml/local/serve.py",
         "04_model_registry_azureml/local/deploy_local.py",
-        "03_mlflow_project/local/measure_reproducibility.py",
     ],
 )
 def test_servers_and_replays_run_from_such_a_folder(accented, script):
