@@ -35,7 +35,8 @@ NOT_KILLED = {
 }
 # Ceux-ci écrivent comme un autre, qui est tué : un run, un parent et ses enfants, une mesure, des versions. Tués une fois tous, à la main.
 ALIKE = {
-    "resume_sweep": "svm_sweep", "rich_run": "full_run", "copy_to_production": "promote", "search_runs": "full_run", "annotate_runs": "full_run", "measure_tracking": "full_run",
+    "resume_sweep": "svm_sweep", "rich_run": "full_run", "copy_to_production": "promote",
+    "search_runs": "full_run", "annotate_runs": "full_run", "measure_tracking": "full_run",
     "compare_models": "kmeans_sweep", "checkpoints": "autoencoder", "compare_representations": "autoencoder", "measure_storage": "full_run",
     "run_from_git": "run_project", "predict_new": "full_run", "model_from_code": "full_run", "gate": "promote",
     "measure_traceability": "full_run", "measure_history": "full_run", "measure_transparency": "full_run",

@@ -99,7 +99,7 @@ def test_the_models_and_their_metrics_are_the_same(both, monkeypatch):
     """Les balayages rattachent les métriques d'un enfant à son modèle, une fois le modèle enregistré."""
     both.result(HERE[-1])
     here = models(both.course.client())
-    assert set(here) >= {"01_tracking_supervised", "01_resume_sweep", "02_tracking_unsupervised", "04_model_registry_azureml"}
+    assert set(here) >= {"01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"}
     for name, model in (("01_tracking_supervised", "svm"), ("02_tracking_unsupervised", "kmeans")):
         swept = [metrics for found, _, _, metrics in here[name] if found == model]
         assert len(swept) >= 4 and all(swept), name
@@ -122,7 +122,7 @@ def registry(client: MlflowClient) -> dict:
 def test_the_registry_is_the_same(both, monkeypatch):
     both.result(HERE[-1])
     here = registry(both.course.client())
-    assert {"wine_cultivars", "wine_cultivars_new"} <= set(here)
+    assert "wine_cultivars" in here
     assert registry(both.team.client(monkeypatch, "alice")) == here
 
 
