@@ -1,7 +1,7 @@
 """Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux choses de la même exécution.
 
-    uv run --group team tools/benchmark.py --quick     moins de deux minutes, sans serveur ni longue mesure
-    uv run --group team tools/benchmark.py             vingt minutes, sur une machine au repos
+    uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
+    uv run --group team tools/benchmark.py             bien plus long, sur une machine au repos
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
 Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
@@ -80,7 +80,7 @@ def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
-    parser.add_argument("--quick", action="store_true", help="l'essentiel, en moins de deux minutes, machine occupée ou non")
+    parser.add_argument("--quick", action="store_true", help="l'essentiel, en deux minutes environ, machine occupée ou non")
     args = parser.parse_args()
     if not args.quick:
         refuse_a_busy_machine()
