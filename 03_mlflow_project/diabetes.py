@@ -10,14 +10,14 @@ fournies avec scikit-learn (`scaled=False` : l'âge est un âge, pas 0.038).
 import atexit
 import gc
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-for number in (signal.SIGINT, signal.SIGTERM):  # interrompu ou arrêté : le run est FAILED, et le terminal reste calme
-    signal.signal(number, lambda number, _: sys.exit(128 + number))
-gc.set_threshold(50_000)  # une étape part et finit deux fois plus vite : voir store.py
+import errors
+
+errors.listen(quiet=True)
+gc.set_threshold(50_000)  # une étape part et finit plus vite : voir store.py
 atexit.register(gc.freeze)
 
 import pandas as pd

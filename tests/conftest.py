@@ -24,8 +24,12 @@ SECONDS = 300  # au-delà, un script est bloqué
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
-    """L'environnement d'un lecteur : Python sur le PATH, aucune variable de MLflow, sauf `changes`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW", "PYTEST_", "GIT_"))}
+    """L'environnement d'un lecteur : Python sur le PATH, aucune variable de MLflow, sauf `changes`.
+
+    Ni celles d'un serveur d'intégration continue : MLflow s'y croirait, et n'enverrait plus de télémétrie.
+    """
+    ours = ("MLFLOW_", "_MLFLOW", "PYTEST_", "GIT_", "CI", "GITHUB_", "GITLAB_", "RUNBOT_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # sans bytecode gardé, chaque script recompilerait MLflow
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return {**environment, "PYTHONUTF8": "1", **changes}

@@ -19,7 +19,7 @@ def copy(tmp_path_factory) -> Course:
 
 
 CTRL_C = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
-# Un par façon d'enregistrer. Pas model_from_code : Ctrl-C pendant qu'il efface un dossier temporaire y laisse une trace.
+# Un par façon d'enregistrer.
 INTERRUPTED = ["full_run", "svm_sweep", "autoencoder", "run_project", "register_models", "promote"]
 OPEN_RUN = "SELECT count(*) FROM runs WHERE status = 'RUNNING'"
 OPEN_STEP = (

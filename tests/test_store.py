@@ -19,7 +19,7 @@ EXPERIMENT = "01_tracking_supervised"
 
 @pytest.mark.parametrize(
     ("name", "copies"),
-    [("store", 4), ("options", 5), ("splits", 4), ("tables", 3)],  # la leçon 3 a des scripts et un projet
+    [("store", 4), ("errors", 5), ("options", 5), ("splits", 4), ("tables", 3)],  # la leçon 3 a des scripts et un projet
 )
 def test_what_lessons_share_is_the_same_file_in_each(name, copies):
     first, *others = sorted([*ROOT.glob(f"0?_*/local/{name}.py"), *ROOT.glob(f"0?_*/{name}.py")])
@@ -239,3 +239,30 @@ def test_the_runs_of_a_dead_program_are_marked_killed_by_the_next(fresh_course):
     assert sorted(found.values()) == ["KILLED", "RUNNING"]  # celui du programme mort, celui du vivant
     alive.communicate(b"\n", timeout=60)
     assert sorted(run.info.status for run in fresh_course.runs("interrompu")) == ["FINISHED", "KILLED", "RUNNING", "RUNNING"]
+
+
+STOPPED_IN_A_CALLBACK = """
+import sys; sys.path.insert(0, {folder!r})
+import errors, os, signal, time
+errors.listen(quiet={quiet})
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(1000))
+thing = Thing()
+del thing
+time.sleep(5); print("jamais arrêté")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C ne s'y envoie pas de la même façon")
+@pytest.mark.parametrize(
+    ("quiet", "said"), [(False, "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste.\n"), (True, "")]
+)
+def test_a_stop_heard_where_python_would_swallow_it_waits_for_its_turn(quiet, said):
+    """`__del__`, une référence faible qui s'efface : une exception y est imprimée, puis oubliée."""
+    code = STOPPED_IN_A_CALLBACK.format(folder=str(ROOT / "01_tracking_supervised/local"), quiet=quiet)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), timeout=60, **hears_ctrl_c()
+    )
+    assert (ended.stdout, ended.stderr) == ("", said) and ended.returncode != 0

@@ -16,7 +16,7 @@ import gc
 import os
 import sys
 
-gc.set_threshold(50_000)  # il part et finit deux fois plus vite : voir store.py
+gc.set_threshold(50_000)  # il part et finit plus vite : voir store.py
 atexit.register(gc.freeze)
 for library in ("OMP", "OPENBLAS", "MKL"):  # de petites matrices : un seul fil va plus vite
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -149,4 +149,4 @@ print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 # Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
 # trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
 #
-# Autolog laissé à ses réglages d'origine enregistre le modèle à chaque époque : l'apprentissage dure plus du double.
+# Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, une par époque : l'apprentissage en est bien plus long.

@@ -4,13 +4,10 @@ Il s'importe en premier : dès lors, Ctrl-C, ou un magasin abîmé en cours de r
 """
 
 import atexit
-import errno
 import gc
 import json
 import logging
 import os
-import re
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -23,9 +20,11 @@ from urllib.parse import unquote, urlsplit
 import psutil
 from filelock import FileLock
 
+from errors import listen, reason, refused, without_password
+
 ROOT = Path(__file__).resolve().parents[2]
 
-# Tout script en part et en sort deux fois plus vite : dans ce que MLflow importe, Python chercherait cent fois ce qui est à jeter.
+# Un script en part et en sort plus vite : dans tout ce que MLflow importe, Python chercherait sans cesse ce qui est à jeter.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
 
@@ -48,10 +47,7 @@ def open_store() -> str:
         os.environ.pop(name, None)  # notre run dans celui d'un autre, sans un mot : c'est le script qui dit où il écrit
     if hasattr(sys.stdout, "reconfigure"):  # un terminal ou un fichier, pas un notebook
         sys.stdout.reconfigure(errors="replace")  # sortie redirigée sous Windows
-    if os.name == "posix":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # Ctrl-C, kill, fenêtre fermée
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # sans cela, le run resterait RUNNING
-                signal.signal(number, stop)
+    listen()
     if any(argument == "--" or argument.endswith("=--") for argument in sys.argv[1:]):  # argparse en ferait une liste vide
         sys.exit("« -- » n'est pas une valeur.")
 
@@ -87,19 +83,6 @@ def open_store() -> str:
         )
     close_orphans([each.experiment_id for each in experiments])
     return uri
-
-
-def stop(number, frame):
-    """Arrête le script dès que la base a fini ce qu'elle écrivait : coupée au milieu, elle resterait verrouillée, et le run RUNNING."""
-    while frame:
-        if "sqlalchemy" in frame.f_code.co_filename:
-            signal.signal(signal.SIGALRM, lambda _, later: stop(number, later))
-            signal.setitimer(signal.ITIMER_REAL, 0.005)
-            return
-        frame = frame.f_back
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(128 + number)
 
 
 def create_whole(database: Path) -> None:
@@ -164,65 +147,3 @@ def is_dead(run) -> bool:
         return program.status() == psutil.STATUS_ZOMBIE or abs(program.create_time() - int(born)) > 2  # un autre a pris son numéro
     except psutil.NoSuchProcess:
         return True
-
-
-def explain(kind, error, trace):
-    """Dit en une ligne ce qui peut arriver à tout lecteur ; laisse sa trace à toute autre erreur."""
-    text = str(error)
-    if issubclass(kind, KeyboardInterrupt):
-        line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
-    elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
-        line = (
-            f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
-        )
-    elif kind.__name__ in ("MlflowException", "RestException") and refused(error):
-        line = refused(error)
-    elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
-        line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
-    elif "sqlite3.OperationalError" in text or (issubclass(kind, OSError) and error.errno in (errno.ENOSPC, errno.EROFS)):
-        line = f"Le magasin refuse l'écriture : {reason(error)}"
-    elif "Cannot set a deleted experiment" in text:
-        import mlflow
-
-        name = re.search("experiment (['\"])(.*)\\1 as the active", text)[2]
-        restore = f"uv run mlflow experiments restore --experiment-id {mlflow.get_experiment_by_name(name).experiment_id}"
-        line = f"L'expérience « {name} » est à la corbeille. Pour l'en sortir : {restore}"
-    else:
-        return sys.__excepthook__(kind, error, trace)
-    print(line, file=sys.stderr)
-
-
-def refused(error: BaseException) -> str | None:
-    """Ce qu'un serveur d'équipe refuse, en une ligne ; None si l'erreur est d'une autre sorte."""
-    text = str(error)
-    if "error code 401" in text and os.environ.get("MLFLOW_TRACKING_USERNAME"):
-        return f"Le serveur refuse le compte « {os.environ['MLFLOW_TRACKING_USERNAME']} » : le nom ou le mot de passe est faux."
-    if "error code 401" in text:
-        return "Le serveur demande un compte : donnez MLFLOW_TRACKING_USERNAME et MLFLOW_TRACKING_PASSWORD."
-    if "Invalid Host header" in text:
-        return "Le serveur refuse d'être appelé par ce nom : qui le lance doit l'ajouter à --allowed-hosts."
-    if "error code 403" in text or "PERMISSION_DENIED" in text:
-        return "Le serveur refuse : votre compte n'a pas ce droit. Demandez-le à qui a créé cette expérience ou ce modèle."
-    return None
-
-
-def reason(error: BaseException) -> str:
-    """Pourquoi la base ou le disque refuse, en français si c'est un refus connu."""
-    text = str(error)
-    if "disk is full" in text or "No space left" in text:
-        return "le disque est plein. Faites de la place, puis relancez."
-    if "database is locked" in text:
-        return "un autre programme l'occupe depuis plus de vingt secondes. Fermez-le, puis relancez."
-    return first_line(error)
-
-
-def first_line(error: BaseException) -> str:
-    return without_password((str(error).splitlines() or [type(error).__name__])[0])[:200]
-
-
-def without_password(text: str) -> str:
-    """Le même texte, sans le nom ni le mot de passe que porte peut-être une adresse."""
-    return re.sub(r"://[^/\s@]*@", "://", text)
-
-
-sys.excepthook = explain

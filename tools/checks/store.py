@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from checks import ROOT
-from store import first_line, without_password
+from errors import first_line, without_password
 
 FIRST = "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py"
 
