@@ -12,6 +12,8 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import faults
 import pytest
@@ -205,6 +207,49 @@ def test_a_server_killed_and_restarted_during_a_run_loses_no_metric(fresh_course
     run = run_of(fresh_course)
     assert run.info.status == "FINISHED"
     assert values(fresh_course, run) == [(step, step / 7) for step in range(101)]
+
+
+@contextmanager
+def relay(port: int, target: str):
+    """Le serveur `target`, à un autre port : hors du bloc, ce port refuse toute connexion."""
+
+    class Relay(BaseHTTPRequestHandler):
+        def do_GET(self):
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = requests.request(self.command, target + self.path, data=sent, headers={"Content-Type": "application/json"}, timeout=60)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            """Rien : seul ce qui échoue doit se lire."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Relay) as served:
+        Thread(target=served.serve_forever).start()
+        try:
+            yield
+        finally:
+            served.shutdown()
+
+
+def test_a_server_away_for_ten_seconds_is_waited_for(fresh_course):
+    """Ce que dit store.py, avec son réglage : un relais qui disparaît dix secondes, puis revient."""
+    inside, port = free_port(), free_port()
+    target, address = f"http://127.0.0.1:{inside}", f"http://127.0.0.1:{port}"
+    with server(fresh_course, inside):
+        with relay(port, target):
+            writer = Writer(fresh_course, "mlflow.log_metric('x', 0.5, step=1)", MLFLOW_TRACKING_URI=address)
+        writer.go()
+        away = time.monotonic()
+        time.sleep(10)
+        assert writer.process.poll() is None  # il attend
+        with relay(port, target):
+            code, errors = writer.end()
+        assert code == 0 and time.monotonic() - away > 10, errors
+    assert values(fresh_course, run_of(fresh_course)) == [(0, 0.0), (1, 0.5)]
 
 
 def test_a_server_that_never_comes_back_is_said_and_the_run_mended_at_the_next_start(fresh_course):

@@ -27,6 +27,7 @@ TABLE = {
         Line("lesson.svm_sweep", "leçon 1, `svm_sweep.py` : 35 runs, 35 modèles"),
         Line("lesson.kmeans_sweep", "leçon 2, `kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
+        Line("lesson.run_project", "leçon 3, `run_project.py` : cinq variantes, un programme chacune"),
         Line("lesson.register_models", "leçon 4, `register_models.py` : trois modèles inscrits"),
         Line("lesson.svm_sweep_ms_per_child", "ce qu'ajoute un run enfant de `svm_sweep.py`", "ms"),
         Line("lesson.kmeans_sweep_ms_per_child", "ce qu'ajoute un run enfant de `kmeans_sweep.py`", "ms"),

@@ -19,6 +19,7 @@ SCRIPTS = {
     "svm_sweep": script("01_tracking_supervised", "svm_sweep"),
     "kmeans_sweep": script("02_tracking_unsupervised", "kmeans_sweep"),
     "train": f"{PROJECT}/train.py",
+    "run_project": script("03_mlflow_project", "run_project"),
     "register_models": script("04_model_registry_azureml", "register_models"),
 }
 
@@ -66,15 +67,22 @@ def kmeans_sweep(folder: Path) -> None:
     draw_centroids(models).savefig(folder / "centroids.png")
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, model: str = "elastic_net", alpha: float = 0.1) -> None:
     import diabetes
     from splits import split
 
     table = diabetes.load_table("diabetes", "progression")
     diabetes.write_parts(split(table.drop(columns="progression"), table["progression"]), list(table), folder)
     parts = diabetes.read_parts(folder, "progression")
-    model = diabetes.make_model("elastic_net", parts.X_train, 0.1, 0.5, 0).fit(parts.X_train, parts.y_train)
-    diabetes.regression_metrics(parts.y_valid, model.predict(parts.X_valid), "valid")
+    fitted = diabetes.make_model(model, parts.X_train, alpha, 0.5, 0).fit(parts.X_train, parts.y_train)
+    diabetes.regression_metrics(parts.y_valid, fitted.predict(parts.X_valid), "valid")
+
+
+def run_project(folder: Path) -> None:
+    for alpha in (0.1, 1, 10):
+        train(folder, alpha=alpha)
+    for model in ("random_forest", "ann"):
+        train(folder, model)
 
 
 def register_models(folder: Path) -> None:
