@@ -35,6 +35,21 @@ def clean_environment(**changes: str) -> dict[str, str]:
     return {**environment, "PYTHONUTF8": "1", **changes}
 
 
+# Les fichiers les plus longs partent les premiers : le dernier à partir occuperait seul la machine.
+LONGEST = [
+    "test_04_registry", "test_jupyter_execution", "test_databricks_notebooks", "test_03_runs", "test_page_03", "test_page_04",
+    "test_images", "test_faults_kill", "test_faults_store", "test_team_lifecycle", "test_exercises", "test_folders", "test_security",
+    "test_page_02", "test_page_01", "test_ui", "test_texts_run", "test_02_storage", "test_02_networks", "test_01_runs", "test_04_serve",
+    "test_team_move", "test_04_gate", "test_faults_ctrl_c", "test_store", "test_04_azure", "test_troubles_servers", "test_team_course",
+    "test_04_measures", "test_02_checkpoints", "test_troubles", "test_03_project",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 class Course:
     """Une copie du cours, comme un clone frais, avec un magasin à elle."""
 

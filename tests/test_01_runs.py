@@ -259,6 +259,7 @@ def test_the_logged_network_travels_with_its_class(course, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_autolog_left_to_itself_writes_the_network_at_each_epoch_and_takes_longer(tmp_path):
     code = f"""
 import logging, sys, time; sys.path.insert(0, {str(ROOT / LOCAL)!r})

@@ -126,6 +126,7 @@ def readings(run) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_only_the_observed_runs_have_readings(course, observed):
     parent, runs = observed
     assert is_fully_described(course, parent)
@@ -150,6 +151,7 @@ def test_a_training_too_short_for_a_reading_is_said_in_one_line(course):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
     parent, runs = observed
     seconds = {
@@ -161,6 +163,7 @@ def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_readme_says_the_same_of_the_readings(course, observed):
     """Sa sortie, où `…` vaut ce qui change d'une machine à l'autre, et le coût qu'il annonce."""
     pattern = re.escape(expected_output(SYSTEM)).replace("…", r"[\d.]+")
@@ -170,6 +173,7 @@ def test_the_readme_says_the_same_of_the_readings(course, observed):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_observed_runs_print_their_readings(course, observed):
     parent, runs = observed
     lines = course.once(SYSTEM).stdout.splitlines()

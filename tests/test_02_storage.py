@@ -321,6 +321,7 @@ def test_each_thing_is_where_the_text_says(course, ten_groups):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_nineteen_children_cost_little_over_their_fits(course):
     """Au plus 4 s pour 1.7 s d'apprentissages et d'indices sur la machine de référence : au plus 2.4 fois ceux-ci, ici."""
     course.run(SWEEP, "--experiment", "vitesse")
@@ -354,6 +355,7 @@ print(median(ratios))
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_an_epoch_costs_one_small_write(course):
     """15 ms au plus, sur un disque où une écriture seule (une étiquette) en prend 5 : trois écritures au plus, ici."""
     code = EPOCHS.format(folder=str(course.root / FOLDER / "local"))

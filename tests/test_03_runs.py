@@ -434,6 +434,7 @@ def test_a_killed_run_project_leaves_no_run_running(fresh_course):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_mlflow_run_adds_at_most_four_seconds(fresh_course):
     """Une mesure des deux. Sur une machine lente, quatre secondes valent trois fois l'import de MLflow."""
 

@@ -111,11 +111,13 @@ def measured(course):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_its_servers_are_heard_on_this_machine_only(measured):
     assert measured.listened == {"127.0.0.1"}
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, measured):
     shown, run = measured.shown, measured.run
     stores, measures = list(serving.NAMES), list(COLUMNS.values())
@@ -209,6 +211,7 @@ def best_of(calls: list[list[tuple[str, float]]]) -> dict[str, float]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_of_a_run):
     """Le temps de processeur ne compte pas ce que font les autres programmes. Faux si un appel s'ajoute, ou double de prix."""
     assert "Ses six appels HTTP demandent trois fois plus de processeur" in PROSE
@@ -219,6 +222,7 @@ def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs_of_a_run):
     """uvicorn 3149. Faux le jour où uvicorn est réparé : le texte, et son tableau, seront à refaire."""
     assert "dès que deux programmes répondent (`--workers`), la plupart des réponses partent 40 ms trop tard" in PROSE
@@ -228,6 +232,7 @@ def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_processor_and_wait_make_the_twelve_times_of_the_text(costs_of_a_run):
     """Au repos, un run dure ce qu'il calcule et ce qu'il attend. À un facteur 2 : faux si le texte disait cinq fois, ou trente."""
     spent, calls = costs_of_a_run
@@ -236,6 +241,7 @@ def test_processor_and_wait_make_the_twelve_times_of_the_text(costs_of_a_run):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_servers_are_alike_and_catch_up_when_writers_are_many(measured):
     """Ce que dit la dernière cellule, dans son tableau et ici.
 

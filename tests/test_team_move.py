@@ -252,7 +252,7 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
     shown = [line for line in errors.replace("\r", "\n").splitlines() if line.startswith("Interrompu")]
     assert shown == ["Interrompu. Relancez la même commande : elle reprendra où elle en était."] and "Traceback" not in errors
     sent, total = there(), sum(path.is_file() for path in (store.root / "mlruns").rglob("*")) + 1
-    assert 3 <= sent < total and rows(engine) == 1
+    assert 0 < sent < total and rows(engine) == 1  # le fichier en route a pu ne pas arriver
 
     with engine.connect() as connection:  # la dernière table attend : le temps de tuer en pleine transaction
         connection.execute(sqlalchemy.text(

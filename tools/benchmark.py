@@ -23,7 +23,7 @@ from rich.progress import track
 
 RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure complète : le tableau de CONTRIBUTING.md en est fait
 PAGE = ROOT / "CONTRIBUTING.md"
-MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n", "\n<!-- fin du tableau -->"
+MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
 
 
