@@ -72,10 +72,10 @@ def test_wrong_side(trouble, port):
         for word in ("Judges", "Sessions"):  # ceux du titre
             page.get_by_text(word, exact=True).first.wait_for()
         [address] = re.findall(r"<(http://127\.0\.0\.1:5000/\S+)>", trouble.text)
+        page.goto("about:blank")  # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
         page.goto(address.replace("5000", str(port)), wait_until="domcontentloaded")
         page.get_by_role("button", name="Model training").click()
-        browser.settled(page)  # la liste de l'autre côté a pris la place de la première
-        page.get_by_role("link", name="01_tracking_supervised").first.click()
+        page.get_by_role("row").get_by_role("link", name="01_tracking_supervised").click()
         page.get_by_text("svm gamma=0.03").first.wait_for()
         browser.check(page, [], {})  # plus rien du côté « GenAI »
 
