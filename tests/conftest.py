@@ -35,7 +35,7 @@ def clean_environment(**changes: str) -> dict[str, str]:
     return {**environment, "PYTHONUTF8": "1", **changes}
 
 
-# Les fichiers les plus longs partent les premiers : le dernier à partir occuperait seul la machine.
+# Les fichiers lents, du plus long au plus court (.ci/run les lance dans cet ordre) : le dernier à partir occuperait seul la machine.
 LONGEST = [
     "test_04_registry", "test_jupyter_execution", "test_databricks_notebooks", "test_03_runs", "test_page_03", "test_page_04",
     "test_images", "test_faults_kill", "test_faults_store", "test_team_lifecycle", "test_exercises", "test_folders", "test_security",
