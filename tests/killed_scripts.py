@@ -78,4 +78,4 @@ def kill_three_times(copy: Course, name: str):
     prepare(copy, name)
     counts = faults.kill_trial(copy.root, PATHS[name], REDUCED.get(name, ()), way_on=WAY_ON.get(name))
     print(counts)
-    assert counts["tried"] > 0 and not counts["lost"], counts
+    assert counts["tried"] == 3 and not counts["lost"], counts
