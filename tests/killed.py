@@ -4,8 +4,8 @@
 
 Pour n = 1, 2, ... : le magasin est remis dans l'état de départ, le script meurt (`os._exit`, que rien n'attrape) juste avant son
 n-ième appel qui écrit au registre, puis il est relancé en entier. Sortie : une liste JSON, un objet par appel.
-Les processus sont des copies de celui-ci (`fork`), qui a déjà importé MLflow ; les métriques viennent de SCORES.json, car les
-recalculer à chaque lancement prendrait des minutes.
+Les processus sont des copies de celui-ci (`fork`), qui a déjà importé MLflow ; les métriques viennent de SCORES.json, et la figure
+n'attend pas ses prédictions, car les recalculer à chaque lancement prendrait des minutes.
 """
 
 import contextlib
@@ -70,9 +70,11 @@ def die_at(number: int | None):
 
 def run(script: Path, options: list[str], scores: dict, number: int | None, output: Path):
     sys.argv, sys.path[0] = [str(script), *options], str(script.parent)
+    import sklearn.model_selection
     import wines
 
     wines.cross_validated = lambda model, X, y: scores[type(model[-1]).__name__]
+    sklearn.model_selection.cross_val_predict = lambda model, X, y, cv: y  # ne sert qu'à une figure
     die_at(number)
     with open(output, "w", encoding="utf-8") as written, contextlib.redirect_stdout(written):
         runpy.run_path(str(script), run_name="__main__")
@@ -83,7 +85,7 @@ def look(root: Path, told: Path):
     mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
     client = MlflowClient()
     names = [each.name for each in client.search_registered_models()]
-    state = {"names": sorted(names), "aliases": {}, "history": [], "decisions": {}, "versions": 0}
+    state = {"names": sorted(names), "aliases": {}, "history": [], "decisions": {}, "versions": 0, "half": []}
     if MODEL in names:
         model = client.get_registered_model(MODEL)
         lines = [line for key, line in sorted(model.tags.items()) if key.startswith("history_")]
@@ -92,6 +94,7 @@ def look(root: Path, told: Path):
         state["history"] = [line.split("@champion : ")[1].split(",")[0] for line in lines]
         state["decisions"] = {str(each.version): each.tags["decision"] for each in versions if "decision" in each.tags}
         state["versions"] = len(versions)
+        state["half"] = [each.version for each in versions if not each.description or "family" not in each.tags]
     told.write_text(json.dumps(state), encoding="utf-8")
 
 

@@ -313,7 +313,7 @@ def test_register_models_killed_at_any_call_is_finished_by_the_next_launch(fresh
     for each in killed(fresh_course, tmp_path, scores, REGISTER):
         assert each.get("relaunched", 0) == 0, each
         state = each["registry"]
-        assert state["names"] == [MODEL] and 3 <= state["versions"] <= 6, each
+        assert state["names"] == [MODEL] and 3 <= state["versions"] <= 6 and state["half"] == [], each
         assert set(state["aliases"]) == {"champion", "challenger", "outsider"}
         assert state["history"] == [str(state["aliases"]["champion"])], each
         assert state["aliases"]["outsider"] == state["aliases"]["challenger"] + 1 == state["versions"]

@@ -91,11 +91,26 @@ for name, model in candidates().items():
             skops_trusted_types=trusted_types,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        version = mlflow.register_model(logged.model_uri, args.model).version
-    client.update_model_version(args.model, version, f"{name} : exactitude {metrics['cv_accuracy']:.3f} en validation croisée.")
-    client.set_model_version_tag(args.model, version, "family", name)
+        version = mlflow.register_model(logged.model_uri, args.model, tags={"family": name}).version
     versions[name] = version
     print(f"version {version} : {name:<20} exactitude {metrics['cv_accuracy']:.3f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## D'une version à son run
+# MAGIC
+# MAGIC Une version sait de quel run elle vient, `run_id` : sa description est tirée des métriques de ce run. La boucle retrouve aussi
+# MAGIC une version qu'un lancement interrompu aurait laissée sans description.
+
+# COMMAND ----------
+
+for version in client.search_model_versions(f"name = '{args.model}'"):
+    if version.run_id and not version.description:
+        run = client.get_run(version.run_id)
+        if "cv_accuracy" in run.data.metrics:  # inscrite ici, et non à la main
+            text = f"{run.info.run_name} : exactitude {run.data.metrics['cv_accuracy']:.3f} en validation croisée."
+            client.update_model_version(args.model, version.version, text)
 
 # COMMAND ----------
 
