@@ -1,25 +1,32 @@
 """Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux choses de la même exécution.
 
     uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
-    uv run --group team tools/benchmark.py             bien plus long, sur une machine au repos
+    uv run --group team tools/benchmark.py             tout, sur une machine au repos ; --write met à jour CONTRIBUTING.md
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
 Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
 """
 
 import argparse
+import atexit
+import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
-from bench import LESSONS, catalog
+from bench import LESSONS, ROOT, catalog
 from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
+RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure complète : le tableau de CONTRIBUTING.md en est fait
+PAGE = ROOT / "CONTRIBUTING.md"
+MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
 
 
 def refuse_a_busy_machine() -> None:
@@ -78,10 +85,22 @@ def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
         mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
 
 
+def write_page(metrics: dict[str, float], minutes: float) -> None:
+    """Garde la mesure dans `RESULTS`, à trois chiffres, et met son tableau dans CONTRIBUTING.md, entre ses deux marques."""
+    kept = {"minutes": round(minutes, 1), **{name: float(f"{value:.3g}") for name, value in metrics.items()}}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    PAGE.write_text(f"{before}{MARKS[0]}{catalog.markdown(kept)}{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
     parser.add_argument("--quick", action="store_true", help="l'essentiel, en deux minutes environ, machine occupée ou non")
+    parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
     args = parser.parse_args()
+    if args.quick and args.write:
+        raise SystemExit("--write demande la mesure complète.")
+    start = time.monotonic()
     if not args.quick:
         refuse_a_busy_machine()
 
@@ -91,18 +110,21 @@ def main() -> int:
     home, before = open_store(), os.getcwd()
     import mlflow
 
-    metrics = {}
-    with tempfile.TemporaryDirectory(prefix="mlflow", ignore_cleanup_errors=True) as folder:
-        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path(folder).as_posix()}/mlflow.db"
-        os.chdir(folder)  # les artefacts des scripts vont avec leur base
-        mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-        console = Console(stderr=True)
-        for title, measure in track(steps(args.quick, Path(folder)).items(), "Mesures", console=console, transient=True):
-            metrics |= measure()
-            console.print(f"{title} : mesuré", style="dim")
-        del os.environ["MLFLOW_TRACKING_URI"]
-        os.chdir(before)
+    metrics, folder = {}, Path(tempfile.mkdtemp(prefix="mlflow"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # demandé en premier : les serveurs s'arrêtent avant
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
+    os.chdir(folder)  # les artefacts des scripts vont avec leur base
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    console = Console(stderr=True)
+    for title, measure in track(steps(args.quick, folder).items(), "Mesures", console=console, transient=True):
+        since = time.monotonic()
+        metrics |= measure()
+        console.print(f"{title} : mesuré en {time.monotonic() - since:.0f} s", style="dim")
+    del os.environ["MLFLOW_TRACKING_URI"]
+    os.chdir(before)
     record(metrics, args.quick, home)
+    if args.write:
+        write_page(metrics, (time.monotonic() - start) / 60)
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, ou rien pour un compte)."""
+    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, `s`, ou rien pour un compte)."""
 
     metric: str
     text: str
@@ -29,8 +29,10 @@ TABLE = {
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
         Line("lesson.run_project", "leçon 3, `run_project.py` : cinq variantes, un programme chacune"),
         Line("lesson.register_models", "leçon 4, `register_models.py` : trois modèles inscrits"),
-        Line("lesson.svm_sweep_ms_per_child", "ce qu'ajoute un run enfant de `svm_sweep.py`", "ms"),
-        Line("lesson.kmeans_sweep_ms_per_child", "ce qu'ajoute un run enfant de `kmeans_sweep.py`", "ms"),
+        Line("lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `svm_sweep.py`", "ms"),
+        Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `svm_sweep.py`", "s"),
+        Line("lesson.kmeans_sweep_child_ms", "ce qu'ajoute chaque run enfant de `kmeans_sweep.py`", "ms"),
+        Line("lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `kmeans_sweep.py`", "s"),
     ],
     "Un run enfant, pièce par pièce": [
         Line("child.bare_ms", "le run, ses paramètres, ses métriques", "ms"),
@@ -38,6 +40,7 @@ TABLE = {
         Line("child.signature_ms", "sa signature", "ms"),
         Line("child.example_ms", "un exemple d'entrée, que les balayages n'ont pas", "ms"),
         Line("child.ours_ms", "un run enfant de nos balayages, en tout", "ms"),
+        Line("child.first_s", "le premier run avec modèle d'un programme", "s"),
     ],
     "La façon naïve (1 : la nôtre) : une valeur par appel, `log_model` sans dépendances": [
         Line("naive.svm", "les SVM de `svm_sweep.py`"),
