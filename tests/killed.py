@@ -4,8 +4,8 @@
 
 Pour n = 1, 2, ... : le magasin est remis dans l'état de départ, le script meurt (`os._exit`, que rien n'attrape) juste avant son
 n-ième appel qui écrit au registre, puis il est relancé en entier. Sortie : une liste JSON, un objet par appel.
-Les processus sont des copies de celui-ci (`fork`), qui a déjà importé MLflow ; les métriques viennent de SCORES.json, et la figure
-n'attend pas ses prédictions, car les recalculer à chaque lancement prendrait des minutes.
+Les processus sont des copies de celui-ci (`fork`), qui a déjà tout importé ; les métriques viennent de SCORES.json, et les figures sont
+laissées de côté : les refaire à chaque lancement prendrait des minutes.
 """
 
 import contextlib
@@ -14,12 +14,17 @@ import os
 import runpy
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot  # noqa: F401
 import mlflow
 import mlflow.sklearn  # noqa: F401
 import pandas  # noqa: F401
+import sklearn.ensemble  # noqa: F401
+import sklearn.linear_model
+import sklearn.model_selection
+import skops.io  # noqa: F401
 from mlflow import MlflowClient
 
 WRITES = (
@@ -28,6 +33,16 @@ WRITES = (
     "set_registered_model_alias", "delete_registered_model_alias", "set_registered_model_tag", "set_model_version_tag",
 )  # fmt: skip
 MODEL = "wine_cultivars"
+
+
+def warm_up():
+    """Enregistre un modèle ailleurs : ce que MLflow prépare à son premier appel l'est alors pour toutes les copies."""
+    model = sklearn.linear_model.LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        with mlflow.start_run():
+            mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn"], serialization_format="skops")
+    mlflow.set_tracking_uri(None)
 
 
 def forked(action) -> int:
@@ -70,11 +85,11 @@ def die_at(number: int | None):
 
 def run(script: Path, options: list[str], scores: dict, number: int | None, output: Path):
     sys.argv, sys.path[0] = [str(script), *options], str(script.parent)
-    import sklearn.model_selection
     import wines
 
     wines.cross_validated = lambda model, X, y: scores[type(model[-1]).__name__]
-    sklearn.model_selection.cross_val_predict = lambda model, X, y, cv: y  # ne sert qu'à une figure
+    sklearn.model_selection.cross_val_predict = lambda model, X, y, cv: y  # ne sert qu'à une figure,
+    mlflow.log_figure = lambda figure, name: None  # que personne ne regarde ici
     die_at(number)
     with open(output, "w", encoding="utf-8") as written, contextlib.redirect_stdout(written):
         runpy.run_path(str(script), run_name="__main__")
@@ -104,6 +119,7 @@ def main(root: str, scores: str, script: str, *options: str):
     database, saved, note = root / "mlflow.db", root / "départ.db", root / "état.json"
     if database.exists():
         shutil.copy2(database, saved)
+    warm_up()
     number, code = 0, 9
     while code == 9:
         number += 1
