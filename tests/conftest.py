@@ -22,6 +22,18 @@ from mlflow import MlflowClient
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 300  # au-delà, un script est bloqué
 
+# Des options qui laissent moins à faire aux scripts longs, et leur font faire les mêmes appels.
+REDUCED = {
+    "svm_sweep": ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"),
+    "kmeans_sweep": ("--k-max", "8"),
+    "autoencoder": ("--epochs", "6"),
+    "checkpoints": ("--epochs", "6", "--every", "2"),
+    "compare_representations": ("--seeds", "2"),
+    "system_metrics": ("--epochs", "100"),  # assez pour un relevé par seconde
+    "measure_storage": ("--runs", "10", "30"),
+    "run_project": ("--alphas", "0.1", "1", "--models"),
+}
+
 
 def clean_environment(**changes: str) -> dict[str, str]:
     """L'environnement d'un lecteur : Python sur le PATH, aucune variable de MLflow, sauf `changes`.

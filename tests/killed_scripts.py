@@ -1,20 +1,10 @@
 """Quels scripts sont tués ou interrompus, avec quelles options, et ce qu'ils relisent ; les tests de pannes s'en servent."""
 
 import faults
-from conftest import Course
+from conftest import REDUCED, Course
 
 from course import SCRIPTS
 
-SWEEP = ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1")
-REDUCED = {  # moins à faire, les mêmes appels
-    "svm_sweep": SWEEP,
-    "kmeans_sweep": ("--k-max", "8"),
-    "autoencoder": ("--epochs", "6"),
-    "checkpoints": ("--epochs", "6", "--every", "2"),
-    "compare_representations": ("--seeds", "2"),
-    "measure_storage": ("--runs", "10", "30"),
-    "run_project": ("--alphas", "0.1", "1", "--models"),
-}
 WAY_ON = {"svm_sweep": ("01_tracking_supervised/local/resume_sweep.py", "--experiment", "01_tracking_supervised", "--only-resume")}
 NOT_KILLED = {
     "open_model": "n'écrit rien",

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 from build_databricks import build
-from conftest import ROOT, Course, clean_environment, free_port, last_cell, numbers, running, tables
+from conftest import REDUCED, ROOT, Course, clean_environment, free_port, last_cell, numbers, running, tables
 from course import SCRIPTS, Script
 from databricks_archive import read_archive
 from forms.archive import write_archive
@@ -79,8 +79,22 @@ def has_notebook(script: Script) -> bool:
 WITH_NOTEBOOK = [script for script in SCRIPTS if has_notebook(script) and script.name != SPARK]
 
 
+def widgets(options: tuple[str, ...]) -> list[str]:
+    """Les options d'un script, comme des valeurs de widgets : `--k-max 8` -> `k_max=8`, `--C 1 10` -> `C=1 10`."""
+    values: dict[str, list[str]] = {}
+    for each in options:
+        if each.startswith("--"):
+            values[each[2:].replace("-", "_")] = found = []
+        else:
+            found.append(each)
+    return [f"{name}={' '.join(given)}" for name, given in values.items()]
+
+
 class Both:
-    """Une leçon exécutée deux fois dans une même copie : ses scripts dans un magasin, ses notebooks dans un autre."""
+    """Une leçon exécutée deux fois dans une même copie : ses scripts dans un magasin, ses notebooks dans un autre.
+
+    Les plus longs reçoivent des options, les mêmes des deux côtés, qui leur laissent moins à faire.
+    """
 
     def __init__(self, course: Course, lesson: str):
         self.course = with_notebooks(course)
@@ -91,8 +105,9 @@ class Both:
         """(sortie du script, journal du notebook, runs du premier, runs du second) ; ce qui précède est d'abord exécuté."""
         for each in self.scripts:
             if each.name not in self.results:
-                script = self.course.run(each.path)
-                notebook = run_notebook(self.course, f"{each.lesson}/{each.name}")
+                options = REDUCED.get(each.name, ())
+                script = self.course.run(each.path, *options)
+                notebook = run_notebook(self.course, f"{each.lesson}/{each.name}", *widgets(options))
                 stores = zip((self.course.uri, notebook_store(self.course)), self.known, strict=True)
                 self.results[each.name] = (script, notebook, *(recorded(uri, known) for uri, known in stores))
             if each.name == name:

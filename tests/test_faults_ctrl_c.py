@@ -6,8 +6,8 @@ import sqlite3
 
 import faults
 import pytest
-from conftest import Course
-from killed_scripts import PATHS, REDUCED, made, prepare
+from conftest import REDUCED, Course
+from killed_scripts import PATHS, made, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="SIGKILL et les groupes de programmes sont de POSIX")]
 

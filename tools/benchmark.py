@@ -61,7 +61,7 @@ def steps(quick: bool, folder: Path) -> dict:
             "volume": lambda: volume.measure([100, 1000], folder),
         }
     return {
-        "démarrage": lambda: startup.measure(5),
+        "démarrage": lambda: startup.measure(3),
         "leçons": lambda: works.measure(list(works.SCRIPTS)),
         "run enfant": lambda: children.measure(40, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),

@@ -15,13 +15,15 @@ from contextlib import ExitStack
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
+VALUES, TEXTS = 900, 5  # de chaque run : les points d'une métrique, et ses paramètres ; un appel en accepte mille en tout
+
 
 def write(seconds: float, seed: int, experiment: str) -> None:
     """Écrit des runs pendant ce temps, valeurs tirées d'après la graine ; annonce chacun d'une ligne JSON, une fois fini."""
     client, draw, end = MlflowClient(), random.Random(seed), time.monotonic() + seconds
     while time.monotonic() < end:
-        values = [draw.uniform(-1e9, 1e9) for _ in range(400)]
-        texts = [f"{draw.getrandbits(64):x}é" for _ in range(5)]
+        values = [draw.uniform(-1e9, 1e9) for _ in range(VALUES)]
+        texts = [f"{draw.getrandbits(64):x}é" for _ in range(TEXTS)]
         run_id = client.create_run(experiment).info.run_id
         metrics = [Metric("value", value, 0, step) for step, value in enumerate(values)]
         client.log_batch(run_id, metrics, [Param(f"p{i}", text) for i, text in enumerate(texts)])
@@ -52,7 +54,7 @@ def measure(seconds: float, writers: int) -> dict[str, float]:
             file.seek(0)
         lines = [line for file in told for line in file]
     with ThreadPoolExecutor(8) as pool:
-        return {"values": 405 * len(lines), "lost": sum(pool.map(lambda line: lost(client, line), lines))}
+        return {"values": (VALUES + TEXTS) * len(lines), "lost": sum(pool.map(lambda line: lost(client, line), lines))}
 
 
 if __name__ == "__main__":
