@@ -11,6 +11,8 @@ import make_images
 import mlflow
 import pictures
 import pytest
+from conftest import ROOT
+from test_images import changed
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")]
 LESSON_1, LESSON_2, LESSON_4 = "01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"
@@ -54,9 +56,12 @@ def visitor(tmp_path_factory):
 
 
 @pytest.mark.parametrize("picture", VISITED, ids=[picture.path for picture in VISITED])
-def test_the_clicks_lead_where_the_page_says(visitor, picture):
+def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
+    """Et ce que l'on y voit ressemble à l'image que la page montre."""
     visitor.needs(*picture.commands)
-    make_images.view(picture.entry, visitor.chromium, visitor.address, visitor.memory, visitor.client)
+    seen = make_images.view(picture.entry, visitor.chromium, visitor.address, visitor.memory, visitor.client)
+    make_images.save(seen, tmp_path / picture.name)
+    assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05
 
 
 def test_the_address_that_the_first_script_prints(visitor):

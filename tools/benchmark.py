@@ -66,7 +66,7 @@ def steps(quick: bool, folder: Path) -> dict:
         "run enfant": lambda: children.measure(40, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),
         "serveurs": lambda: servers.measure(10_000, 2, [1, 4, 8]),
-        "endurance": lambda: endurance(150),
+        "endurance": lambda: endurance(120),
         "pannes": lambda: kills.measure(20, folder),
     }
 

@@ -33,7 +33,8 @@ def ui(store: Path) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    light = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_WORKERS": "1"}
+    environment = {**os.environ, **light}
     environment.pop("MLFLOW_TRACKING_URI", None)
     with open(store / "ui.log", "w+") as log:
         command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port)]

@@ -4,12 +4,13 @@ python tools/bench/soak.py SECONDES GRAINE EXPÉRIENCE      un écrivain ; le ma
 """
 
 import json
+import multiprocessing
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 
 from mlflow import MlflowClient
@@ -31,9 +32,9 @@ def write(seconds: float, seed: int, experiment: str) -> None:
         print(json.dumps({"run": run_id, "values": values, "texts": texts}), flush=True)
 
 
-def lost(client: MlflowClient, line: str) -> int:
-    """Combien de valeurs d'un run annoncé manquent ou diffèrent."""
-    told = json.loads(line)
+def lost(line: str) -> int:
+    """Combien de valeurs d'un run annoncé manquent ou diffèrent, dans le magasin de MLFLOW_TRACKING_URI."""
+    client, told = MlflowClient(), json.loads(line)
     history = {each.step: each.value for each in client.get_metric_history(told["run"], "value")}
     params = client.get_run(told["run"]).data.params
     missing = sum(history.get(step) != value for step, value in enumerate(told["values"]))
@@ -53,8 +54,8 @@ def measure(seconds: float, writers: int) -> dict[str, float]:
         for file in told:
             file.seek(0)
         lines = [line for file in told for line in file]
-    with ThreadPoolExecutor(8) as pool:
-        return {"values": (VALUES + TEXTS) * len(lines), "lost": sum(pool.map(lambda line: lost(client, line), lines))}
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:  # un programme par cœur
+        return {"values": (VALUES + TEXTS) * len(lines), "lost": sum(pool.map(lost, lines, chunksize=20))}
 
 
 if __name__ == "__main__":
