@@ -54,7 +54,7 @@ class Cell:
                 self.tree = ast.parse(self.text)
             except SyntaxError as error:
                 raise self.refused(error.lineno or 1, f"ce n'est pas du Python ({error.msg})") from None
-            self.table = symtable.symtable(self.text, str(self.path), "exec")
+            self.table = symbols(self.text, self.path)
             scan(self.table, self.names, later=False)
 
     def refused(self, place: int | ast.AST, reason: str) -> Refused:
@@ -82,6 +82,28 @@ class Cell:
         return found
 
 
+class Generators(ast.NodeTransformer):
+    """Récrit les compréhensions en générateurs, qui lient et lisent les mêmes noms.
+
+    Depuis Python 3.12, `symtable` range la variable d'une compréhension, et non celle d'un générateur, parmi les noms qui l'entourent.
+    """
+
+    def visit_ListComp(self, node):
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node):
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
+def symbols(text: str, path: Path) -> symtable.SymbolTable:
+    """La table des noms d'un code, la même pour toutes les versions de Python ; lève `SyntaxError` si ce n'en est pas."""
+    return symtable.symtable(ast.unparse(Generators().visit(ast.parse(text))), str(path), "exec")
+
+
 def scan(table: symtable.SymbolTable, names: Names, later: bool):
     """Range dans `names` les noms globaux que `table` et les blocs qu'elle contient lient ou lisent."""
     top = table.get_type() == "module"
@@ -93,7 +115,7 @@ def scan(table: symtable.SymbolTable, names: Names, later: bool):
                 (names.later if later else names.now).add(symbol.get_name())
     for child in table.get_children():
         # Une compréhension ou le corps d'une classe s'exécutent sur place, une fonction plus tard.
-        at_once = child.get_type() == "class" or child.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr")
+        at_once = child.get_type() == "class" or child.get_name() == "genexpr"
         scan(child, names, later or not at_once)
 
 

@@ -12,10 +12,9 @@
 """
 
 import re
-import symtable
 from pathlib import Path
 
-from forms.cells import Names, Refused, scan, where
+from forms.cells import Names, Refused, scan, symbols, where
 
 OPEN, START, CLOSE = re.compile(r"( *)# solution : (.+)"), re.compile(r" *# départ"), re.compile(r" *# fin")
 FINDING = "# %% [markdown]\n# ## À retenir\n"
@@ -76,7 +75,7 @@ def check_names(path: Path, solution: str, exercise: str):
     for kind, text in (("solution", solution), ("exercise", exercise)):
         found[kind] = Names()
         try:
-            scan(symtable.symtable(text, path.name, "exec"), found[kind], later=False)
+            scan(symbols(text, path), found[kind], later=False)
         except SyntaxError as error:
             raise Refused(f"{where(path, error.lineno or 1)} : le point de départ n'est pas du Python ({error.msg})") from None
     if missing := (found["exercise"].read & found["solution"].bound) - found["exercise"].bound:
