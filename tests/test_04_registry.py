@@ -319,6 +319,19 @@ def test_register_models_killed_at_any_call_is_finished_by_the_next_launch(fresh
         assert state["aliases"]["outsider"] == state["aliases"]["challenger"] + 1 == state["versions"]
 
 
+@pytest.mark.slow
+def test_a_version_registered_by_hand_under_the_same_name_is_left_as_it_is(fresh_course):
+    """Celle d'un run d'ailleurs n'a pas de `cv_accuracy` : les nôtres reçoivent leur description, pas elle."""
+    fresh_course.run("01_tracking_supervised/local/full_run.py")
+    [run] = fresh_course.runs("01_tracking_supervised")
+    fresh_course.client()
+    mlflow.register_model(f"models:/{run.outputs.model_outputs[0].model_id}", MODEL)
+    fresh_course.run(REGISTER)
+    versions = {each.version: each for each in fresh_course.client().search_model_versions(f"name = '{MODEL}'")}
+    assert not versions[1].description and versions[1].run_id == run.info.run_id
+    assert [versions[number].description.split(" : ")[0] for number in (2, 3, 4)] == list(FAMILIES)
+
+
 def test_numbers_in_the_texts_have_a_test():
     """Chaque nombre à virgule d'un « À retenir » de la leçon est dans un tableau vérifié plus haut, ou l'un de ceux-ci."""
     checked = {"promote": {"0.0003", "2.9"}, "plan_azure": {"0.2", "0.3"}}  # 0.2 et 0.3 : des prix, que rien ici ne mesure
