@@ -12,12 +12,33 @@ from conftest import ROOT, clean_environment
 
 BENCHMARK = "tools/benchmark.py"
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+RESULTS = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # la dernière mesure complète
 
 
 def named(metric: str) -> bool:
     """Cette métrique a-t-elle sa ligne au tableau ?"""
     pattern = re.sub(r"^volume_\d+", "volume_{size}", metric)
     return pattern in {line.metric for lines in catalog.TABLE.values() for line in lines}
+
+
+def test_the_table_is_the_one_of_the_last_full_measure():
+    assert f"\n{catalog.markdown(RESULTS)}\n" in PAGE
+    for lines in catalog.TABLE.values():
+        for line in lines:
+            assert all(line.metric.format(size=size) in RESULTS for size in (1000, 10_000)), line.metric
+
+
+def test_the_last_full_measure_kept_its_limits():
+    assert catalog.exceeded(RESULTS) == []
+    assert RESULTS["kills.tried"] == 40 and RESULTS["kills.left_running"] > 0
+    assert RESULTS["minutes"] < 25 and "# demande 25 minutes\nuv run --group team tools/benchmark.py --write\n" in PAGE
+
+
+def test_the_readme_says_no_more_than_the_last_full_measure():
+    """« Un run et son modèle ajoutent moins de 0.1 s » : pièce par pièce, et dans les deux balayages."""
+    said = re.search(r"un run et son modèle ajoutent moins de ([\d.]+) s", (ROOT / "README.md").read_text(encoding="utf-8"))
+    children = [RESULTS[name] for name in ("child.ours_ms", "lesson.svm_sweep_child_ms", "lesson.kmeans_sweep_child_ms")]
+    assert max(children) < 1000 * float(said[1])
 
 
 def test_the_page_gives_the_limits_that_are_watched():

@@ -1,7 +1,7 @@
 """Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux choses de la même exécution.
 
     uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
-    uv run --group team tools/benchmark.py             tout, sur une machine au repos : une demi-heure
+    uv run --group team tools/benchmark.py             tout, sur une machine au repos ; --write met à jour CONTRIBUTING.md
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
 Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
@@ -9,6 +9,7 @@ Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms,
 
 import argparse
 import atexit
+import json
 import os
 import platform
 import shutil
@@ -18,11 +19,14 @@ import time
 from pathlib import Path
 
 import psutil
-from bench import LESSONS, catalog
+from bench import LESSONS, ROOT, catalog
 from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
+RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure complète : le tableau de CONTRIBUTING.md en est fait
+PAGE = ROOT / "CONTRIBUTING.md"
+MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
 
 
 def refuse_a_busy_machine() -> None:
@@ -59,7 +63,7 @@ def steps(quick: bool, folder: Path) -> dict:
     return {
         "démarrage": lambda: startup.measure(3),
         "leçons": lambda: works.measure(list(works.SCRIPTS)),
-        "run enfant": lambda: children.measure(40, 35),
+        "run enfant": lambda: children.measure(30, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),
         "serveurs": lambda: servers.measure(10_000, 2, [1, 4, 8]),
         "endurance": lambda: endurance(150),
@@ -81,10 +85,22 @@ def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
         mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
 
 
+def write_page(metrics: dict[str, float], minutes: float) -> None:
+    """Garde la mesure dans `RESULTS`, à trois chiffres, et met son tableau dans CONTRIBUTING.md, entre ses deux marques."""
+    kept = {"minutes": round(minutes, 1), **{name: float(f"{value:.3g}") for name, value in metrics.items()}}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    PAGE.write_text(f"{before}{MARKS[0]}{catalog.markdown(kept)}{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
     parser.add_argument("--quick", action="store_true", help="l'essentiel, en deux minutes environ, machine occupée ou non")
+    parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
     args = parser.parse_args()
+    if args.quick and args.write:
+        raise SystemExit("--write demande la mesure complète.")
+    start = time.monotonic()
     if not args.quick:
         refuse_a_busy_machine()
 
@@ -107,6 +123,8 @@ def main() -> int:
     del os.environ["MLFLOW_TRACKING_URI"]
     os.chdir(before)
     record(metrics, args.quick, home)
+    if args.write:
+        write_page(metrics, (time.monotonic() - start) / 60)
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:
