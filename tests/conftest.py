@@ -49,15 +49,20 @@ def clean_environment(**changes: str) -> dict[str, str]:
 
 # Les fichiers lents, du plus long au plus court (.ci/run les lance dans cet ordre) : le dernier à partir occuperait seul la machine.
 LONGEST = [
-    "test_04_registry", "test_jupyter_execution", "test_databricks_notebooks", "test_03_runs", "test_page_03", "test_page_04",
-    "test_images", "test_faults_kill", "test_faults_store", "test_team_lifecycle", "test_exercises", "test_folders", "test_security",
-    "test_page_02", "test_page_01", "test_ui", "test_texts_run", "test_02_storage", "test_02_networks", "test_01_runs", "test_04_serve",
-    "test_team_move", "test_04_gate", "test_faults_ctrl_c", "test_store", "test_04_azure", "test_troubles_servers", "test_team_course",
-    "test_04_measures", "test_02_checkpoints", "test_troubles", "test_03_project",
+    "test_faults_store", "test_ui", "test_page_04", "test_page_03", "test_databricks_notebooks", "test_team_lifecycle",
+    "test_jupyter_execution", "test_faults_kill", "test_03_runs", "test_04_registry", "test_security", "test_page_02",
+    "test_team_move", "test_troubles", "test_page_01", "test_01_sweep", "test_exercises", "test_folders", "test_team_course",
+    "test_04_gate", "test_troubles_servers", "test_texts_run", "test_04_measures", "test_02_networks", "test_04_serve",
+    "test_01_runs", "test_troubles_python", "test_04_azure", "test_store", "test_faults_ctrl_c", "test_04_endpoint",
+    "test_03_project", "test_04_readme", "test_check",
 ]  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Range les fichiers ; ce qui est pour `-m release` ne vient que si on le nomme, même dans un fichier tout entier `slow`."""
+    if "release" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("release")])
+        items[:] = [item for item in items if not item.get_closest_marker("release")]
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 

@@ -2,6 +2,7 @@
 
 import faults
 from conftest import REDUCED, Course
+from samples import PREPARED_BY
 
 from course import SCRIPTS
 
@@ -23,31 +24,10 @@ NOT_KILLED = {
     "deploy_local": "bâtit un environnement",
     "deploy_azure": "demande un compte",
 }
-# Ceux-ci écrivent comme un autre, qui est tué : un run, un parent et ses enfants, une mesure, des versions. Tués une fois tous, à la main.
-ALIKE = {
-    "resume_sweep": "svm_sweep", "rich_run": "full_run", "copy_to_production": "promote",
-    "search_runs": "full_run", "annotate_runs": "full_run", "measure_tracking": "full_run",
-    "compare_models": "kmeans_sweep", "checkpoints": "autoencoder", "compare_representations": "autoencoder", "measure_storage": "full_run",
-    "run_from_git": "run_project", "predict_new": "full_run", "model_from_code": "full_run", "gate": "promote",
-    "measure_traceability": "full_run", "measure_history": "full_run", "measure_transparency": "full_run",
-}  # fmt: skip
-KILLED = [script.name for script in SCRIPTS if script.name not in NOT_KILLED and script.name not in ALIKE]
+KILLED = [script for script in SCRIPTS if script.name not in NOT_KILLED]
 
 
 PATHS = {script.name: script.path for script in SCRIPTS}
-PREPARED_BY = {
-    "search_runs": ["svm_sweep"],
-    "annotate_runs": ["compare_models"],
-    "compare_representations": ["autoencoder"],
-    "predict_new": ["run_project"],
-    "model_from_code": ["run_project"],
-    "promote": ["register_models"],
-    "gate": ["register_models"],
-    "copy_to_production": ["register_models"],
-    "serve": ["register_models"],
-    "measure_traceability": ["register_models"],
-    "measure_history": ["register_models"],
-}
 
 
 def prepare(copy: Course, name: str):

@@ -482,8 +482,30 @@ def assert_measured(course: Course) -> None:
     assert metrics["rebuilt_identical"] == 1.0  # dans un environnement rebâti de zéro
 
 
+ONCE = """
+first, launch = [], mlflow.projects.run
+
+
+def launched_once(*arguments, **options):
+    if options["env_manager"] == "local":
+        first[:] = first or [launch(*arguments, **options)]
+        return first[0]
+    return launch(*arguments, **options)
+
+
+mlflow.projects.run = launched_once
+mlflow.set_experiment(args.experiment)
+"""
+
+
 @pytest.mark.slow
 def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
+    """`uv` échoue. Les douze autres lancements, que test_page_03 fait, n'en font ici qu'un : le même run sert douze fois."""
+    script = fresh_course.root / LOCAL / "measure_reproducibility.py"
+    before, opening, after = script.read_text(encoding="utf-8").partition("mlflow.set_experiment(args.experiment)\n")
+    assert opening
+    script.write_text(before + ONCE.lstrip() + after, encoding="utf-8")
+    fresh_course.commit("un lancement pour douze")  # il lance le projet tel que le dernier commit le donne
     fake = tmp_path / "bin"
     fake.mkdir()
     (fake / "uv").write_text("#!/bin/sh\necho 'pas de réseau' >&2; exit 1\n")

@@ -16,6 +16,7 @@ from recorded_runs import recorded
 from test_databricks_notebooks import notebook_store, run_notebook, with_notebooks
 
 NUMBERS = [exercise.number for exercise in EXERCISES]
+ONE_A_LESSON = [pytest.param(number, marks=[] if number.endswith("-1") else pytest.mark.release) for number in NUMBERS]
 
 
 def path_of(number: str, folder: str) -> str:
@@ -216,7 +217,7 @@ def test_before_anything(fresh_course):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", ONE_A_LESSON)
 def test_an_exercise_from_start_to_end(shared, number):
     """Le point de départ s'exécute et ne suffit pas ; la solution suffit, et ses nombres sont ceux de sa dernière cellule."""
     if number == "01-3":
@@ -288,7 +289,14 @@ def test_notebooks_stand_apart_and_use_the_modules_of_the_lesson():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "folder"), [("01-1", "solutions"), ("03-3", "exercises"), ("04-2", "solutions")])
+@pytest.mark.parametrize(
+    ("number", "folder"),
+    [
+        ("01-1", "solutions"),
+        pytest.param("03-3", "exercises", marks=pytest.mark.release),
+        pytest.param("04-2", "solutions", marks=pytest.mark.release),
+    ],
+)
 def test_a_notebook_records_what_its_script_records(fresh_course, number, folder):
     course, path = with_notebooks(fresh_course), path_of(number, folder)
     course.run(path)

@@ -5,6 +5,7 @@ import os
 import pytest
 from conftest import Course
 from killed_scripts import KILLED, kill_three_times, made
+from samples import sampled
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="SIGKILL et les groupes de programmes sont de POSIX")]
 
@@ -15,6 +16,6 @@ def copy(tmp_path_factory) -> Course:
     return made(tmp_path_factory.mktemp("tués"))
 
 
-@pytest.mark.parametrize("name", KILLED)
-def test_a_script_killed_three_times_then_launched_again_has_lost_nothing(copy, name):
-    kill_three_times(copy, name)
+@pytest.mark.parametrize("script", sampled(KILLED))
+def test_a_script_killed_three_times_then_launched_again_has_lost_nothing(copy, script):
+    kill_three_times(copy, script.name)

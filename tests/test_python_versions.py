@@ -1,12 +1,13 @@
 """Les versions de Python que le README annonce : les générateurs, qui ne demandent que Python, y donnent les mêmes fichiers.
 
-La suite rapide entière y passe aussi : l'intégration continue (.github/workflows) la lance sur chaque version.
+`pytest -m release` lance toute la suite rapide sur chacune de celles que la machine a ; l'intégration continue (.github/workflows) aussi.
 """
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,25 @@ def test_what_is_generated_does_not_depend_on_the_version(version, tool):
     command = [python, "-B", f"tools/{tool}.py", "--check"]
     ended = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("version", [each for each in ANNOUNCED if each != f"{sys.version_info.major}.{sys.version_info.minor}"])
+def test_the_fast_tests_pass(version, tmp_path):
+    """Dans un clone neuf, par la commande du README : tout passe, et autant de tests qu'ici."""
+    python = interpreter(version)
+    if not (python and shutil.which("uv")):
+        pytest.skip(f"Python {version} n'est pas sur cette machine" if shutil.which("uv") else "uv manque : pip install uv")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    [command] = re.findall(r"^uv run --group test pytest$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    options = ["--python", python, *command.split()[2:], "-q", f"--basetemp={tmp_path / 'essais'}"]
+    environment = {**clean_environment(), "UV_COMPILE_BYTECODE": "1"}
+    environment.pop("VIRTUAL_ENV", None)
+    ended = subprocess.run(["uv", "run", *options], cwd=clone, env=environment, capture_output=True, text=True, timeout=3600)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
+    assert f"Python {version}" in subprocess.run([clone / ".venv/bin/python", "--version"], capture_output=True, text=True).stdout
+    found = int(re.search(r"(\d+) passed", ended.stdout)[1])
+    listed = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0"], cwd=ROOT, capture_output=True, text=True)
+    here = int(re.search(r"(\d+)/?\d* tests collected", listed.stdout)[1])
+    assert found > 0.97 * here, (found, here)  # à ceux près que saute un groupe facultatif

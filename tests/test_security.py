@@ -145,7 +145,7 @@ def test_a_secret_in_the_address_of_the_server_is_found_nowhere(filled, tmp_path
     course, port = filled.course, free_port()
     server = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     server += ["--backend-store-uri", f"sqlite:///{tmp_path}/serveur.db", "--artifacts-destination", str(tmp_path / "artefacts")]
-    with running(server, tmp_path, wait_for=f"http://127.0.0.1:{port}/health"):
+    with running(server, tmp_path, wait_for=f"http://127.0.0.1:{port}/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
         address = f"http://lectrice:{SECRET}@127.0.0.1:{port}"
         written = [
             course.run(script, MLFLOW_TRACKING_URI=address).stdout for script in SCRIPTS if script.endswith(("first_run.py", "full_run.py"))

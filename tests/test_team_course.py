@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from recorded_runs import WITHOUT_RUN, depends_on_the_machine, neutral, recorded
 from run_course import missing
+from samples import SAMPLE, sampled, up_to
 from team_servers import short_folder, team_server
 
 pytestmark = pytest.mark.slow
@@ -24,13 +25,7 @@ ELSEWHERE = {
     "delete_restore", "store_life", "svm_sweep_spark", "team_server", "move_store", "measure_server", "webhook", "serve", "rehearse",
     "deploy_local", "plan_azure", "deploy_azure",
 }  # fmt: skip
-# Ceux-là ont passé une fois tous, sur les deux magasins ; la suite en garde un par façon d'enregistrer.
-ALIKE = {
-    "open_model", "resume_sweep", "compare_models", "search_runs", "annotate_runs", "measure_tracking", "checkpoints", "system_metrics",
-    "compare_representations", "measure_storage", "gate", "copy_to_production", "measure_traceability", "measure_history",
-    "measure_transparency",
-}  # fmt: skip
-HERE = [script for script in SCRIPTS if script.lesson[:2] in ("01", "02", "04") and script.name not in ELSEWHERE | ALIKE]
+HERE = [script for script in SCRIPTS if script.lesson[:2] in ("01", "02", "04") and script.name not in ELSEWHERE]
 
 
 class Both:
@@ -43,7 +38,7 @@ class Both:
 
     def result(self, wanted: Script) -> list[list]:
         """Les runs qu'il a ajoutés à chacun des deux magasins ; ce qui précède, et qu'il lira peut-être, est d'abord exécuté."""
-        for script in HERE[: HERE.index(wanted) + 1]:
+        for script in up_to(wanted, HERE):
             if script in self.results or missing(script):
                 continue
             with ThreadPoolExecutor() as pool:  # les deux à la fois : chacun attend souvent
@@ -55,6 +50,11 @@ class Both:
                 self.results[script] = [recorded(uri, known) for uri, known in zip(self.sides, self.known, strict=True)]
         return self.results[wanted]
 
+    def sample(self):
+        for script in HERE:
+            if script.name in SAMPLE:
+                self.result(script)
+
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
@@ -63,7 +63,7 @@ def both(tmp_path_factory):
         yield Both(course, team)
 
 
-@pytest.mark.parametrize("script", HERE, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", sampled(HERE))
 def test_a_script_records_on_the_server_what_it_records_on_sqlite(both, script: Script):
     if reason := missing(script):
         pytest.skip(reason)
@@ -87,7 +87,7 @@ def models(client: MlflowClient) -> dict[str, list]:
 
 def test_the_models_and_their_metrics_are_the_same(both, monkeypatch):
     """Les balayages rattachent les métriques d'un enfant à son modèle, une fois le modèle enregistré."""
-    both.result(HERE[-1])
+    both.sample()
     here = models(both.course.client())
     assert set(here) >= {"01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"}
     for name, model in (("01_tracking_supervised", "svm"), ("02_tracking_unsupervised", "kmeans")):
@@ -110,7 +110,7 @@ def registry(client: MlflowClient) -> dict:
 
 
 def test_the_registry_is_the_same(both, monkeypatch):
-    both.result(HERE[-1])
+    both.sample()
     here = registry(both.course.client())
     assert "wine_cultivars" in here
     assert registry(both.team.client(monkeypatch, "alice")) == here
