@@ -123,7 +123,7 @@ def test_delete_restore(course):
     assert counted["parent restauré"] == start
     assert counted["tous les runs supprimés"] == (0, *start[1:])  # les modèles restent
     runs, models, files, base = counted["mlflow gc"]
-    assert (runs, models, base) == (0, 3, start[3]) and 0 < files <= start[2] - 300  # les trois journaux de 100 Ko
+    assert (runs, models, base) == (0, 3, start[3]) and 0 < files <= start[2] - 300  # les trois journaux de 100 ko
     assert counted["modèles supprimés, mlflow gc"] == (0, 0, 0, start[3])
     assert counted["VACUUM"][:3] == (0, 0, 0) and counted["VACUUM"][3] < start[3] / 2
     assert "Restaurer le parent : refusé, il n'existe plus" in printed

@@ -265,7 +265,7 @@ def mse(epoch: int, part="valid") -> float:
 
 
 def checkpoints(room, user, epochs=(40, 80, 120, 160, 200), part="valid", step=None, noted=True, factor=1.0, number="02-3", **metrics):
-    """Un run et ses points de contrôle. `part` : où `valid_mse` se mesure ; `metrics` : ce que le run dit autrement que juste."""
+    """Un run et ses points de reprise. `part` : où `valid_mse` se mesure ; `metrics` : ce que le run dit autrement que juste."""
     right = {"best_step": 80, "test_mse_best": mse(80, "test"), "test_mse_last": mse(200, "test")}
     run_id = room.run(user, number, lesson=LESSON, metrics={**right, **metrics})
     mlflow.set_experiment(experiment_id=room.client.get_run(run_id).info.experiment_id)  # un autre test a pu en choisir une
@@ -290,8 +290,8 @@ def test_checkpoints_other_way(room):
 
 
 CHECKPOINTS = {
-    "aucun": ({"epochs": ()}, "aucun point de contrôle : il faut un modèle toutes les 40 époques"),
-    "le dernier seul": ({"epochs": (200,)}, "1 point(s) de contrôle seulement"),
+    "aucun": ({"epochs": ()}, "aucun point de reprise : il faut un modèle toutes les 40 époques"),
+    "le dernier seul": ({"epochs": (200,)}, "1 point(s) de reprise seulement"),
     "sans époque": ({"step": 0}, "n'ont pas chacun leur époque : donnez `step=epoch`"),
     "sans métrique": ({"noted": False}, "de l'époque 200 n'a pas de métrique `valid_mse`"),
     "sur l'apprentissage": ({"part": "train"}, "à l'époque 200, `valid_mse` porte sur l'apprentissage : mesurez sur X_valid"),
@@ -313,6 +313,6 @@ def test_checkpoints_wrong(room, name):
 @pytest.mark.slow
 def test_checkpoints_swapped_or_measured_on_validation(room):
     checkpoints(room, "échangées", test_mse_best=mse(200, "test"), test_mse_last=mse(80, "test"))
-    assert "et celle du dernier point de contrôle sont échangées" in room.remark("02-3", "échangées")
+    assert "et celle du dernier point de reprise sont échangées" in room.remark("02-3", "échangées")
     checkpoints(room, "validation", test_mse_best=mse(80))
     assert "`test_mse_best` (0.036) porte sur la validation" in room.remark("02-3", "validation")

@@ -12,6 +12,7 @@ import time
 import pytest
 import requests
 from conftest import ROOT, clean_environment, free_port, hears_ctrl_c, running
+from reader import LIGHT
 
 FIRST = "01_tracking_supervised/local/first_run.py"
 EXPERIMENT = "01_tracking_supervised"
@@ -56,7 +57,8 @@ def test_mlflow_ui_without_option_shows_the_runs_and_an_artifact(fresh_course):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     # `mlflow ui` sans option, au port près : 5000 peut être pris sur la machine qui teste
-    with running([sys.executable, "-m", "mlflow", "ui", "--port", str(port)], fresh_course.root, wait_for=f"{address}/health"):
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port)]
+    with running(command, fresh_course.root, wait_for=f"{address}/health", **LIGHT):
         found = requests.post(
             f"{address}/api/2.0/mlflow/runs/search", json={"experiment_ids": [run.info.experiment_id]}, timeout=30
         ).json()["runs"]

@@ -121,7 +121,7 @@ for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Douze essais guidés trouvent une sensibilité de 0.965, celle des trente-cinq couples du balayage.
+# MAGIC Douze essais guidés trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
 # MAGIC
 # MAGIC | ouvriers | deux recherches de graine 0 |
 # MAGIC |---|---|

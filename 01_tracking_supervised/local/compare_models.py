@@ -94,7 +94,7 @@ ranking = []
 for name, model in track(models.items(), "Classifieurs", console=Console(stderr=True), transient=True):
     with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
-        mlflow.set_tag("mlflow.note.content", f"{name}, réglages par défaut, jugé sur les {len(data.X_valid)} lignes de validation.")
+        mlflow.set_tag("mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation.")
         mlflow.log_input(train, context="training")
         mlflow.log_params({"model": name, "data": subject, "target": target})
 

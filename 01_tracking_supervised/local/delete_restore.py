@@ -66,7 +66,7 @@ with mlflow.start_run(run_name="parent") as parent:
                 mlflow.log_metrics({f"metric_{i}": i * step for i in range(500)}, step=step)
             model = svm(1.0, 0.03).fit(data.X_train, data.y_train)
             mlflow.sklearn.log_model(model, name="svm", pip_requirements=pins())
-print(f"{'':35}{'runs':>5}{'modèles':>9}{'fichiers':>10}{'base':>8}  (Ko)")
+print(f"{'':35}{'runs':>5}{'modèles':>9}{'fichiers':>10}{'base':>8}  (ko)")
 count("au départ")
 
 # %% [markdown]
@@ -116,5 +116,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/store_life.py")
 #
 # Supprimer un parent laisse ses enfants ; supprimer des runs laisse leurs modèles ; et rien de tout cela ne libère un octet.
 #
-# Pour récupérer la place : supprimer les runs **et** les modèles, `mlflow gc`, puis `VACUUM`. Jusqu'à `gc`, tout se restaure ;
+# Pour récupérer la place : supprimer les runs **et** les modèles, `mlflow gc`, puis `VACUUM`. Jusqu'à `gc`, un run se restaure ;
 # après, plus rien.

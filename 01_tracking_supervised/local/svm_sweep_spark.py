@@ -135,7 +135,7 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/kmeans_sweep.py")
 # %% [markdown]
 # ## À retenir
 #
-# Douze essais guidés trouvent une sensibilité de 0.965, celle des trente-cinq couples du balayage.
+# Douze essais guidés trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
 #
 # | ouvriers | deux recherches de graine 0 |
 # |---|---|

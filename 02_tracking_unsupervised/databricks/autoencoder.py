@@ -6,7 +6,7 @@
 # MAGIC **Question.** Huit nombres suffisent-ils à redessiner une image de 64 pixels ?
 # MAGIC
 # MAGIC Un autoencodeur comprime l'image en un code de huit nombres, puis la redessine. Une analyse en composantes principales
-# MAGIC (ACP) de huit composantes fait le même métier, sans réseau. Laquelle se trompe le moins, et de combien ? Notez votre pronostic.
+# MAGIC (ACP) de huit composantes fait le même métier, sans réseau. Lequel des deux se trompe le moins, et de combien ? Notez votre pronostic.
 
 # COMMAND ----------
 

@@ -4,7 +4,7 @@
 # **Question.** Huit nombres suffisent-ils à redessiner une image de 64 pixels ?
 #
 # Un autoencodeur comprime l'image en un code de huit nombres, puis la redessine. Une analyse en composantes principales
-# (ACP) de huit composantes fait le même métier, sans réseau. Laquelle se trompe le moins, et de combien ? Notez votre pronostic.
+# (ACP) de huit composantes fait le même métier, sans réseau. Lequel des deux se trompe le moins, et de combien ? Notez votre pronostic.
 
 # %% [markdown] tags=["local"]
 # ```

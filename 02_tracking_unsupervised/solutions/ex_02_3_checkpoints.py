@@ -1,7 +1,7 @@
 # %% [markdown]
-# # Exercice 02-3, solution : le meilleur point de contrôle, ou le dernier ?
+# # Exercice 02-3, solution : le meilleur point de reprise, ou le dernier ?
 #
-# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de contrôle toutes les
+# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de reprise toutes les
 # 40 époques : lequel est le meilleur sur la validation, et que perd-on à garder le dernier ?
 #
 # Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
@@ -33,7 +33,7 @@ from digits import load_images, sklearn_pins, split_images
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Des points de contrôle, et le meilleur d'entre eux.")
+parser = argparse.ArgumentParser(description="Des points de reprise, et le meilleur d'entre eux.")
 parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
 args = parser.parse_args()
 
@@ -54,7 +54,7 @@ trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # sko
 
 # %%
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="points de contrôle") as run:
+with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.set_tag("exercise", "02-3")
     mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})
     for epoch in range(1, 201):
@@ -78,7 +78,7 @@ with mlflow.start_run(run_name="points de contrôle") as run:
         mlflow.log_metric("valid_mse", valid, step=epoch, model_id=logged.model_id)
         # fin
 
-    # solution : le meilleur point de contrôle, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
+    # solution : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
     found = mlflow.search_logged_models(
         [experiment.experiment_id],
         f"source_run_id = '{run.info.run_id}'",
@@ -107,4 +107,4 @@ print("Vérifiez : uv run tools/check.py --exercise 02-3")
 # | 200 | 0.0063 | 0.0416 |
 #
 # L'erreur d'apprentissage descend toujours ; celle de validation remonte après l'époque 80. Sur le test, le meilleur point de
-# contrôle se trompe de 0.0373, le dernier de 0.0439. Sans points de contrôle, seul le dernier existerait.
+# reprise se trompe de 0.0373, le dernier de 0.0439. Sans points de reprise, seul le dernier existerait.

@@ -116,7 +116,7 @@ def judged_seed(learner: Learner, seed: int, run) -> int:
     return chosen
 
 
-# --- 02-3 : le meilleur point de contrôle
+# --- 02-3 : le meilleur point de reprise
 
 
 def checkpoints(learner: Learner) -> str:
@@ -129,18 +129,18 @@ def judged_checkpoints(learner: Learner, run) -> str:
 
     models = models_of(learner, run)
     if len(models) < 4:
-        kept = "aucun point de contrôle" if not models else f"{len(models)} point(s) de contrôle seulement"
+        kept = "aucun point de reprise" if not models else f"{len(models)} point(s) de reprise seulement"
         raise Remark(f"{kept} : il faut un modèle toutes les 40 époques, enregistré pendant l'apprentissage (`step=epoch`).")
     steps = {output.model_id: output.step for output in run.outputs.model_outputs}
     if len(set(steps.values())) < len(models):
-        raise Remark("vos points de contrôle n'ont pas chacun leur époque : donnez `step=epoch` à `log_model`.")
+        raise Remark("vos points de reprise n'ont pas chacun leur époque : donnez `step=epoch` à `log_model`.")
     _, _, images = digits()
     train, errors = images.X_train.head(60), {}
     for model in models:
         step, fitted = steps[model.model_id], load(model)
         noted = [each.value for each in model.metrics or [] if each.key == "valid_mse"]
         if not noted:
-            raise Remark(f"le point de contrôle de l'époque {step} n'a pas de métrique `valid_mse` : `log_metric(..., model_id=...)`.")
+            raise Remark(f"le point de reprise de l'époque {step} n'a pas de métrique `valid_mse` : `log_metric(..., model_id=...)`.")
         valid = mean_squared_error(images.X_valid, predict(fitted, images.X_valid))
         if not close(noted[0], valid):
             if close(noted[0], mean_squared_error(train, predict(fitted, train))):
@@ -152,13 +152,13 @@ def judged_checkpoints(learner: Learner, run) -> str:
     best, last = min(errors, key=errors.get), max(errors)
     if best == last:
         raise Remark(
-            f"le dernier point de contrôle ({last}) est encore le meilleur : il n'a pas assez appris par cœur (60 images, 200 époques)."
+            f"le dernier point de reprise ({last}) est encore le meilleur : il n'a pas assez appris par cœur (60 images, 200 époques)."
         )
     chosen = round(metric(run, "best_step"))
     if chosen != best:
         hint = "le dernier" if chosen == last else "un autre"
         raise Remark(f"`best_step` vaut {chosen}, {hint} ; d'après `valid_mse`, le meilleur est à l'époque {best}.")
-    swapped = "et celle du dernier point de contrôle sont échangées."
+    swapped = "et celle du dernier point de reprise sont échangées."
     compare(run, "test_mse_best", errors[best][1], {swapped: errors[last][1], "porte sur la validation.": errors[best][0]})
     compare(run, "test_mse_last", errors[last][1], {"porte sur la validation.": errors[last][0]})
     return f"le meilleur est à l'époque {best} : {errors[best][1]:.4f} sur le test, contre {errors[last][1]:.4f} au dernier ({last})"
@@ -189,7 +189,7 @@ EXERCISES = (
         LESSON,
         "02-3",
         "checkpoints",
-        "le meilleur point de contrôle",
+        "le meilleur point de reprise",
         "`log_model(..., step=epoch)` rend un objet dont `model_id` va à `log_metric(..., model_id=...)`. Puis"
         ' `mlflow.search_logged_models(..., order_by=[{"field_name": "metrics.valid_mse", "ascending": True}])` met le meilleur en tête.',
         "",

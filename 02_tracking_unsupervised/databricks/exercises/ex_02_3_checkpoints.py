@@ -1,9 +1,9 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis exercises/ex_02_3_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Exercice 02-3 : le meilleur point de contrôle, ou le dernier ?
+# MAGIC # Exercice 02-3 : le meilleur point de reprise, ou le dernier ?
 # MAGIC
-# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de contrôle toutes les
+# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de reprise toutes les
 # MAGIC 40 époques : lequel est le meilleur sur la validation, et que perd-on à garder le dernier ?
 # MAGIC
 # MAGIC Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
@@ -56,7 +56,7 @@ trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # sko
 # COMMAND ----------
 
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="points de contrôle") as run:
+with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.set_tag("exercise", "02-3")
     mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})
     for epoch in range(1, 201):
@@ -69,7 +69,7 @@ with mlflow.start_run(run_name="points de contrôle") as run:
         mlflow.log_metric("train_mse", train, step=epoch)
         # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée à lui (`model_id=`)
 
-    # Votre code ici : le meilleur point de contrôle, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
+    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
 
 # COMMAND ----------
 

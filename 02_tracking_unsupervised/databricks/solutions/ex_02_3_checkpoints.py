@@ -1,9 +1,9 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC <!-- Généré depuis solutions/ex_02_3_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Exercice 02-3, solution : le meilleur point de contrôle, ou le dernier ?
+# MAGIC # Exercice 02-3, solution : le meilleur point de reprise, ou le dernier ?
 # MAGIC
-# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de contrôle toutes les
+# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de reprise toutes les
 # MAGIC 40 époques : lequel est le meilleur sur la validation, et que perd-on à garder le dernier ?
 # MAGIC
 # MAGIC Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
@@ -56,7 +56,7 @@ trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # sko
 # COMMAND ----------
 
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="points de contrôle") as run:
+with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.set_tag("exercise", "02-3")
     mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})
     for epoch in range(1, 201):
@@ -80,7 +80,7 @@ with mlflow.start_run(run_name="points de contrôle") as run:
         mlflow.log_metric("valid_mse", valid, step=epoch, model_id=logged.model_id)
         # fin
 
-    # solution : le meilleur point de contrôle, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
+    # solution : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
     found = mlflow.search_logged_models(
         [experiment.experiment_id],
         f"source_run_id = '{run.info.run_id}'",
@@ -108,4 +108,4 @@ with mlflow.start_run(run_name="points de contrôle") as run:
 # MAGIC | 200 | 0.0063 | 0.0416 |
 # MAGIC
 # MAGIC L'erreur d'apprentissage descend toujours ; celle de validation remonte après l'époque 80. Sur le test, le meilleur point de
-# MAGIC contrôle se trompe de 0.0373, le dernier de 0.0439. Sans points de contrôle, seul le dernier existerait.
+# MAGIC reprise se trompe de 0.0373, le dernier de 0.0439. Sans points de reprise, seul le dernier existerait.
