@@ -234,6 +234,7 @@ def large(course):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.release
 def test_the_announced_table_holds_at_every_size(course, large, tmp_path):
     run, kept = large
     rows, _ = announced()
@@ -252,6 +253,7 @@ def test_the_announced_table_holds_at_every_size(course, large, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.release
 def test_writing_costs_the_same_in_a_large_store(large, tmp_path):
     """Deux magasins, l'un de 10 000 runs, l'autre de 100, écrits tour à tour : la charge de la machine pèse sur les deux."""
     _, kept = large
@@ -267,6 +269,7 @@ def test_writing_costs_the_same_in_a_large_store(large, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.release
 def test_an_early_analyze_still_serves_a_large_store(large, tmp_path):
     """« Fait à 100 runs, il sert encore à 10 000 » : les comptes d'un magasin de 100 runs, dans celui qui a grandi."""
     _, kept = large

@@ -94,6 +94,7 @@ def quick(course):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.release
 def test_the_quick_measure_is_a_run_with_its_chart_and_its_table(course, quick):
     ended, _, run = quick
     assert ended.returncode == 0, ended.stderr
@@ -107,6 +108,7 @@ def test_the_quick_measure_is_a_run_with_its_chart_and_its_table(course, quick):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.release
 def test_what_it_measures_here_has_the_same_sense(quick):
     """Une machine occupée change les rapports, pas leur sens."""
     metrics = quick[2].data.metrics

@@ -159,9 +159,9 @@ def test_a_script_that_finds_half_a_base_waits_for_the_rest(fresh_course):
 
 
 def test_the_first_opening_killed_at_any_moment_is_finished_by_the_next(fresh_course):
-    """Six clones neufs, le script tué à six moments des secondes où il crée la base : le suivant la crée, sans rien demander."""
+    """Quatre clones neufs, le script tué à quatre moments de la seconde où il crée la base : le suivant la crée, sans rien demander."""
     tried = 0
-    for moment in range(6):
+    for moment in range(4):
         for left in [*fresh_course.root.glob("mlflow.db*"), fresh_course.root / "mlruns"]:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         script = faults.start(fresh_course.root, FIRST)
