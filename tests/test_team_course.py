@@ -68,6 +68,8 @@ def test_a_script_records_on_the_server_what_it_records_on_sqlite(both, script: 
     if reason := missing(script):
         pytest.skip(reason)
     here, there = both.result(script)
+    if script.name == "resume_sweep":  # il coupe un balayage au hasard : un enfant y est peut-être resté, KILLED
+        here, there = ([run for run in side if run[1] != "KILLED"] for side in (here, there))
     assert there == here
     assert bool(here) == (script.name not in WITHOUT_RUN)
 
