@@ -5,6 +5,7 @@ délai fixe du réseau. Ici, on compte donc ce qui n'en dépend guère : requêt
 """
 
 import re
+import statistics
 import sys
 import time
 from collections import defaultdict
@@ -151,7 +152,7 @@ def cpu_milliseconds(process: psutil.Process) -> float:
 
 
 class Served:
-    """Un serveur MLflow sur SQLite ; ce que chaque run lui a demandé de requêtes, et combien de temps chacune a duré, à son mieux."""
+    """Un serveur MLflow sur SQLite ; ce que chaque run lui a demandé de requêtes, et combien de temps chacune a duré."""
 
     def __init__(self, folder, workers: int):
         port, log = team.free_port(), folder / f"{workers}.log"
@@ -203,32 +204,32 @@ def costs_of_a_run(tmp_path_factory):
     return {name: each / REPEAT for name, each in spent.items()}, calls
 
 
-def best_of(calls: list[list[tuple[str, float]]]) -> dict[str, float]:
-    """Le plus court de chaque sorte de requête, au rang où elle vient : les autres programmes n'ont pu que l'allonger."""
+def usual(calls: list[list[tuple[str, float]]]) -> dict[str, float]:
+    """La durée médiane de chaque requête d'un run, au rang où elle vient : quelques réponses à part n'y font rien."""
     assert len({tuple(name for name, _ in each) for each in calls}) == 1  # les mêmes requêtes, dans le même ordre, à chaque run
     names = [f"{place} {name}" for place, (name, _) in enumerate(calls[0])]
-    return {name: min(each[place][1] for each in calls) for place, name in enumerate(names)}
+    return {name: statistics.median(each[place][1] for each in calls) for place, name in enumerate(names)}
 
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_a_run_is_six_calls_that_cost_three_times_the_processor_of_sqlite(costs_of_a_run):
-    """Le temps de processeur ne compte pas ce que font les autres programmes. Faux si un appel s'ajoute, ou double de prix."""
-    assert "Ses six appels HTTP demandent trois fois plus de processeur" in PROSE
+def test_a_run_is_six_calls_that_cost_three_to_five_times_the_processor_of_sqlite(costs_of_a_run):
+    """Mesuré 3,3 à 3,6 sur une machine, 4,1 et 5,0 sur une autre. Faux si le serveur ne coûtait que le double, ou six fois."""
+    assert "appels HTTP demandent trois à cinq fois plus de processeur, selon la machine" in PROSE
     spent, calls = costs_of_a_run
     for workers, each in calls.items():
-        assert len(best_of(each)) == 6
-        assert 2 < spent[workers] / spent["sqlite"] < 4, spent
+        assert len(usual(each)) == 6
+        assert 2.5 < spent[workers] / spent["sqlite"] < 6, spent
 
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs_of_a_run):
+def test_half_the_answers_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs_of_a_run):
     """uvicorn 3149. Faux le jour où uvicorn est réparé : le texte, et son tableau, seront à refaire."""
-    assert "dès que deux programmes répondent (`--workers`), la plupart des réponses partent 40 ms trop tard" in PROSE
+    assert "dès que deux programmes répondent (`--workers`), au moins la moitié des réponses partent 40 ms trop tard" in PROSE
     _, calls = costs_of_a_run
-    waiting = {workers: [name for name, best in best_of(each).items() if best >= WAIT] for workers, each in calls.items()}
-    assert waiting[1] == [] and len(waiting[2]) >= 4, waiting
+    waiting = {workers: [name for name, duration in usual(each).items() if duration >= WAIT] for workers, each in calls.items()}
+    assert waiting[1] == [] and len(waiting[2]) >= 3, waiting
 
 
 @pytest.mark.slow
@@ -236,7 +237,7 @@ def test_most_calls_wait_forty_milliseconds_as_soon_as_two_programs_answer(costs
 def test_processor_and_wait_make_the_twelve_times_of_the_text(costs_of_a_run):
     """Au repos, un run dure ce qu'il calcule et ce qu'il attend. À un facteur 2 : faux si le texte disait cinq fois, ou trente."""
     spent, calls = costs_of_a_run
-    waits = WAIT * sum(best >= WAIT for best in best_of(calls[2]).values())
+    waits = WAIT * sum(duration >= WAIT for duration in usual(calls[2]).values())
     assert 1 / 2 < (spent[2] + waits) / spent["sqlite"] / announced()["server_sqlite"]["child"] < 2, spent
 
 

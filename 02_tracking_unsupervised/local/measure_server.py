@@ -132,8 +132,9 @@ print("Ensuite : uv run 03_mlflow_project/local/run_project.py")
 # | serveur, PostgreSQL, comptes | 12 | 0.021 | 0.066 | 0.21 | 0.37 |
 #
 # Deux durées, puis des débits ; 10 000 runs, machine à deux cœurs, au repos. Un run écrit par un serveur dure douze fois plus. Ses six
-# appels HTTP demandent trois fois plus de processeur ; le reste est de l'attente. Sous Linux, dès que deux programmes répondent
-# (`--workers`), la plupart des réponses partent 40 ms trop tard : c'est un défaut d'uvicorn, dont MLflow se sert.
+# appels HTTP demandent trois à cinq fois plus de processeur, selon la machine ; le reste est de l'attente. Sous Linux, dès que deux
+# programmes répondent (`--workers`), au moins la moitié des réponses partent 40 ms trop tard : c'est un défaut d'uvicorn, dont MLflow se
+# sert.
 #
 # Les trois serveurs se valent : ni PostgreSQL ni les comptes n'y changent grand-chose. Plus on est nombreux à écrire, plus le serveur
 # rattrape le fichier, où un seul écrit à la fois : l'attente de l'un sert à l'autre. Trier, en revanche, c'est l'affaire de la base :
