@@ -284,7 +284,7 @@ def test_the_readme_says_the_same_of_the_representations(compared):
     assert (after, before, high) == in_text(r"varient le moins (\d+) % .*? de (\d+) % ; .*? remonter à (\d\.\d+)", last_cell(COMPARE))
 
 
-@pytest.mark.slow
+@pytest.mark.release  # un apprentissage de plus
 @on_a_pc
 def test_another_autoencoder_changes_the_verdict(course, compared):
     seed, announced = in_text(r"appris avec `--seed (\d+)`, il monte à (\d\.\d+)", last_cell(COMPARE))

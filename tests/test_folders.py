@@ -67,14 +67,6 @@ def test_the_main_scripts_run_from_such_a_folder(accented):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "script",
-    [
-        "04_model_registry_azureml/local/serve.py",
-        "04_model_registry_azureml/local/deploy_local.py",
-    ],
-)
-def test_servers_and_replays_run_from_such_a_folder(accented, script):
-    accented.run("04_model_registry_azureml/local/register_models.py")
-    accented.run("04_model_registry_azureml/local/promote.py")
-    accented.run(script)
+def test_servers_and_replays_run_from_such_a_folder(accented):
+    for name in ("register_models", "promote", "serve", "deploy_local"):
+        accented.run(f"04_model_registry_azureml/local/{name}.py")
