@@ -1,6 +1,6 @@
 """Ce que les étapes du projet partagent, MLflow mis à part : les options, l'état du code, les données, les modèles, les métriques.
 
-Il s'importe en premier : dès lors, Ctrl-C ferme le run sans trace.
+Il s'importe en premier : dès lors, Ctrl-C ferme le run sans rien écrire ; qui a lancé l'étape le dit.
 
 Données : 442 patients diabétiques, dix mesures et la progression de la maladie un an après.
 B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, « Least Angle Regression », Annals of Statistics, 2004,
@@ -123,8 +123,10 @@ def write_parts(parts: Split, columns: list[str], folder: str) -> None:
 
 
 def read_parts(folder: str, target: str) -> Split:
-    """Ce que `write_parts` a écrit."""
+    """Ce que `write_parts` a écrit. Lève `SystemExit`, en une ligne, si la colonne `target` n'y est pas."""
     tables = [read_table(Path(folder, f"{name}.csv"))[0] for name in PARTS]
+    if target not in tables[0]:
+        raise SystemExit(f"Les données de ce run n'ont pas de colonne « {target} ».")
     return Split(*(table.drop(columns=target) for table in tables), *(table[target] for table in tables))
 
 

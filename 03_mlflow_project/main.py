@@ -6,7 +6,7 @@ mlflow run 03_mlflow_project -P alpha=0.42 --env-manager local --experiment-name
 import argparse
 import logging
 
-from diabetes import MODELS, model_name, seed, table_path, tree_state  # en premier : Ctrl-C ne laisse alors pas de trace
+from diabetes import MODELS, model_name, seed, table_path, tree_state  # en premier : Ctrl-C n'écrit alors rien de plus
 
 import mlflow
 from mlflow.exceptions import ExecutionException

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from diabetes import absolute, output_path, tree_state  # en premier : Ctrl-C ne laisse alors pas de trace
+from diabetes import absolute, output_path, tree_state  # en premier : Ctrl-C n'écrit alors rien de plus
 
 import mlflow
 import pandas as pd
@@ -34,8 +34,9 @@ try:
     predicted = model.predict(table[columns])
 except mlflow.MlflowException:
     wanted = dict(zip(columns, model.metadata.get_input_schema().pandas_types(), strict=True))
-    wrong = [name for name in columns if table[name].dtype != wanted[name]]
-    raise SystemExit(f"{args.input} : {', '.join(wrong)} n'a pas le type attendu ({wanted[wrong[0]]}).") from None
+    wrong = [name for name in columns if pd.api.types.is_numeric_dtype(table[name]) == (wanted[name] is object)]
+    kinds = {"du texte" if wanted[name] is object else "des nombres" for name in wrong}
+    raise SystemExit(f"{args.input} : {', '.join(wrong)} n'a pas le type attendu ({', '.join(sorted(kinds))}).") from None
 
 with mlflow.start_run(run_name="predict", description=f"Prédictions du modèle du run {args.run_id}.") as run:
     if not run.data.params:  # lancé par `mlflow run`, le run a déjà ses paramètres

@@ -6,7 +6,7 @@ mlflow run 03_mlflow_project -e prepare --env-manager local --experiment-name 03
 import argparse
 from tempfile import TemporaryDirectory
 
-from diabetes import PARTS, load_table, table_path, tree_state, write_parts  # en premier : Ctrl-C ne laisse alors pas de trace
+from diabetes import PARTS, load_table, table_path, tree_state, write_parts  # en premier : Ctrl-C n'écrit alors rien de plus
 
 import mlflow
 from options import short_text

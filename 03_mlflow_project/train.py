@@ -9,7 +9,7 @@ import argparse
 from importlib.metadata import version
 from tempfile import TemporaryDirectory
 
-import diabetes  # en premier : Ctrl-C ne laisse alors pas de trace
+import diabetes  # en premier : Ctrl-C n'écrit alors rien de plus
 import mlflow
 import pandas as pd
 from mlflow.models import infer_signature
@@ -31,7 +31,10 @@ if args.data_run == "none":
     data, table = temporary.name, diabetes.load_table(args.csv, args.target)
     diabetes.write_parts(split(table.drop(columns=args.target), table[args.target]), list(table), data)
 else:
-    data = mlflow.artifacts.download_artifacts(run_id=args.data_run, artifact_path="data", dst_path=temporary.name)
+    try:
+        data = mlflow.artifacts.download_artifacts(run_id=args.data_run, artifact_path="data", dst_path=temporary.name)
+    except mlflow.MlflowException:
+        raise SystemExit(f"{args.data_run} n'est pas un run `prepare` de ce magasin.") from None
 parts = diabetes.read_parts(data, args.target)  # relues d'un CSV, comme celles de `prepare`
 
 model = diabetes.make_model(args.model, parts.X_train, args.alpha, args.l1_ratio, args.seed)
@@ -56,6 +59,7 @@ with mlflow.start_run(run_name=name, description=f"{args.model} : prédit `{args
         signature=infer_signature(parts.X_train, model.predict(parts.X_train)),
         input_example=parts.X_train.head(3),
         pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow-skinny", "scikit-learn", "pandas", "numpy", "skops")],
+        serialization_format="skops",  # au rechargement, aucun code ne s'exécute hors des types déclarés
         skops_trusted_types=diabetes.TRUSTED_TYPES,
     )
     mlflow.log_text(pd.DataFrame({"true": parts.y_valid, "predicted": predicted}).to_csv(index=False), "valid_predictions.csv")

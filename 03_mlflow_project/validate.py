@@ -5,7 +5,7 @@ mlflow run 03_mlflow_project -e validate -P run_id=... --env-manager local --exp
 
 import argparse
 
-from diabetes import read_parts, tree_state  # en premier : Ctrl-C ne laisse alors pas de trace
+from diabetes import read_parts, tree_state  # en premier : Ctrl-C n'écrit alors rien de plus
 
 import mlflow
 import numpy as np

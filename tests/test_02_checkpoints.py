@@ -181,7 +181,7 @@ def test_observed_runs_print_their_readings(course, observed):
         by_step(course, runs[-1], f"system/{name}") for name in ("cpu_utilization_percentage", "system_memory_usage_megabytes")
     )
     assert lines[:-1] == [
-        f"Temps de processeur, observé ou seul : {parent.data.metrics['cost_ratio']:.2f} fois",
+        f"Temps de processeur de l'apprentissage observé : {parent.data.metrics['cost_ratio']:.2f} fois celui de l'apprentissage seul",
         f"Relevés du dernier run : {len(processor)}, de {len(readings(runs[-1]))} mesures chacun",
         f"Processeur : {max(processor.values()):.0f} % au plus ; mémoire : {max(memory.values()):.0f} Mo au plus",
     ]

@@ -23,6 +23,6 @@ def test_what_is_said_follows_from_the_table():
     assert "dure douze fois plus" in prose and {ROWS[name]["un run"] for name in SERVERS} == {12}
     assert "plus le serveur rattrape le fichier" in prose
     for name in SERVERS:
-        assert ROWS[name]["1 à écrire"] < ROWS[name]["4 à écrire"] < ROWS[name]["8 à écrire"] < ROWS[ALONE]["8 à écrire"]
+        assert ROWS[name]["1 écrivain"] < ROWS[name]["4 écrivains"] < ROWS[name]["8 écrivains"] < ROWS[ALONE]["8 écrivains"]
     assert "PostgreSQL, qui compte ses lignes de lui-même, ne s'effondre pas" in prose
     assert ROWS["serveur, PostgreSQL"]["les dix meilleurs"] < 0.1 < ROWS["serveur, SQLite"]["les dix meilleurs"]

@@ -37,7 +37,7 @@ def test_an_output_file_holds_what_the_run_holds(course, trained, tmp_path):
     ("content", "message"),
     [
         ("age,sex\n59,2\n", "il manque bmi, bp, s1, s2, s3, s4, s5, s6"),
-        (parts()[2].head(2).assign(bmi="maigre").to_csv(index=False), "bmi n'a pas le type attendu"),
+        (parts()[2].head(2).assign(bmi="maigre").to_csv(index=False), "bmi n'a pas le type attendu (des nombres)."),
         ("", "le fichier est vide"),
         ("age\n", "aucune ligne sous les titres"),
         ("age,age\n1,2\n", "deux colonnes s'appellent 'age'"),
@@ -59,11 +59,12 @@ def test_missing_values_are_imputed(course, trained, tmp_path):
     assert Step(course, "predict", "--run_id", trained.info.run_id, "--input", file).run.data.metrics == {"predicted_rows": 3.0}
 
 
-@pytest.mark.parametrize("name", ["validate", "predict"])
+@pytest.mark.parametrize("name", ["train", "validate", "predict"])
 def test_an_unknown_run_gets_one_line(course, tmp_path, name):
     patients = tmp_path / "patients.csv"
     parts()[2].to_csv(patients, index=False)
-    step = Step(course, name, "--run_id", "0" * 32, *(["--input", patients] if name == "predict" else []))
+    option = "--data_run" if name == "train" else "--run_id"
+    step = Step(course, name, option, "0" * 32, *(["--input", patients] if name == "predict" else []))
     assert "0" * 32 in step.end and "\n" not in step.end
 
 

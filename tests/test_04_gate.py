@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from importlib.metadata import requires
 
 import mlflow
 import pytest
@@ -118,9 +119,13 @@ def test_rehearse(promoted):
     lines = output.splitlines()
     assert lines[0] == f"@champion, version 2 : ici, {expected}"
     assert lines[1] == f"  avec ses seules dépendances, {expected}"
-    assert lines[2] == f"le même, sans skops : ici, {expected}"
+    assert lines[2] == f"le même, mlflow-skinny et sans skops : ici, {expected}"
     assert lines[3].startswith("  avec ses seules dépendances, rien : ") and "No module named 'skops'" in lines[3]
     (run, *_) = promoted.runs("04_model_registry_azureml", "attributes.run_name = 'rehearsal'")
     model = promoted.client().get_logged_model(run.outputs.model_outputs[0].model_id)
     asked = mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt").split()
     assert len(asked) == 4 and not [line for line in asked if line.startswith("skops")]
+    brought = {
+        name: [line for line in requires(name) if line.startswith("skops") and "extra" not in line] for name in ("mlflow", "mlflow-skinny")
+    }
+    assert brought["mlflow"] and not brought["mlflow-skinny"]  # « que `mlflow` entier apporte »

@@ -1,9 +1,11 @@
 """Les exercices de la leçon 4 : la bonne réponse, une autre, et ce que l'on dit aux réponses fausses."""
 
+import re
 from functools import cache
 
 import pandas as pd
 import pytest
+from checks.lesson_04 import REFUSED
 from classroom import Classroom
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -68,6 +70,12 @@ def test_promotion_right(room):
     found = room.verdict("04-1", "juste")
     said = "@champion reste à la version 1 (0.967) ; la version 2 annonçait 1.000, elle vaut 0.773"
     assert (found.state, found.text) == ("fait", said)
+
+
+def test_a_refusal_is_said_in_many_words():
+    refusals = ("refused", "Refusée", "rejetée", "écartée", "non retenue", "pas promue", "not promoted", "no")
+    assert all(re.search(REFUSED, decision, re.IGNORECASE) for decision in refusals)
+    assert not any(re.search(REFUSED, decision, re.IGNORECASE) for decision in ("promoted", "promue, exactitude annoncée"))
 
 
 @pytest.mark.slow

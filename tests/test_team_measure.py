@@ -75,7 +75,13 @@ def test_writers_share_the_work_and_lose_nothing(tmp_path):
 # ------------------------------------------------------------------------------------------------------------ mesuré, puis annoncé
 
 PROSE = re.sub(r"[\s#]+", " ", last_cell(MEASURE))
-COLUMNS = {"un run": "child", "les dix meilleurs": "best", "1 à écrire": "writers_1", "4 à écrire": "writers_4", "8 à écrire": "writers_8"}
+COLUMNS = {
+    "un run": "child",
+    "les dix meilleurs": "best",
+    "1 écrivain": "writers_1",
+    "4 écrivains": "writers_4",
+    "8 écrivains": "writers_8",
+}
 
 
 def announced() -> dict[str, dict[str, float]]:

@@ -52,10 +52,11 @@ def rule(table: pd.DataFrame, truth: pd.DataFrame) -> list[str]:
     right = ((table["parti"] == "oui") == truth["leaves"]).mean()
     rmse = float(np.sqrt(((table["depense_annuelle"] - truth["spent"]) ** 2).mean()))
     return [
-        "parti = oui : abonnement mensuel et au moins 3 appels, ou au moins 3 retards ; puis 5 % de réponses inversées au hasard",
+        "parti = oui : abonnement mensuel et au moins 3 appels, ou au moins 3 retards ; puis"
+        f" {100 * FLIPPED:.0f} % de réponses inversées au hasard",
         f"  qui connaît la règle a une exactitude de {right:.3f} : aucun modèle honnête ne fera durablement mieux",
         "motif_depart n'est rempli qu'après un départ : il donne la réponse, et n'existera pas pour un client à prédire",
-        "depense_annuelle = 12 facture_mensuelle + 5 usage_heures - 60 si annuel, plus un bruit d'écart type 25",
+        f"depense_annuelle = 12 facture_mensuelle + 5 usage_heures - 60 si annuel, plus un bruit d'écart type {NOISE:g}",
         f"  qui connaît la règle a une RMSE de {rmse:.1f}",
         "trois sortes de clients, par l'âge, la facture et l'usage : (24 ans, 18 €, 45 h), (43, 55, 25), (68, 34, 8)",
     ]

@@ -84,7 +84,7 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # MAGIC %md
 # MAGIC ## Retrouver
 # MAGIC
-# MAGIC Par l'étiquette, par un mot de la description, ou du côté des modèles : trois portes vers les mêmes runs.
+# MAGIC Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre portes vers les mêmes classifieurs.
 
 # COMMAND ----------
 

@@ -69,8 +69,8 @@ target = data.y_train.name
 # MAGIC ## Autolog, là où il aide
 # MAGIC
 # MAGIC Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
-# MAGIC l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé :
-# MAGIC le modèle, il l'écrirait de nouveau à chaque époque, et les sept modèles sont enregistrés de la même façon, par nous.
+# MAGIC l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé : il
+# MAGIC écrirait le réseau à chaque époque qui améliore la validation, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # COMMAND ----------
 
@@ -153,7 +153,8 @@ for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
 # MAGIC Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
 # MAGIC trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
 # MAGIC
-# MAGIC Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, une par époque : l'apprentissage en est bien plus long.
+# MAGIC Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque améliore ici la validation :
+# MAGIC l'apprentissage en est bien plus long.
 
 # COMMAND ----------
 

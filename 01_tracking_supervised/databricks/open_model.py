@@ -55,7 +55,8 @@ if not found:
     raise SystemExit("Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py")
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
-folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=tempfile.mkdtemp()))
+temporary = tempfile.TemporaryDirectory()
+folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary.name))
 print(f"{uri} est un dossier :")
 roles = {
     "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
@@ -146,8 +147,8 @@ print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join
 # MAGIC | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
 # MAGIC | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
 # MAGIC
-# MAGIC La signature ne rend pas le modèle plus sévère, elle le rend explicite : pyfunc retrouve les colonnes par leur nom, et
-# MAGIC refuse un type qui n'est pas le bon. Servez par pyfunc, explorez par scikit-learn.
+# MAGIC La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et plus sévère sur leur type.
+# MAGIC Servez par pyfunc, explorez par scikit-learn.
 
 # COMMAND ----------
 

@@ -140,7 +140,7 @@ def import_keras():
     Lève `ImportError` si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # les mêmes instructions, donc les mêmes bits, sur tous les PC
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # d'autres instructions arrondiraient autrement
     stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)  # aucune variable ne fait taire le chargement de CUDA, écrit hors de Python
     try:

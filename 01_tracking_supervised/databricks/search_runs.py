@@ -61,9 +61,10 @@ if children.empty:
     )
 best = children.iloc[0]
 equal = children[children["metrics.cv_sensitivity"] == best["metrics.cv_sensitivity"]]
-uri = f"runs:/{best['run_id']}/svm"
+uri = f"runs:/{best['run_id']}/svm"  # l'autre adresse d'un modèle : son run, puis le nom qu'il y porte
 print(
-    f"Cherchés : {len(children)} couples au-dessus de 0.9 ; {len(equal)} à égalité, à {best['metrics.cv_sensitivity']:.3f} de sensibilité"
+    f"Trouvés : {len(children)} couples de sensibilité supérieure à 0.9 ; "
+    f"en tête, {len(equal)} à égalité, à {best['metrics.cv_sensitivity']:.3f}"
 )
 print(f"Retenu, par la spécificité : {best['tags.mlflow.runName']}")
 

@@ -57,7 +57,9 @@ args = SimpleNamespace(
 # MAGIC ## Un parent, un enfant par couple
 # MAGIC
 # MAGIC Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts, chacune prédite par un modèle
-# MAGIC qui a appris sur les quatre autres. Ce qui est commun va au parent, ce qui est propre au couple va à l'enfant.
+# MAGIC qui a appris sur les quatre autres. Ce qui est commun va au parent, ce qui est propre au couple va à l'enfant : `nested=True`
+# MAGIC en fait un enfant du run ouvert. `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
+# MAGIC le script suivant s'en sert pour finir un balayage coupé.
 
 # COMMAND ----------
 

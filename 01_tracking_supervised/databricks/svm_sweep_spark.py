@@ -121,11 +121,11 @@ for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Douze essais guidés trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
+# MAGIC Douze essais trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
 # MAGIC
 # MAGIC | ouvriers | deux recherches de graine 0 |
 # MAGIC |---|---|
 # MAGIC | 1 | 12 points communs sur 12 |
 # MAGIC | 2 | 0 points communs sur 12 |
 # MAGIC
-# MAGIC Avec deux ouvriers, chacun tire pour lui-même : l'ordre change, la graine ne suffit plus. Pour rejouer, un seul ouvrier.
+# MAGIC Avec deux ouvriers, la graine ne suffit plus. Pour rejouer une recherche, un seul ouvrier.

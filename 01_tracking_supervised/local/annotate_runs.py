@@ -72,7 +72,7 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # %% [markdown]
 # ## Retrouver
 #
-# Par l'étiquette, par un mot de la description, ou du côté des modèles : trois portes vers les mêmes runs.
+# Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre portes vers les mêmes classifieurs.
 
 # %%
 searches = {

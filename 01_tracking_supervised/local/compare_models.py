@@ -61,8 +61,8 @@ target = data.y_train.name
 # ## Autolog, là où il aide
 #
 # Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
-# l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé :
-# le modèle, il l'écrirait de nouveau à chaque époque, et les sept modèles sont enregistrés de la même façon, par nous.
+# l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé : il
+# écrirait le réseau à chaque époque qui améliore la validation, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # %%
 try:
@@ -149,4 +149,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 # Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
 # trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
 #
-# Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, une par époque : l'apprentissage en est bien plus long.
+# Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque améliore ici la validation :
+# l'apprentissage en est bien plus long.

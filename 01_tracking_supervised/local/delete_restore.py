@@ -23,6 +23,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -99,7 +100,7 @@ for model in client.search_logged_models([experiment.experiment_id]):
     client.delete_logged_model(model.model_id)
 subprocess.run(gc, check=True, capture_output=True)
 count("modèles supprimés, mlflow gc")
-with sqlite3.connect("mlflow.db") as base:
+with closing(sqlite3.connect("mlflow.db")) as base:
     base.execute("VACUUM")
 count("VACUUM")
 try:

@@ -9,7 +9,7 @@ LIMITS = {"paramètre": 6000, "étiquette": 8000}  # en caractères : au-delà, 
 
 
 def hard_numbers(seed: int = 0) -> dict[str, list[float]]:
-    """Des nombres que l'on enregistre rarement, mais que l'on enregistre, par nature : une métrique chacun."""
+    """Des nombres difficiles à garder intacts, rangés par nature ; chacun devient une métrique."""
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 2**64, 2100, dtype=np.uint64).view(float).tolist()
     return {

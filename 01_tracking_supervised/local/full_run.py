@@ -46,7 +46,8 @@ open_store()
 
 # %%
 data = load_patients()
-model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
+settings = {"gamma": 0.03, "C": 1.0}
+model = make_pipeline(StandardScaler(), SVC(**settings))
 model.fit(data.X_train, data.y_train)
 predicted = model.predict(data.X_valid)
 
@@ -56,15 +57,16 @@ requirements = [f"{library}=={version(library)}" for library in ("mlflow", "scik
 # %% [markdown]
 # ## Le run
 #
-# Six enregistrements, un par question : avec quelles données ? quels réglages ? pour quel résultat ? lequel voit-on d'un
-# coup d'œil ? avec quel modèle ? et pourquoi cet essai ?
+# Six enregistrements, un par question. Quelles données : `log_input` (leur nom, leur taille, une empreinte). Quels réglages :
+# `log_params`. Quel résultat : `log_metrics`. À quoi il ressemble : `log_figure`. Quel modèle : `log_model`. Et pourquoi cet essai :
+# l'étiquette `mlflow.note.content`, que l'interface montre comme description.
 
 # %%
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="svm complet"):
     table = data.X_train.assign(malignant=data.y_train)
     mlflow.log_input(mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant"), context="training")
-    mlflow.log_params({"model": "svm_rbf", "gamma": 0.03, "C": 1.0, "seed": 0})
+    mlflow.log_params({"model": "svm_rbf", **settings, "seed": 0})
     metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
     mlflow.log_metrics(metrics)
 

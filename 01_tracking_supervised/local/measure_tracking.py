@@ -1,4 +1,4 @@
-# databricks: non (elle tue un programme qui écrit dans un magasin SQLite local)
+# databricks: non (il tue un programme qui écrit dans un magasin SQLite local)
 # %% [markdown]
 # # Leçon 1, script 12 : mesure, ce qui est relu est-il ce qui a été écrit ?
 #
@@ -158,5 +158,5 @@ print("Ensuite : uv run --group spark 01_tracking_supervised/local/svm_sweep_spa
 # | textes dans les limites, vides, accents, emoji | 100.0% | |
 # | un caractère de trop (paramètre 6000, étiquette 8000) | 0.0% | coupés à la limite |
 #
-# Tout ce qui a été envoyé avant une erreur ou un arrêt brutal est là. Mais le run tué reste RUNNING pour toujours ; c'est ce
-# que `resume_sweep.py` répare.
+# Tout ce qui a été envoyé avant une erreur ou un arrêt brutal est là. Mais MLflow laisse RUNNING le run tué : `resume_sweep.py`
+# montre comment le marquer KILLED.

@@ -48,7 +48,8 @@ if not found:
     raise SystemExit("Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py")
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
-folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=tempfile.mkdtemp()))
+temporary = tempfile.TemporaryDirectory()
+folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary.name))
 print(f"{uri} est un dossier :")
 roles = {
     "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
@@ -128,5 +129,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/svm_sweep.py")
 # | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
 # | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
 #
-# La signature ne rend pas le modèle plus sévère, elle le rend explicite : pyfunc retrouve les colonnes par leur nom, et
-# refuse un type qui n'est pas le bon. Servez par pyfunc, explorez par scikit-learn.
+# La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et plus sévère sur leur type.
+# Servez par pyfunc, explorez par scikit-learn.

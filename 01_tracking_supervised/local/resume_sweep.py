@@ -67,7 +67,7 @@ if not args.only_resume:
         time.sleep(0.2)
     sweep.kill()
     sweep.wait()
-    print("Balayage de 12 couples, tué après le troisième.")
+    print("Balayage de 12 couples, tué dès que trois au moins sont finis.")
 
 # %% [markdown]
 # ## La règle : un run dont le programme est mort est marqué KILLED
@@ -78,7 +78,7 @@ if not args.only_resume:
 
 # %%
 for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", output_format="list"):
-    machine, number, _ = run.data.tags["mlflow.source.process"].split()
+    machine, number, _ = run.data.tags.get("mlflow.source.process", "ailleurs 0 0").split()  # sans étiquette : pas des nôtres
     if machine == node() and not psutil.pid_exists(int(number)):
         mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
         print(f"  {run.info.run_name} : RUNNING, sans programme -> KILLED")
@@ -101,7 +101,7 @@ for parent in mlflow.search_runs(filter_string=unfinished, output_format="list")
     left = [couple for couple in product(grid["C"], grid["gamma"]) if couple not in done]
 
     with mlflow.start_run(run_id=parent.info.run_id):
-        mlflow.set_tags(json.loads(os.environ["MLFLOW_RUN_CONTEXT"]))  # le parent change de programme : c'est nous
+        mlflow.set_tags(json.loads(os.environ["MLFLOW_RUN_CONTEXT"]))  # c'est ce programme-ci, désormais, qui écrit dans le parent
         for C, gamma in track(left, "SVM", console=Console(stderr=True), transient=True):
             with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
                 model = svm(C, gamma)

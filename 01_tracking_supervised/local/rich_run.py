@@ -87,7 +87,7 @@ for judge, _, _ in judges:
     )
     accuracy = next(metric.value for metric in found[0].metrics if metric.dataset_name == judge.name)
     print(f"Selon {judge.name}, le meilleur est gamma={found[0].params['gamma']} : {accuracy:.3f}")
-print(f"Le run, lui, ne montre que la dernière valeur écrite : {mlflow.get_run(run.info.run_id).data.metrics['accuracy']:.3f}")
+print(f"Le run, lui, n'en montre qu'une : {mlflow.get_run(run.info.run_id).data.metrics['accuracy']:.3f}")
 errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
 for gamma, wrong in errors.groupby("gamma"):
     print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")

@@ -24,8 +24,8 @@ class Split(NamedTuple):
     y_test: pd.Series
 
 
-def split(X: pd.DataFrame, y: pd.Series, valid: float = 0.2, test: float = 0.2, seed: int = 0, stratify: bool = False) -> Split:
-    """Découpe `X`, forme (n, d), et `y`, forme (n,) ; `valid` et `test` sont des parts de 1, ou des nombres de lignes.
+def split(X: pd.DataFrame, y: pd.Series, valid: float | int = 0.2, test: float | int = 0.2, seed: int = 0, stratify: bool = False) -> Split:
+    """Découpe `X`, forme (n, d), et `y`, forme (n,) ; `valid` et `test` sont deux parts de 1, ou deux nombres de lignes.
 
     `valid=0` : pas de part pour choisir, `X_valid` et `y_valid` sont vides. `stratify` : chaque part garde les proportions
     des classes de `y`.

@@ -51,7 +51,8 @@ os.chdir(folder.name)  # mlflow.db et mlruns/ iront là
 #
 # Un programme enregistre des runs ; à mi-chemin, on copie. SQLite sait se copier pendant qu'on y écrit : sa fonction
 # `backup` attend la fin de l'écriture en cours, ce qu'une simple copie de fichier ne fait pas
-# (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite : tout run fini de la copie a ainsi le sien.
+# (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite : tout run fini de la copie a ainsi
+# son fichier.
 
 # %%
 WRITER = """
@@ -94,7 +95,8 @@ def count(uri: str) -> str:
     finished = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
     numbers = [int(run.info.run_name.removeprefix("run ")) for run in finished]
     exact = sum(run.data.metrics["value"] == number / 7 for run, number in zip(finished, numbers, strict=True))
-    files = sum(Path(run.info.artifact_uri, "number.txt").read_text() == str(number) for run, number in zip(finished, numbers, strict=True))
+    texts = [mlflow.artifacts.load_text(f"{run.info.artifact_uri}/number.txt") for run in finished]
+    files = sum(text == str(number) for text, number in zip(texts, numbers, strict=True))
     return f"{len(finished)} runs finis, {exact} métriques justes, {files} fichiers relus"
 
 
@@ -134,5 +136,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/measure_tracking.py")
 # La copie, prise pendant l'écriture, est saine et cohérente : ce qui était fini y est, au complet. Restaurée à sa place, ou
 # mise à niveau, elle rend les mêmes runs, les mêmes métriques, les mêmes fichiers.
 #
-# `mlflow db upgrade` met la base à niveau ; avec cette version de MLflow, ouvrir une base à laquelle il manque une table
-# suffit, et rien ne prévient. Sauvegardez donc la base **et** `mlruns/` avant d'installer une nouvelle version.
+# `mlflow db upgrade` met la base à niveau. Avec cette version de MLflow, ouvrir une base à laquelle il manque une table la met
+# aussi à niveau, sans prévenir. Sauvegardez donc la base **et** `mlruns/` avant d'installer une nouvelle version.

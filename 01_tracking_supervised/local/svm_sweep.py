@@ -52,7 +52,9 @@ open_store()
 # ## Un parent, un enfant par couple
 #
 # Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts, chacune prédite par un modèle
-# qui a appris sur les quatre autres. Ce qui est commun va au parent, ce qui est propre au couple va à l'enfant.
+# qui a appris sur les quatre autres. Ce qui est commun va au parent, ce qui est propre au couple va à l'enfant : `nested=True`
+# en fait un enfant du run ouvert. `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
+# le script suivant s'en sert pour finir un balayage coupé.
 
 # %%
 X, y = known_patients()

@@ -1,4 +1,4 @@
-# jupyter: non (elle demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
+# jupyter: non (il demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
 # %% [markdown]
 # # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 #
@@ -135,11 +135,11 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/kmeans_sweep.py")
 # %% [markdown]
 # ## À retenir
 #
-# Douze essais guidés trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
+# Douze essais trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
 #
 # | ouvriers | deux recherches de graine 0 |
 # |---|---|
 # | 1 | 12 points communs sur 12 |
 # | 2 | 0 points communs sur 12 |
 #
-# Avec deux ouvriers, chacun tire pour lui-même : l'ordre change, la graine ne suffit plus. Pour rejouer, un seul ouvrier.
+# Avec deux ouvriers, la graine ne suffit plus. Pour rejouer une recherche, un seul ouvrier.

@@ -76,8 +76,8 @@ with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_name=f"autoen
             mlflow.log_artifact(checkpoint.filepath, "checkpoints")
 
     mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
-    mlflow.log_params({"code_size": args.code_size, "max_epochs": args.epochs, "patience": 5, "batch_size": 64, "learning_rate": 0.01})
-    mlflow.log_params({"seed": args.seed, "weights": autoencoder.count_params()})
+    mlflow.log_params({"code_size": args.code_size, "max_epochs": args.epochs, "seed": args.seed, "weights": autoencoder.count_params()})
+    mlflow.log_params({"patience": PATIENCE, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE})
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
     history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
 

@@ -79,10 +79,10 @@ def mosaic(rows: list[np.ndarray]) -> np.ndarray:
 # COMMAND ----------
 
 def internal_indices(X, model: KMeans) -> dict[str, float]:
-    """Quatre indices du partage que `model` fait de `X`, forme (n, d). Seul le sens dit lequel est bon :
+    """Quatre indices du partage de `X`, forme (n, d), sur lequel `model` a appris.
 
-    inertie (somme des carrés des distances aux centres) et Davies-Bouldin : bas ; silhouette (de -1 à 1) et
-    Calinski-Harabasz : hauts. Définitions : https://scikit-learn.org/stable/modules/clustering.html
+    Les plus petits sont les meilleurs pour l'inertie (somme des carrés des distances aux centres) et Davies-Bouldin ; les plus
+    grands pour la silhouette (de -1 à 1) et Calinski-Harabasz. Définitions : https://scikit-learn.org/stable/modules/clustering.html
     """
     return {
         "inertia": float(model.inertia_),
@@ -244,6 +244,9 @@ def import_keras():
     return keras
 
 
+PATIENCE, BATCH_SIZE, LEARNING_RATE = 5, 64, 0.01  # époques, images, pas d'Adam
+
+
 def build_autoencoder(code_size: int = 8, seed: int = 0):
     """Deux modèles Keras qui partagent leurs poids : l'autoencodeur, (n, 64) vers (n, 64), et l'encodeur, (n, 64) vers (n, code_size).
 
@@ -255,24 +258,25 @@ def build_autoencoder(code_size: int = 8, seed: int = 0):
     encoder = keras.Sequential([keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(code_size)], name="encoder")
     decoder = keras.Sequential([keras.Input((code_size,)), layers.Dense(64, activation="relu"), layers.Dense(64, activation="sigmoid")])
     autoencoder = keras.Sequential([encoder, decoder], name="autoencoder")
-    autoencoder.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    autoencoder.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="mse")
     return autoencoder, encoder
 
 
 def fit_autoencoder(autoencoder, images: Split, epochs: int = 200, callbacks: list = ()):
-    """Apprend jusqu'à ce que la perte de validation stagne cinq époques, puis reprend les poids de la meilleure.
+    """Apprend jusqu'à ce que la perte de validation stagne `PATIENCE` époques, puis reprend les poids de la meilleure.
 
     Renvoie l'historique de Keras : `history["loss"]` et `history["val_loss"]`, une valeur par époque.
     """
     keras = import_keras()
-    patience = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
+    patience = keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE, restore_best_weights=True)
     train, valid = (part.to_numpy("float32") for part in (images.X_train, images.X_valid))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Époques", total=epochs)
         advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.advance(task))
         return autoencoder.fit(
-            train, train, validation_data=(valid, valid), epochs=epochs, batch_size=64, verbose=0, callbacks=[*callbacks, patience, advance]
-        )
+            train, train, validation_data=(valid, valid), epochs=epochs, batch_size=BATCH_SIZE, verbose=0,
+            callbacks=[*callbacks, patience, advance],
+        )  # fmt: skip
 
 
 def encode(encoder, X: pd.DataFrame) -> pd.DataFrame:

@@ -93,7 +93,7 @@ if not processor:
 
 # COMMAND ----------
 
-print(f"Temps de processeur, observé ou seul : {cost_ratio:.2f} fois")
+print(f"Temps de processeur de l'apprentissage observé : {cost_ratio:.2f} fois celui de l'apprentissage seul")
 print(f"Relevés du dernier run : {len(processor)}, de {len(names)} mesures chacun")
 print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0f} Mo au plus")
 

@@ -23,7 +23,7 @@ import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
 
-from digits import build_autoencoder, fit_autoencoder, import_keras, keras_pins, load_images, split_images
+from digits import PATIENCE, build_autoencoder, fit_autoencoder, import_keras, keras_pins, load_images, split_images
 from options import short_text, whole_number
 
 # %% tags=["parameters"]
@@ -53,8 +53,10 @@ requirements = keras_pins()
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
-    mlflow.log_params({"code_size": 8, "every": args.every, "max_epochs": args.epochs, "patience": 5, "seed": 0})
-    mlflow.set_tag("mlflow.note.content", "Un modèle toutes les cinq époques, chacun avec ses pertes : le meilleur se retrouve en triant.")
+    mlflow.log_params({"code_size": 8, "every": args.every, "max_epochs": args.epochs, "patience": PATIENCE, "seed": 0})
+    mlflow.set_tag(
+        "mlflow.note.content", f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant."
+    )
 
     def save(epoch, logs):
         step = epoch + 1  # Keras compte depuis 0

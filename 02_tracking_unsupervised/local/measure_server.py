@@ -105,6 +105,7 @@ for _ in track(range(args.rounds), "Tours", **progress):
 ratios = relative(durations)
 
 # %%
+os.environ.clear()
 os.environ.update(before)  # le compte de votre magasin, s'il en demande un
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="serveur"):
@@ -124,7 +125,7 @@ print("Ensuite : uv run 03_mlflow_project/local/run_project.py")
 # %% [markdown]
 # ## À retenir
 #
-# | montage | un run | les dix meilleurs | 1 à écrire | 4 à écrire | 8 à écrire |
+# | montage | un run | les dix meilleurs | 1 écrivain | 4 écrivains | 8 écrivains |
 # |---|---|---|---|---|---|
 # | SQLite, sans serveur | 1 | 1 | 1 | 1 | 1 |
 # | serveur, SQLite | 12 | 1 | 0.067 | 0.25 | 0.39 |

@@ -56,7 +56,7 @@ folder.mkdir(parents=True, exist_ok=True)
 # ## Un magasin à mesurer
 #
 # Le magasin le plus simple : une base SQLite pour ce qui se cherche (paramètres, métriques, étiquettes), un dossier pour
-# les fichiers. Chaque run ressemble à ceux de la leçon : deux paramètres, trois métriques, un petit fichier.
+# les fichiers. Chaque run est petit, et sans modèle : deux paramètres, trois métriques, un fichier.
 
 # %%
 database, empty, by_hand_database = folder / "mlflow.db", folder / "empty.db", folder / "by_hand.db"
@@ -80,7 +80,8 @@ def write(client: MlflowClient, number: int, batch: bool) -> None:
     run_id = client.create_run(experiment, run_name=f"run {number}").info.run_id
     if batch:
         now = int(time.time() * 1000)
-        client.log_batch(run_id, [Metric(*item, now, 0) for item in metrics.items()], [Param(*item) for item in params.items()])
+        points = [Metric(key, value, timestamp=now, step=0) for key, value in metrics.items()]
+        client.log_batch(run_id, metrics=points, params=[Param(key, value) for key, value in params.items()])
     else:
         for key, value in params.items():
             client.log_param(run_id, key, value)

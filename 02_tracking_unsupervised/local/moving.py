@@ -106,8 +106,8 @@ def differences(source: dict[str, list[dict]], target: dict[str, list[dict]]) ->
 def already_there(connection, tables: dict[str, sqlalchemy.Table], rows: dict[str, list[dict]]) -> bool:
     """Ces lignes sont-elles déjà, toutes et seules, dans ces tables ? Lève `SystemExit`, en une ligne, s'il y en a d'autres."""
     found = {name: rows_of(connection, table) for name, table in tables.items()}
-    # l'expérience « Default » et l'espace de travail « default » naissent avec la base
-    used = [name for name, those in found.items() if len(those) > (name in ("experiments", "workspaces"))]
+    born = {"experiments": 1, "workspaces": 1}  # l'expérience « Default » et l'espace de travail « default » naissent avec la base
+    used = [name for name, those in found.items() if len(those) > born.get(name, 0)]
     if used and differences(rows, found):
         shown = [f"{SHOWN[name]} {len(found[name])}" for name in SHOWN if name in used]
         raise SystemExit(

@@ -85,7 +85,7 @@ class Writers:
 
 
 def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
-    """Des durées, par montage puis par mesure, à des rapports : la plus courte en fois SQLite, et pour les écrivains le débit.
+    """Change en rapports des durées, par montage puis par mesure : la plus courte, divisée par celle de SQLite ; des écrivains, le débit.
 
     Le débit de 1 est celui de SQLite au premier nombre d'écrivains, la première mesure `writers_`.
     """
@@ -97,7 +97,7 @@ def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
 
 def show_ratios(ratios: pd.DataFrame, writers: list[int]) -> str:
     """Le tableau de `relative`, en texte, deux chiffres chacun."""
-    columns = ["un run", "les dix meilleurs", *(f"{count} à écrire" for count in writers)]
+    columns = ["un run", "les dix meilleurs", *(f"{count} écrivain{'s' * (count > 1)}" for count in writers)]
     return ratios.rename(index=NAMES).set_axis(columns, axis=1).to_string(float_format=lambda value: f"{value:.2g}")
 
 

@@ -13,10 +13,11 @@ from mlflow.entities import Metric, Param
 
 
 def write_run(client: MlflowClient, experiment: str, number: int) -> str:
-    """Un run enfant comme ceux de `kmeans_sweep` (deux paramètres, trois métriques, un petit fichier) ; renvoie son identifiant."""
+    """Un petit run sans modèle (deux paramètres, trois métriques, un fichier) ; renvoie son identifiant."""
     run_id = client.create_run(experiment, run_name=f"run {number}").info.run_id
     now = int(time.time() * 1000)
-    metrics = [Metric(key, (number * 0.6180339887) % 1 + place, now, 0) for place, key in enumerate(("inertia", "silhouette", "ari"))]
+    share = (number * 0.6180339887) % 1  # le nombre d'or : des valeurs toutes différentes, sans tirage
+    metrics = [Metric(key, share + place, now, 0) for place, key in enumerate(("inertia", "silhouette", "ari"))]
     client.log_batch(run_id, metrics, [Param("n_clusters", str(number % 19 + 2)), Param("seed", str(number))])
     client.log_text(run_id, str(number), "summary.txt")
     client.set_terminated(run_id)

@@ -112,4 +112,4 @@ print("Vérifiez : uv run tools/check.py --exercise 02-1")
 # | ARI, qui voit les classes | 12 | 0.649 |
 #
 # Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de plusieurs indices n'est pas une
-# preuve : ils cherchent tous des groupes compacts et écartés, et se trompent donc ensemble.
+# preuve : aucun ne voit les classes.

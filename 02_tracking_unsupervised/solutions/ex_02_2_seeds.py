@@ -85,5 +85,5 @@ print("Vérifiez : uv run tools/check.py --exercise 02-2")
 # | 13 groupes | 2, 4 |
 # | 14 groupes | 1 |
 #
-# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine : elle compte plus que
-# le nombre de groupes. Donner une graine rend un chiffre répétable, pas vrai.
+# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine. Donner
+# une graine rend un chiffre répétable, pas vrai.

@@ -106,10 +106,10 @@ with mlflow.start_run(run_name="modèle fait de code", description="Le même mod
     from_object = mlflow.pyfunc.log_model(name="follow_up_pickled", python_model=module.FollowUp(), **settings)
 
 for model in (from_code, from_object):
-    print(f"{model.name} :", *[file.path for file in mlflow.artifacts.list_artifacts(model.model_uri) if "." in file.path])
+    print(f"{model.name}, ses fichiers :", *[file.path for file in mlflow.artifacts.list_artifacts(model.model_uri) if "." in file.path])
 before = mlflow.pyfunc.load_model(from_code.model_uri).predict(in_grams)
 gap = abs(before["progression"] - pipeline.predict(patients)).max()
-print(f"Cholestérol en g/L, et pourtant la progression du pipeline, à {gap:.0e} près.")
+print(f"Le modèle lit des g/L, le pipeline des mg/dL : même progression, à {gap:.0e} près.")
 print(f"Suivi rapproché : {(before['follow_up'] == 'rapproché').sum()} patients sur {len(before)}.")
 
 # COMMAND ----------
@@ -132,8 +132,8 @@ for model in (from_code, from_object):
 # MAGIC %md
 # MAGIC ## Là où l'on ne veut pas de pickle
 # MAGIC
-# MAGIC Une variable d'environnement les refuse. `skops`, le format du pipeline, est refusé avec eux : la liste des types qu'il admet
-# MAGIC est lue dans le modèle lui-même.
+# MAGIC Une variable d'environnement les refuse, sauf sur Databricks, qui n'en tient pas compte. `skops`, le format du pipeline, est refusé
+# MAGIC avec eux : la liste des types qu'il admet est lue dans le modèle lui-même.
 
 # COMMAND ----------
 
@@ -151,5 +151,6 @@ for name, uri in (("follow_up", from_code.model_uri), ("follow_up_pickled", from
 # MAGIC ## À retenir
 # MAGIC
 # MAGIC Enregistré par son fichier, le modèle emporte son code : la moyenne reste à 163.3 quand l'original change. Enregistré par son objet, il
-# MAGIC n'emporte que le nom de sa classe : la moyenne passe à 249.5, sans un mot. Charger l'un ou l'autre exécute du code ; mais celui-ci se lit,
-# MAGIC et c'est le seul des trois qui se charge encore quand les *pickles* sont refusés.
+# MAGIC n'emporte que le nom de sa classe, qui vient d'un module importé : la moyenne passe à 249.5, sans un mot. Charger l'un ou l'autre exécute
+# MAGIC du code ; mais celui du premier se lit. Et des trois modèles, le pipeline compris, c'est le seul qui se charge quand les *pickles* sont
+# MAGIC refusés.

@@ -18,7 +18,7 @@ SCREEN = Console(file=os.fdopen(os.dup(2), "w"))  # la progression s'y affiche m
 
 @contextmanager
 def silenced():
-    """Jette ce qu'écrivent les processus lancés dans le bloc : quatorze runs, et `uv` qui bâtit un environnement.
+    """Jette ce qu'écrivent les processus lancés dans le bloc : les runs du projet, et `uv` qui bâtit un environnement.
 
     Lève `SystemExit`, en une ligne, si un projet échoue.
     """

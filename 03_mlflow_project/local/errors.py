@@ -29,7 +29,7 @@ def listen(quiet: bool = False) -> None:
 
 
 def busy(frame) -> bool:
-    """S'il faut attendre : la base, coupée au milieu d'une écriture, resterait verrouillée ; un ménage de Python avalerait l'arrêt."""
+    """S'il faut attendre : la base, coupée au milieu d'une écriture, resterait verrouillée ; Python ignore une erreur de `__del__`."""
     while frame and hasattr(signal, "setitimer"):
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         if "sqlalchemy" in file or name == "__del__" or file.endswith(("weakref.py", "_weakrefset.py", "tempfile.py")):

@@ -33,7 +33,7 @@ import yaml
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Enregistre un modèle avec quatre listes de dépendances, et les compare au projet.")
+parser = argparse.ArgumentParser(description="Enregistre un modèle avec trois listes de dépendances, et les compare au projet.")
 parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
 args = parser.parse_args()
 

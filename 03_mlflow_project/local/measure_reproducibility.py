@@ -144,5 +144,5 @@ print("Ensuite : uv run 04_model_registry_azureml/local/register_models.py")
 # | forêt sans graine | 0 sur 1 | false |
 # | code retouché hors commit | 0 sur 1 | true |
 #
-# Une commande, aucune retouche : avec une graine et un commit, MLflow rend le run au bit près. Il ne fixe pas la graine ; et rien de ce
+# Une commande, aucune retouche : avec une graine et un commit, MLflow rend ici le run au bit près. Il ne fixe pas la graine ; et rien de ce
 # qu'il note ne distingue le code retouché de celui du commit : il a fallu notre étiquette, `git.dirty`.

@@ -24,7 +24,7 @@ from errors import listen, reason, refused, without_password
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Un script en part et en sort plus vite : dans tout ce que MLflow importe, Python chercherait sans cesse ce qui est à jeter.
+# Le script démarre et s'arrête plus vite : sans cela, Python chercherait sans cesse ce qui est à jeter dans ce que MLflow importe.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
 

@@ -96,5 +96,6 @@ print("Vérifiez : uv run tools/check.py --exercise 03-2")
 # | le premier | 0.42 | 4.2 | le même | 62.56 | true |
 # | son rejeu | 0.42 | 0.42 | le même | 55.48 | false |
 #
-# Même commit, mêmes paramètres, et 7.08 d'écart : le paramètre noté n'est pas celui du modèle. MLflow a noté ce qu'on lui a dit ;
-# seules l'étiquette `git.dirty`, que ce projet pose lui-même, et le rejeu le montrent.
+# Même commit, mêmes paramètres, et 7.08 d'écart : le paramètre noté n'est pas celui du modèle. MLflow a noté ce qu'on lui a dit.
+# De ce que le run note, seule l'étiquette `git.dirty`, que ce projet pose lui-même, prévient ; pour le prouver, il faut le rejouer, ou
+# rouvrir son modèle.

@@ -78,4 +78,4 @@ print("Vérifiez : uv run tools/check.py --exercise 03-3")
 # ## À retenir
 #
 # ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73, est presque celui qui sépare
-# les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; la deuxième décimale, non.
+# les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; les décimales, non.

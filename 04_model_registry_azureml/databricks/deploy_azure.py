@@ -148,4 +148,5 @@ if args.delete:
 # MAGIC ## À retenir
 # MAGIC
 # MAGIC Les mêmes gestes que chez vous : deux déploiements, un essai de `green` sans trafic, 90/10, puis tout à `green`. Ce qui change
-# MAGIC est autour : une identité, un nom unique dans la région, des appels longs, et une facture tant que `delete` n'est pas passé.
+# MAGIC est autour : une identité, un nom unique dans la région, des appels longs, et une facture tant que `delete` n'est pas passé. Ce
+# MAGIC script a été éprouvé face à un Azure simulé, faute de compte.

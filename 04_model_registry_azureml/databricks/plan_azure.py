@@ -89,7 +89,7 @@ for name, version in versions.items():
 # MAGIC %md
 # MAGIC ## Le service, décrit par des fichiers
 # MAGIC
-# MAGIC De `endpoint/green.yml`, cinq lignes comptent : le code, l'environnement, la machine louée, et combien.
+# MAGIC De `endpoint/green.yml`, cinq lignes comptent : le code, l'image, ses bibliothèques, la machine louée, et combien.
 
 # COMMAND ----------
 

@@ -83,7 +83,7 @@ if interrupted:
 # MAGIC %md
 # MAGIC ## Comparer, décider, écrire pourquoi
 # MAGIC
-# MAGIC Deux conditions, fixées avant de voir les résultats : au moins `margin` d'exactitude en plus, et aucun cultivar moins
+# MAGIC Deux conditions, les mêmes pour tous : au moins `margin` d'exactitude en plus, et aucun cultivar moins
 # MAGIC bien reconnu. La raison est écrite sur la version, que la réponse soit oui ou non.
 
 # COMMAND ----------

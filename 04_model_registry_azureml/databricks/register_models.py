@@ -148,8 +148,9 @@ if not history_lines(registered.tags):  # écrite en dernier : un lancement tué
 # MAGIC | 2 | random_forest | challenger | 0.967 |
 # MAGIC | 3 | logistic_regression | outsider | 0.967 |
 # MAGIC
-# MAGIC Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé. `@champion` désigne
-# MAGIC aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service, pas qui est le meilleur.
+# MAGIC Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé ; `models:/wine_cultivars/latest` répond,
+# MAGIC mais par la dernière inscrite. `@champion` désigne aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service,
+# MAGIC pas qui est le meilleur.
 
 # COMMAND ----------
 

@@ -12,7 +12,7 @@ DAMAGES = {
     "changed_answer": "une réponse changée",
     "false_time": "une heure fausse",
     "one_value_changed": "un vin changé",
-    "dirty_tree": "du code non validé",
+    "dirty_tree": "du code hors commit",
     "no_run": "pas de run",
 }
 
@@ -42,13 +42,10 @@ print(inside.model_id, outside.model_id)
 
 
 def train_on_a_dirty_tree(folder: Path, local: Path, store: str) -> tuple[Path, str, str]:
-    """Copie `local` dans un dépôt neuf, valide, modifie wines.py SANS valider, et y entraîne une forêt, dans le magasin `store`.
+    """Copie `local` dans un dépôt neuf, en fait un commit, modifie wines.py SANS commit, et y entraîne une forêt, dans le magasin `store`.
 
-    Renvoie le dépôt, le modèle du run (qui porte le commit propre) et le modèle inscrit hors de tout run. Lève
-    `SystemExit` si git manque.
+    Renvoie le dépôt, le modèle du run (qui porte le commit propre) et le modèle inscrit hors de tout run.
     """
-    if shutil.which("git") is None:
-        raise SystemExit("git est introuvable : cette mesure en a besoin, voir https://git-scm.com.")
     repository = folder / "repository"
     code = repository / "local"
     shutil.copytree(local, code, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-# jupyter: non (elle crée des ressources dans un compte Azure ; à blanc, le script les montre)
+# jupyter: non (il crée des ressources dans un compte Azure ; à blanc, le script les montre)
 # %% [markdown]
 # # Leçon 4, script 10 : le même déploiement, sur Azure
 #
@@ -134,4 +134,5 @@ print("Ensuite : uv run 04_model_registry_azureml/local/measure_traceability.py"
 # ## À retenir
 #
 # Les mêmes gestes que chez vous : deux déploiements, un essai de `green` sans trafic, 90/10, puis tout à `green`. Ce qui change
-# est autour : une identité, un nom unique dans la région, des appels longs, et une facture tant que `--delete` n'est pas passé.
+# est autour : une identité, un nom unique dans la région, des appels longs, et une facture tant que `--delete` n'est pas passé. Ce
+# script a été éprouvé face à un Azure simulé, faute de compte.

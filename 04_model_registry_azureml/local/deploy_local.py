@@ -1,4 +1,4 @@
-# databricks: non (elle lance des serveurs sur la machine du lecteur)
+# databricks: non (il lance des serveurs sur la machine du lecteur)
 # %% [markdown]
 # # Leçon 4, script 8 : un déploiement bleu/vert, sans compte
 #

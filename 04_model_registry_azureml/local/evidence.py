@@ -1,6 +1,7 @@
 """Ce qui se vérifie sans MLflow : le code d'un commit, rejoué ; les bibliothèques installées ; et la figure des maillons."""
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -36,7 +37,9 @@ print(json.dumps({name: cross_validated(model, wines.X_train, wines.y_train) for
 
 
 def git(repository: Path, *arguments: str) -> str | None:
-    """La sortie d'une commande git dans `repository`, ou None si elle échoue."""
+    """La sortie d'une commande git dans `repository`, ou None si elle échoue. Lève `SystemExit`, en une ligne, si git manque."""
+    if shutil.which("git") is None:
+        raise SystemExit("git est introuvable : cette mesure en a besoin, voir https://git-scm.com.")
     ended = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, text=True, encoding="utf-8", check=False)
     return ended.stdout if ended.returncode == 0 else None
 

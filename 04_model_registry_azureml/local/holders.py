@@ -5,6 +5,7 @@
 # déplacement : `history_<date>` -> « <date>, @champion : 1 -> 2, <raison> ».
 
 # %%
+import re
 from datetime import UTC, datetime
 
 
@@ -22,7 +23,8 @@ def history_lines(tags: dict[str, str]) -> list[str]:
 def recorded_champion(tags: dict[str, str]) -> str | None:
     """La version championne d'après la dernière ligne de l'histoire ; None s'il n'y en a pas."""
     lines = history_lines(tags)
-    return lines[-1].split(", ")[1].split()[-1] if lines else None
+    found = re.search(r"@champion : (?:\d+ -> )?(\d+)", lines[-1]) if lines else None
+    return found[1] if found else None
 
 
 # %%

@@ -1,4 +1,4 @@
-# databricks: non (elle mesure le magasin SQLite de MLflow, que Databricks n'utilise pas)
+# databricks: non (il mesure le magasin SQLite de MLflow, que Databricks n'utilise pas)
 # %% [markdown]
 # # Leçon 4, script 12 : l'ancienne valeur se retrouve-t-elle ?
 #

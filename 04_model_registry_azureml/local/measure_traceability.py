@@ -1,4 +1,4 @@
-# databricks: non (elle rejoue le code de votre dépôt Git, commit par commit)
+# databricks: non (il rejoue le code de votre dépôt Git, commit par commit)
 # %% [markdown]
 # # Leçon 4, script 11 : d'où vient cette prédiction ?
 #
@@ -78,7 +78,7 @@ def trace(client: MlflowClient, answer: dict, X, repository: Path) -> dict[str, 
     metrics = {name: value for name, value in run.data.metrics.items() if name.startswith("cv_")}
     found["metrics"] = cross_validated(loaded, X, wines.y_train) == metrics
     commit = run.data.tags.get("mlflow.source.git.commit", "")
-    found["commit"] = replayed_metrics(repository, commit).get(run.data.params["family"]) == metrics
+    found["commit"] = replayed_metrics(repository, commit).get(run.data.params.get("family")) == metrics
     since = [commit_time(repository, commit), run.info.start_time, model.creation_timestamp]
     found["time"] = in_order([*since, *(each.creation_timestamp for each in versions), answer["time"]])
     return found
@@ -152,7 +152,7 @@ print("Ensuite : uv run 04_model_registry_azureml/local/measure_history.py")
 # | une réponse changée | modèle |
 # | une heure fausse | dates |
 # | un vin changé | données |
-# | du code non validé | commit |
+# | du code hors commit | commit |
 # | pas de run | run, commit, données, paramètres, métriques, auteur, dates |
 #
 # MLflow note le commit sans dire que le code était modifié : c'est le rejeu qui le voit. Un vin changé d'un centième de degré ne

@@ -1,9 +1,9 @@
-# databricks: non (elle lit tout le magasin ; là-bas, il contient aussi les expériences des autres)
+# databricks: non (il lit tout le magasin ; là-bas, il contient aussi les expériences des autres)
 # %% [markdown]
 # # Leçon 4, script 13 : vos runs disent-ils ce qu'ils sont ?
 #
 # **Question.** Parmi tous les runs de votre magasin, combien ont une description, un jeu de données, un commit, un auteur ? Et
-# combien de modèles ont une signature ?
+# parmi ceux qui ont produit un modèle, combien l'ont fait avec une signature ?
 #
 # Pronostiquez ce qui manque le plus souvent.
 
@@ -81,5 +81,5 @@ with mlflow.start_run(run_name="transparency", description="Leçon 4 : la part d
 # %% [markdown]
 # ## À retenir
 #
-# Les chiffres sont ceux de votre magasin. Le commit et l'auteur, MLflow les note sans qu'on le lui demande, dès que le script est
-# dans un dépôt Git ; la description, le jeu de données et la signature n'y sont que si le script les donne.
+# Les chiffres sont ceux de votre magasin. L'auteur et le commit, MLflow les note sans qu'on le lui demande, le second dès que le
+# script est dans un dépôt Git ; la description, le jeu de données et la signature n'y sont que si le script les donne.

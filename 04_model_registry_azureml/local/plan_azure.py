@@ -78,7 +78,7 @@ for name, version in versions.items():
 # %% [markdown]
 # ## Le service, décrit par des fichiers
 #
-# De `endpoint/green.yml`, cinq lignes comptent : le code, l'environnement, la machine louée, et combien.
+# De `endpoint/green.yml`, cinq lignes comptent : le code, l'image, ses bibliothèques, la machine louée, et combien.
 
 # %%
 for line in Path(args.files, "green.yml").read_text(encoding="utf-8").splitlines():

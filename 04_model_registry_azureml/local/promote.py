@@ -66,7 +66,7 @@ if interrupted:
 # %% [markdown]
 # ## Comparer, décider, écrire pourquoi
 #
-# Deux conditions, fixées avant de voir les résultats : au moins `--margin` d'exactitude en plus, et aucun cultivar moins
+# Deux conditions, les mêmes pour tous : au moins `--margin` d'exactitude en plus, et aucun cultivar moins
 # bien reconnu. La raison est écrite sur la version, que la réponse soit oui ou non.
 
 # %%

@@ -158,5 +158,6 @@ print("Ensuite : uv run 04_model_registry_azureml/local/promote.py")
 # | 2 | random_forest | challenger | 0.967 |
 # | 3 | logistic_regression | outsider | 0.967 |
 #
-# Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé. `@champion` désigne
-# aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service, pas qui est le meilleur.
+# Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé ; `models:/wine_cultivars/latest` répond,
+# mais par la dernière inscrite. `@champion` désigne aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service,
+# pas qui est le meilleur.

@@ -1,10 +1,10 @@
-# databricks: non (elle bâtit des environnements avec uv, sur la machine du lecteur)
+# databricks: non (il bâtit des environnements avec uv, sur la machine du lecteur)
 # %% [markdown]
 # # Leçon 4, script 7 : la répétition générale
 #
 # **Question.** Le champion répond sur votre machine, où tout est installé. Répondra-t-il ailleurs, avec ses seules dépendances ?
 #
-# Pronostiquez ce qui arrive au même modèle, enregistré sans la ligne `skops` de ses dépendances.
+# Pronostiquez ce qui arrive au même modèle, enregistré pour une petite image : `mlflow-skinny` au lieu de `mlflow`, et pas de `skops`.
 
 # %% [markdown]
 # ```
@@ -52,13 +52,13 @@ wines = load_wines().X_test.head(2)
 # ## Le même modèle, mal déclaré
 #
 # `mlflow-skinny` est un MLflow sans ses dépendances lourdes, celui des images que l'on veut petites. Il n'apporte pas skops, dont le
-# modèle a besoin : l'oublier ne se voit pas ici, où skops est installé.
+# modèle a besoin, et que `mlflow` entier apporte : l'oublier ne se voit pas ici, où skops est installé.
 
 # %%
 pipeline = mlflow.sklearn.load_model(f"models:/{args.model}/{champion}")
 forgetful = [f"mlflow-skinny=={mlflow.__version__}", *(line for line in requirements if not line.startswith("skops"))]
 mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="rehearsal", description="Le champion, enregistré sans la ligne skops de ses dépendances."):
+with mlflow.start_run(run_name="rehearsal", description="Le champion, avec mlflow-skinny au lieu de mlflow, et sans skops."):
     logged = mlflow.sklearn.log_model(
         pipeline, name="forgetful", pip_requirements=forgetful, serialization_format="skops", skops_trusted_types=trusted_types
     )
@@ -69,7 +69,7 @@ with mlflow.start_run(run_name="rehearsal", description="Le champion, enregistr�
 # `mlflow.models.predict` lit les dépendances du modèle, bâtit l'environnement, y lance la prédiction, et le jette.
 
 # %%
-models = {f"@champion, version {champion}": f"models:/{args.model}/{champion}", "le même, sans skops": logged.model_uri}
+models = {f"@champion, version {champion}": f"models:/{args.model}/{champion}", "le même, mlflow-skinny et sans skops": logged.model_uri}
 for name, model_uri in models.items():
     print(f"{name} : ici, {mlflow.pyfunc.load_model(model_uri).predict(wines).tolist()}")
     print("  avec ses seules dépendances, ", end="", flush=True)

@@ -1,4 +1,4 @@
-# databricks: non (elle lance un serveur sur la machine du lecteur ; Databricks a son propre service de modèles)
+# databricks: non (il lance un serveur sur la machine du lecteur ; Databricks a son propre service de modèles)
 # %% [markdown]
 # # Leçon 4, script 6 : servir le champion
 #

@@ -1,4 +1,4 @@
-# databricks: non (elle lance un serveur et un récepteur sur la machine du lecteur)
+# databricks: non (il lance un serveur et un récepteur sur la machine du lecteur)
 # %% [markdown]
 # # Leçon 4, script 5 : une promotion qui prévient quelqu'un
 #
@@ -52,7 +52,8 @@ down = threading.Event()  # levé : le récepteur est en panne
 # ## Le récepteur : vérifier la signature, éprouver le modèle, répondre par une étiquette
 #
 # N'importe qui peut écrire à une adresse. Le serveur signe donc chaque message : HMAC-SHA256, avec le secret, de « identifiant.
-# heure.corps ». Le récepteur refait le calcul, et refuse ce qui n'est pas signé ainsi.
+# heure.corps ». Le récepteur refait le calcul, et refuse ce qui n'est pas signé ainsi, ou qui
+# date : un message intercepté ne se rejoue pas.
 
 
 # %%
@@ -62,6 +63,8 @@ def receive(headers, body: str) -> int:
     signed = f"{headers['X-MLflow-Delivery-Id']}.{headers['X-MLflow-Timestamp']}.{body}"
     expected = "v1," + base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha256")).decode()
     if not hmac.compare_digest(expected, headers.get("X-MLflow-Signature", "")):
+        return 401
+    if abs(time.time() - int(headers["X-MLflow-Timestamp"])) > 300:  # secondes
         return 401
     data = json.loads(body)["data"]
     model = mlflow.pyfunc.load_model(f"models:/{data['name']}/{data['version']}")
@@ -81,7 +84,7 @@ port = free_port()
 allowed = {
     "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
     "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # rien à voir : un serveur plus léger
 }
 with TemporaryDirectory(ignore_cleanup_errors=True) as folder, receiving(receive) as (address, codes):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -106,9 +109,10 @@ with TemporaryDirectory(ignore_cleanup_errors=True) as folder, receiving(receive
         print("Récepteur en panne, version 2 promue : la promotion a lieu.")
         wait_until(lambda: codes.count(503) == 4)
         print(f"Le serveur a essayé {codes.count(503)} fois.")
+        answered = len(codes)
         down.clear()
         time.sleep(args.wait)
-        print(f"Récepteur réparé, {args.wait} secondes plus tard : {len(codes) - 6} message.")
+        print(f"Récepteur réparé, {args.wait} secondes plus tard : {len(codes) - answered} message.")
         untested = [each.version for each in client.search_model_versions("name = 'wines'") if "retested" not in each.tags]
         print(f"Le registre, relu, dit ce qui n'a pas été éprouvé : version {untested[0]}.")
 

@@ -122,5 +122,5 @@ print("Vérifiez : uv run tools/check.py --exercise 04-3")
 # %% [markdown]
 # ## À retenir
 #
-# Alias déplacé : 0 réponse changée sur 45. Service redémarré : 5. Déplacer l'alias décide ; redémarrer fait. Entre les deux, le
-# registre dit une version et le service en sert une autre, sans que rien ne le signale.
+# Alias déplacé : 0 réponse changée sur 45. Service redémarré : 5. Déplacer l'alias choisit la version ; redémarrer le service la met en
+# place. Entre les deux, le registre dit une version et le service en sert une autre, sans que rien ne le signale.

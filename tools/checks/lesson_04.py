@@ -10,8 +10,8 @@ from checks.remarks import Exercise, Remark
 from checks.values import compare, text_tag
 
 LESSON = "04_model_registry_azureml"
-REFUSED = r"refus|reject|non|no\b"
-UNDONE = r"roll|retour|retir|revert|annul|refus|withdraw"
+REFUSED = r"refus|rejet|reject|[ée]cart|\bpas\b|\bnon\b|\bnot?\b"
+UNDONE = r"roll|retour|retir|retrait|revert|annul|abandon|refus|withdraw"
 
 
 def aliased(learner: Learner, name: str, alias: str, versions: dict) -> str:

@@ -43,9 +43,7 @@ def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> b
         table.add_row(user, *(MARKS[each.state] for each in verdicts), f"{count}/{len(verdicts)}")
     console = Console(highlight=False, markup=False, width=max(80, 22 + 8 * len(exercises)))
     console.print(table)
-    console.print(
-        f"{len(rows)} apprenants. ✓ fait, ✗ à revoir, · à faire. D'une personne : --exercise, dans son magasin ; ou --csv FICHIER."
-    )
+    console.print(f"{len(rows)} apprenant{'s' * (len(rows) > 1)}. ✓ fait, ✗ à revoir, · à faire. Ce qui manque à chacun : --csv FICHIER.")
     forged = [exercise for exercise in exercises if exercise.forgeable]
     sure = [exercise.number for exercise in exercises if not exercise.forgeable]
     if sure:

@@ -115,4 +115,4 @@ for name, k in chosen.items():
 # MAGIC | ARI, qui voit les classes | 12 | 0.649 |
 # MAGIC
 # MAGIC Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de plusieurs indices n'est pas une
-# MAGIC preuve : ils cherchent tous des groupes compacts et écartés, et se trompent donc ensemble.
+# MAGIC preuve : aucun ne voit les classes.

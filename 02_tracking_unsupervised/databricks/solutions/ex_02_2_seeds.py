@@ -85,5 +85,5 @@ for seed in seeds:
 # MAGIC | 13 groupes | 2, 4 |
 # MAGIC | 14 groupes | 1 |
 # MAGIC
-# MAGIC Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine : elle compte plus que
-# MAGIC le nombre de groupes. Donner une graine rend un chiffre répétable, pas vrai.
+# MAGIC Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine. Donner
+# MAGIC une graine rend un chiffre répétable, pas vrai.

@@ -79,4 +79,4 @@ with mlflow.start_run(run_name="réseau, graine par graine", description="Cinq g
 # MAGIC ## À retenir
 # MAGIC
 # MAGIC ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73, est presque celui qui sépare
-# MAGIC les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; la deuxième décimale, non.
+# MAGIC les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; les décimales, non.
