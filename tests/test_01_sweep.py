@@ -240,7 +240,7 @@ def test_seven_couples_tie_and_the_test_cannot_separate_them(course):
             pvalues.append(binomtest(only_one, only_one + only_other).pvalue)
     scores = [row["found"].mean() for row in tied]
 
-    assert f"{len(good)} couples au-dessus de 0.9 ; {len(tied)} à égalité, à {tied[0]['cv']:.3f} de sensibilité" in printed
+    assert f"{len(good)} couples de sensibilité supérieure à 0.9 ; en tête, {len(tied)} à égalité, à {tied[0]['cv']:.3f}\n" in printed
     assert f"Retenu, par la spécificité : {kept['name']}" in printed and len(tied) == 7
     text = last_cell(f"{LOCAL}/search_runs.py").replace("\n", " ")
     assert f"Sept couples étaient à égalité, à {tied[0]['cv']:.3f}" in text

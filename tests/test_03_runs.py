@@ -147,7 +147,7 @@ def test_new_patients_are_predicted_by_the_best_run(course, variants):
     assert_announced(announced(script("predict_new")), ended.stdout)
     assert f"RMSE {rmse:.2f} sur ces patients" in ended.stdout
     assert f"(RMSE {valid_rmse('elastic_net'):.2f} sur la validation)" in ended.stdout
-    assert numbers(last_cell(f"{LOCAL}/predict_new.py")) == [f"{valid_rmse('elastic_net'):.2f}", f"{rmse:.2f}"]
+    assert numbers(last_cell(f"{LOCAL}/predict_new.py")) == [f"{rmse:.2f}", f"{valid_rmse('elastic_net'):.2f}"]
 
 
 def test_predict_new_again_finds_the_same_model_and_the_same_number(course, variants):
