@@ -152,14 +152,28 @@ def test_a_training_too_short_for_a_reading_is_said_in_one_line(course):
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed):
+def test_the_cost_is_the_ratio_of_the_medians_and_stays_small(course, observed, monkeypatch):
+    """Le coût d'un relevé se mesure quand rien ne tourne : deux apprentissages pareils diffèrent d'autant que ce que l'on cherche."""
     parent, runs = observed
-    seconds = {
-        name: median(run.data.metrics["fit_cpu_seconds"] for run in runs if run.info.run_name == name) for name in ("seul", "observé")
-    }
+    found = {name: [run for run in runs if run.info.run_name == name] for name in ("seul", "observé")}
+    seconds = {name: median(run.data.metrics["fit_cpu_seconds"] for run in each) for name, each in found.items()}
     assert parent.data.metrics["cost_ratio"] == seconds["observé"] / seconds["seul"]
+    assert "Deux apprentissages pareils diffèrent eux-mêmes de quelques pour cent" in " ".join(last_cell(SYSTEM).split())
+    assert len({run.data.metrics["fit_cpu_seconds"] for run in found["seul"]}) == 3
+
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
+    spent = {}
+    for watched in (True, False, True):  # le premier tour importe ce qu'il lui faut
+        start = time.process_time()
+        with mlflow.start_run(experiment_id=parent.info.experiment_id, log_system_metrics=watched) as run:
+            time.sleep(8)
+        spent[watched] = time.process_time() - start
+    reading = (spent[True] - spent[False]) / len(by_step(course, run, "system/cpu_utilization_percentage"))
+    share = max(
+        reading * (run.info.end_time - run.info.start_time) / 1000 / run.data.metrics["fit_cpu_seconds"] for run in found["observé"]
+    )
     bound = int(in_text(r"demande moins de (\d+) % de temps de processeur en plus", last_cell(SYSTEM))[0])
-    assert 0.9 < parent.data.metrics["cost_ratio"] < 1 + bound / 100
+    assert 0 < share < bound / 100, (reading, spent)
 
 
 @pytest.mark.slow

@@ -90,7 +90,8 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/measure_storage.py")
 # %% [markdown]
 # ## À retenir
 #
-# À un relevé par seconde, l'apprentissage demande moins de 10 % de temps de processeur en plus. Chaque relevé tient en huit
-# mesures : processeur, mémoire, disque, réseau.
+# À un relevé par seconde, l'apprentissage demande moins de 5 % de temps de processeur en plus. Deux apprentissages pareils
+# diffèrent eux-mêmes de quelques pour cent : le rapport affiché peut tomber sous 1. Chaque relevé tient en huit mesures :
+# processeur, mémoire, disque, réseau.
 #
 # Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi.
