@@ -145,8 +145,10 @@ def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
     assert_whole(fresh_course, parent)
     after = fresh_course.runs(EXPERIMENT)
     assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {run.info.run_id for run in after}
-    # ce qui est fini n'est pas repris
+    # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme, reste à lui
+    other = fresh_course.client().create_run(parent.info.experiment_id).info.run_id
     assert "Balayage repris" not in fresh_course.run(f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume").stdout
+    assert fresh_course.client().get_run(other).info.status == "RUNNING"
 
 
 @pytest.mark.slow

@@ -1,12 +1,18 @@
 """Leçon 4, entre la promotion et le service : la barrière de MLflow, la copie, le webhook, la répétition générale."""
 
+import ast
+import base64
+import hmac
+import json
 import re
 import shutil
+import threading
+import time
 from importlib.metadata import requires
 
 import mlflow
 import pytest
-from conftest import Course, last_cell, tables
+from conftest import ROOT, Course, last_cell, tables
 from lesson_04 import MODEL, registry, script
 from sklearn.metrics import accuracy_score
 from wines import load_wines
@@ -108,6 +114,23 @@ def test_webhook(promoted):
     assert "Récepteur réparé, 10 secondes plus tard : 0 message." in output
     assert "ce qui n'a pas été éprouvé : version 2." in output
     assert registry(promoted) == before  # rien n'a touché au magasin du lecteur
+
+
+def test_the_receiver_wants_a_signature_and_a_recent_message():
+    """La fonction du script, seule : bien signé et récent, le message est lu ; vieux de six minutes ou mal signé, il est refusé."""
+    tree = ast.parse((ROOT / WEBHOOK).read_text(encoding="utf-8"))
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "receive")
+    names = {"base64": base64, "hmac": hmac, "json": json, "time": time, "secret": "s", "down": threading.Event()}
+    exec(compile(ast.Module([function], []), WEBHOOK, "exec"), names)
+
+    def signed(age: float, secret: str = "s") -> dict[str, str]:
+        at = str(int(time.time() - age))
+        digest = base64.b64encode(hmac.digest(secret.encode(), f"1.{at}.{{}}".encode(), "sha256")).decode()
+        return {"X-MLflow-Delivery-Id": "1", "X-MLflow-Timestamp": at, "X-MLflow-Signature": f"v1,{digest}"}
+
+    with pytest.raises(KeyError, match="data"):  # signature admise : le corps, vide ici, est lu
+        names["receive"](signed(0), "{}")
+    assert names["receive"](signed(360), "{}") == names["receive"](signed(0, "autre"), "{}") == 401
 
 
 def test_rehearse(promoted):

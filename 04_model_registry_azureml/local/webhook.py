@@ -53,7 +53,7 @@ down = threading.Event()  # levé : le récepteur est en panne
 #
 # N'importe qui peut écrire à une adresse. Le serveur signe donc chaque message : HMAC-SHA256, avec le secret, de « identifiant.
 # heure.corps ». Le récepteur refait le calcul, et refuse ce qui n'est pas signé ainsi, ou qui
-# date : un message intercepté ne se rejoue pas.
+# date de plus de cinq minutes : un vieux message, intercepté, ne se rejoue pas.
 
 
 # %%
@@ -64,7 +64,7 @@ def receive(headers, body: str) -> int:
     expected = "v1," + base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha256")).decode()
     if not hmac.compare_digest(expected, headers.get("X-MLflow-Signature", "")):
         return 401
-    if abs(time.time() - int(headers["X-MLflow-Timestamp"])) > 300:  # secondes
+    if abs(time.time() - int(headers["X-MLflow-Timestamp"])) > 5 * 60:  # secondes
         return 401
     data = json.loads(body)["data"]
     model = mlflow.pyfunc.load_model(f"models:/{data['name']}/{data['version']}")
