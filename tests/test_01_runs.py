@@ -1,5 +1,6 @@
 """Leçon 1, les runs : first_run, full_run, open_model, compare_models, tels qu'un lecteur les lance."""
 
+import itertools
 import os
 import re
 import sqlite3
@@ -215,6 +216,9 @@ def test_autolog_draws_the_loss_epoch_by_epoch(course):
         history = course.client().get_metric_history(run.info.run_id, key)
         assert [point.step for point in sorted(history, key=lambda point: point.step)] == list(range(50))
     assert run.data.metrics["loss"] < 0.2
+    assert "car chaque époque améliore ici la validation" in last_cell(f"{LOCAL}/compare_models.py").replace("\n", " ")
+    losses = [point.value for point in sorted(history, key=lambda point: point.step)]  # `val_loss`, la dernière relue
+    assert all(after < before for before, after in itertools.pairwise(losses))
 
 
 WITHOUT_TENSORFLOW = """

@@ -5,7 +5,7 @@ from functools import cache
 
 import pandas as pd
 import pytest
-from checks.lesson_04 import REFUSED
+from checks.lesson_04 import REFUSED, UNDONE
 from classroom import Classroom
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -73,6 +73,8 @@ def test_promotion_right(room):
 
 
 def test_a_refusal_is_said_in_many_words():
+    assert all(re.search(UNDONE, word, re.IGNORECASE) for word in ("rolled back", "Retirée", "retrait", "abandonnée"))
+    assert not re.search(UNDONE, "promoted", re.IGNORECASE)
     refusals = ("refused", "Refusée", "rejetée", "écartée", "non retenue", "pas promue", "not promoted", "no")
     assert all(re.search(REFUSED, decision, re.IGNORECASE) for decision in refusals)
     assert not any(re.search(REFUSED, decision, re.IGNORECASE) for decision in ("promoted", "promue, exactitude annoncée"))
