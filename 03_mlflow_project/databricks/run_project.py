@@ -109,7 +109,7 @@ with mlflow.start_run(
 # MAGIC | forêt aléatoire | 61.80 |
 # MAGIC | ElasticNet, `alpha = 10` | 68.18 |
 # MAGIC
-# MAGIC Le modèle linéaire bat la forêt, de 6.54. Le choix d'`alpha` compte davantage : il en coûte 12.92 de passer de 0.1 à 10. Et avec un autre
+# MAGIC Le modèle linéaire bat la forêt, de 6.54 ; le choix d'`alpha` compte davantage : il en coûte 12.92 de passer de 0.1 à 10. Et avec un autre
 # MAGIC découpage (la graine 1), l'écart avec la forêt n'est que de 1.22 : le découpage fait partie de ce qu'il faut pouvoir rejouer.
 
 # COMMAND ----------

@@ -100,5 +100,5 @@ print("Ensuite : uv run 03_mlflow_project/local/run_from_git.py")
 # | forêt aléatoire | 61.80 |
 # | ElasticNet, `alpha = 10` | 68.18 |
 #
-# Le modèle linéaire bat la forêt, de 6.54. Le choix d'`alpha` compte davantage : il en coûte 12.92 de passer de 0.1 à 10. Et avec un autre
+# Le modèle linéaire bat la forêt, de 6.54 ; le choix d'`alpha` compte davantage : il en coûte 12.92 de passer de 0.1 à 10. Et avec un autre
 # découpage (la graine 1), l'écart avec la forêt n'est que de 1.22 : le découpage fait partie de ce qu'il faut pouvoir rejouer.
