@@ -2,6 +2,7 @@
 
     uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
     uv run --group team tools/benchmark.py             tout, sur une machine au repos ; --write met à jour CONTRIBUTING.md
+    uv run --group team tools/benchmark.py --only storage claims --write     ces étapes-là, ajoutées à la dernière mesure
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
 Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
@@ -24,9 +25,14 @@ from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
-RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure complète : le tableau de CONTRIBUTING.md en est fait
+RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure de chaque étape : le tableau de CONTRIBUTING.md en est fait
 PAGE = ROOT / "CONTRIBUTING.md"
 MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
+
+STEPS = {  # le module qui mesure, et ce qui se dit en attendant
+    "startup": "démarrage", "works": "leçons", "children": "run enfant", "volume": "volume", "servers": "serveurs", "soak": "endurance",
+    "kills": "pannes", "storage": "stockage", "claims": "annonces",
+}  # fmt: skip
 
 
 def refuse_a_busy_machine() -> None:
@@ -37,8 +43,8 @@ def refuse_a_busy_machine() -> None:
 
 
 def steps(quick: bool, folder: Path) -> dict:
-    """Ce qu'il y a à mesurer : un titre, et une fonction sans argument qui renvoie des métriques."""
-    from bench import children, kills, servers, soak, startup, volume, works
+    """Ce qu'il y a à mesurer : pour chaque étape, une fonction sans argument qui renvoie des métriques."""
+    from bench import children, claims, kills, servers, soak, startup, volume, works
 
     def endurance(seconds: int) -> dict[str, float]:
         import mlflow
@@ -55,29 +61,31 @@ def steps(quick: bool, folder: Path) -> dict:
 
     if quick:
         return {
-            "démarrage": lambda: startup.measure(2),
-            "leçons": lambda: works.measure(["first_run", "kmeans_sweep"]),
-            "run enfant": lambda: children.measure(10, 1),
+            "startup": lambda: startup.measure(2),
+            "works": lambda: works.measure(["first_run", "kmeans_sweep"]),
+            "children": lambda: children.measure(10, 1),
             "volume": lambda: volume.measure([100, 1000], folder),
         }
     return {
-        "démarrage": lambda: startup.measure(3),
-        "leçons": lambda: works.measure(list(works.SCRIPTS)),
-        "run enfant": lambda: children.measure(30, 35),
+        "startup": lambda: startup.measure(3),
+        "works": lambda: works.measure(list(works.SCRIPTS)),
+        "children": lambda: children.measure(30, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),
-        "serveurs": lambda: servers.measure(10_000, 2, [1, 4, 8]),
-        "endurance": lambda: endurance(150),
-        "pannes": lambda: kills.measure(20, folder),
+        "servers": lambda: servers.measure(10_000, 2, [1, 4, 8]),
+        "soak": lambda: endurance(150),
+        "kills": lambda: kills.measure(20, folder),
+        "storage": lambda: claims.alone("storage", "100", "1000", "10000"),
+        "claims": claims.measure,
     }
 
 
-def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
+def record(metrics: dict[str, float], name: str, uri: str) -> None:
     """Enregistre la mesure comme un run, avec son graphique, dans le magasin commun."""
     import mlflow
 
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("benchmark")
-    with mlflow.start_run(run_name="rapide" if quick else "complet"):
+    with mlflow.start_run(run_name=name):
         mlflow.log_params({"cores": os.cpu_count(), "python": platform.python_version(), "mlflow": mlflow.__version__})
         mlflow.log_metrics(metrics)
         mlflow.log_figure(catalog.chart(metrics), "ratios.png")
@@ -85,9 +93,18 @@ def record(metrics: dict[str, float], quick: bool, uri: str) -> None:
         mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
 
 
-def write_page(metrics: dict[str, float], minutes: float) -> None:
-    """Garde la mesure dans `RESULTS`, à trois chiffres, et met son tableau dans CONTRIBUTING.md, entre ses deux marques."""
-    kept = {"minutes": round(minutes, 1), **{name: float(f"{value:.3g}") for name, value in metrics.items()}}
+def merged(known: dict[str, float], found: dict[str, dict[str, float]], spent: dict[str, float]) -> dict[str, float]:
+    """La dernière mesure, `known`, où `found` (étape -> métriques, à trois chiffres) remplace ce qu'elle mesure.
+
+    `minutes` est la durée de toutes les étapes ; `spent` : secondes de chacune, qui s'y ajoutent pour celles que `known` n'avait pas.
+    """
+    new = sum(spent[name] for name, metrics in found.items() if not metrics.keys() & known.keys())
+    kept = {name: float(f"{value:.3g}") for metrics in found.values() for name, value in metrics.items()}
+    return {**known, "minutes": round(known.get("minutes", 0) + new / 60, 1), **kept}
+
+
+def write_page(kept: dict[str, float]) -> None:
+    """Garde la mesure dans `RESULTS`, et met son tableau dans CONTRIBUTING.md, entre ses deux marques."""
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     PAGE.write_text(f"{before}{MARKS[0]}{catalog.markdown(kept)}{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
@@ -96,11 +113,11 @@ def write_page(metrics: dict[str, float], minutes: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
     parser.add_argument("--quick", action="store_true", help="l'essentiel, en deux minutes environ, machine occupée ou non")
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="ÉTAPE", help=f"parmi : {', '.join(STEPS)}")
     parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
     args = parser.parse_args()
     if args.quick and args.write:
         raise SystemExit("--write demande la mesure complète.")
-    start = time.monotonic()
     if not args.quick:
         refuse_a_busy_machine()
 
@@ -110,21 +127,24 @@ def main() -> int:
     home, before = open_store(), os.getcwd()
     import mlflow
 
-    metrics, folder = {}, Path(tempfile.mkdtemp(prefix="mlflow"))
+    found, spent, folder = {}, {}, Path(tempfile.mkdtemp(prefix="mlflow"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # demandé en premier : les serveurs s'arrêtent avant
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
     os.chdir(folder)  # les artefacts des scripts vont avec leur base
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     console = Console(stderr=True)
-    for title, measure in track(steps(args.quick, folder).items(), "Mesures", console=console, transient=True):
+    asked = {name: measure for name, measure in steps(args.quick, folder).items() if name in args.only}
+    for name, measure in track(asked.items(), "Mesures", console=console, transient=True):
         since = time.monotonic()
-        metrics |= measure()
-        console.print(f"{title} : mesuré en {time.monotonic() - since:.0f} s", style="dim")
+        found[name] = measure()
+        spent[name] = time.monotonic() - since
+        console.print(f"{STEPS[name]} : mesuré en {spent[name]:.0f} s", style="dim")
     del os.environ["MLFLOW_TRACKING_URI"]
     os.chdir(before)
-    record(metrics, args.quick, home)
+    metrics, whole = {name: value for each in found.values() for name, value in each.items()}, set(found) == set(STEPS)
+    record(metrics, "rapide" if args.quick else "complet" if whole else " ".join(found), home)
     if args.write:
-        write_page(metrics, (time.monotonic() - start) / 60)
+        write_page(merged({} if whole else json.loads(RESULTS.read_text(encoding="utf-8")), found, spent))
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:

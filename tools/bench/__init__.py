@@ -1,8 +1,9 @@
 """Ce que `tools/benchmark.py` mesure : un module par question. Chaque nombre compare deux choses de la même exécution.
 
 `startup` : d'où vient la durée d'un script ; `works` : les leçons avec et sans MLflow ; `children` : un run enfant, pièce par pièce, et
-la façon de la plupart des tutoriels ; `volume` : le magasin à 100, 1 000 et 10 000 runs ; `soak` : écrire longtemps à plusieurs, tout
-relire ; `kills` : tuer un script, puis suivre le chemin que le cours donne. `catalog` nomme les mesures, et les montre.
+la façon de la plupart des tutoriels ; `volume` : le magasin à 100, 1 000 et 10 000 runs ; `servers` : le même run à travers des serveurs ;
+`soak` : écrire longtemps à plusieurs, tout relire ; `kills` : tuer un script, puis suivre le chemin que le cours donne, `losses` jugeant ce
+qui manque ; `claims` : les durées que les pages annoncent. `catalog` nomme les mesures, et les montre.
 """
 
 import os

@@ -1,17 +1,19 @@
 """Le nom de chaque mesure, ce qu'elle veut dire, et comment elle se montre. Une mesure qui n'est pas ici ne s'affiche pas."""
 
+import re
 from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, `s`, ou rien pour un compte)."""
+    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, `s`, `%`, ou rien pour un compte)."""
 
     metric: str
     text: str
     unit: str = "fois"
 
     def shown(self, value: float) -> str:
-        """La valeur, à deux chiffres significatifs, ou entière à partir de 10 : 1.37 -> « 1.4 fois », 51.6 -> « 52 ms »."""
+        """La valeur, à deux chiffres significatifs, ou entière à partir de 10 : 51.6 -> « 52 ms », 0.013 -> « 1.3 % »."""
+        value *= 100 if self.unit == "%" else 1
         number = f"{value:,.0f}".replace(",", " ") if value >= 9.95 or value == int(value) else f"{value:.2g}"
         return f"{number} {self.unit}".strip()
 
@@ -69,6 +71,30 @@ TABLE = {
         Line("soak.server.values", "serveur sur PostgreSQL : valeurs écrites", ""),
         Line("soak.server.lost", "serveur sur PostgreSQL : valeurs perdues ou changées", ""),
     ],
+    "Une opération dans un magasin de {size} runs, comme `measure_storage.py` la mesure": [
+        Line("storage.{size}.write_ms", "écrire un run, en un envoi", "ms"),
+        Line("storage.{size}.get_ms", "lire un run", "ms"),
+        Line("storage.{size}.find_ms", "en trouver un par un paramètre", "ms"),
+        Line("storage.{size}.best_ms", "chercher les dix meilleurs", "ms"),
+        Line("storage.{size}.best_analyzed_ms", "les mêmes, après `ANALYZE`", "ms"),
+        Line("storage.{size}.table_ms", "les lire tous, en tableau", "ms"),
+    ],
+    "Le reste de ce que les pages annoncent": [
+        Line("storage.batch_ms", "les 100 premiers runs, écrits en un envoi : chacun", "ms"),
+        Line("storage.by_hand_ms", "les mêmes, valeur par valeur", "ms"),
+        Line("storage.early_analyze_ms", "les dix meilleurs de 10 000 runs, `ANALYZE` fait à 100", "ms"),
+        Line("log_model.given_s", "`log_model`, dépendances données", "s"),
+        Line("log_model.guessed_s", "`log_model`, dépendances devinées", "s"),
+        Line("autolog.ours", "un apprentissage, autolog réglé comme le nôtre (1 : sans MLflow)"),
+        Line("autolog.left", "le même, autolog laissé à lui-même"),
+        Line("epoch.writes", "les métriques d'une époque (1 : une étiquette)"),
+        Line("system_metrics.share", "temps de processeur ajouté par un relevé chaque seconde", "%"),
+        Line("project.added_s", "ce que `mlflow run` ajoute au même script", "s"),
+        Line("router.times", "une prédiction à travers le routeur (1 : sans lui)"),
+        Line("team.calls_cpu", "processeur des six appels HTTP d'un run (1 : SQLite)"),
+        Line("team.late_share", "réponses parties 40 ms trop tard, serveur à deux programmes", "%"),
+        Line("team.late_share_alone", "les mêmes, serveur à un programme", "%"),
+    ],
     "Pannes : un script tué à un instant quelconque, puis relancé": [
         Line("kills.tried", "scripts tués en plein travail", ""),
         Line("kills.left_running", "runs que cela a laissés RUNNING, avant de relancer", ""),
@@ -90,11 +116,16 @@ def exceeded(metrics: dict[str, float]) -> list[str]:
     ]
 
 
+def sizes(pattern: str, metrics: dict[str, float]) -> list[int]:
+    """Les tailles mesurées de cette métrique, croissantes : `storage.{size}.get_ms` -> [100, 1000, 10000]."""
+    named = re.compile(re.escape(pattern).replace(r"\{size\}", r"(\d+)"))
+    return sorted(int(found[1]) for name in metrics if (found := named.fullmatch(name)))
+
+
 def measured(metrics: dict[str, float]):
     """Ce qui a été mesuré, dans l'ordre du tableau : (numéro de section, son titre, la ligne, sa valeur)."""
-    sizes = sorted({int(name.partition(".")[0][7:]) for name in metrics if name.startswith("volume_")})
     for number, (title, lines) in enumerate(TABLE.items()):
-        for size in sizes if "{size}" in title else [0]:
+        for size in sizes(lines[0].metric, metrics) if "{size}" in title else [0]:
             for line in lines:
                 name = line.metric.format(size=size)
                 if name in metrics:

@@ -1,11 +1,20 @@
 """Tuer un script à des instants quelconques, puis suivre le chemin que le cours donne : ce qui a été perdu."""
 
+import os
+import random
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from bench import ROOT
+import psutil
 
+from bench import ROOT
+from bench.losses import Store, losses
+
+SECONDS = 300  # au-delà, un programme est bloqué
 RESUME = ("01_tracking_supervised/local/resume_sweep.py", "--experiment", "01_tracking_supervised", "--only-resume")
 TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'est pas lui
     "01_tracking_supervised/local/svm_sweep.py": (("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"), RESUME),
@@ -13,24 +22,102 @@ TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'e
 }
 
 
-def measure(kills: int, folder: Path) -> dict[str, float]:
-    """Tue `kills` fois chacun de ces scripts dans une copie du cours : coups qui l'ont trouvé vivant, pertes.
+def start(root: Path, script: str, *arguments: str) -> subprocess.Popen:
+    """Le script, lancé comme par un lecteur, dans un groupe à lui ; ce qu'il écrit va dans `root`/écrit.txt."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW"))}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with open(root / "écrit.txt", "wb") as written:
+        return subprocess.Popen(
+            [sys.executable, str(root / script), *arguments], cwd=root, env={**environment, "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL, stdout=written, stderr=written, start_new_session=True,
+        )  # fmt: skip
 
-    Le jugement est celui des tests (`tests/faults.py`) : une perte est ce qui manque, est faux, en double, ou reste RUNNING.
+
+def wait_for_the_store(process: subprocess.Popen, database: Path) -> float:
+    """Attend que ce programme tienne `mlflow.db` ouvert (ses imports, ou presque, sont faits), ou finisse ; renvoie l'instant."""
+    end = time.monotonic() + SECONDS
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            if str(database) in [file.path for file in psutil.Process(process.pid).open_files()]:
+                break
+        if time.monotonic() > end:
+            raise TimeoutError(process.args)
+        time.sleep(0.02)
+    return time.monotonic()
+
+
+def kill(process: subprocess.Popen, whole_family: bool) -> int:
+    """SIGKILL : à lui seul, ou, comme une panne de courant, à tous ceux qu'il a lancés. Renvoie combien lui survivent une minute."""
+    family = []
+    with suppress(psutil.NoSuchProcess):
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for each in family if whole_family else family[:1]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+    alive = psutil.wait_procs([each for each in family if each.pid != process.pid], timeout=60)[1]
+    for each in alive:
+        each.kill()
+    return len(alive)
+
+
+def trial(root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple | None = None) -> dict:
+    """Tue `script` à `kills` moments tirés au sort, puis prend le chemin documenté : la même commande, ou `way_on`.
+
+    `root` : une copie du cours qui a déjà un magasin. Les moments sont tirés entre l'ouverture du magasin et la fin d'un lancement
+    sans accident, qui vient d'être mesuré ici même, et dont le magasin est ensuite oublié. Un lancement fini avant son coup ne compte
+    pas, et raccourcit la durée où tirer les suivants. Un coup sur deux tue aussi ce que le script a lancé. Renvoie les comptes ;
+    `lost` dit ce qui a été perdu, et est vide si tout va bien.
     """
-    sys.path.append(str(ROOT / "tests"))
-    from faults import kill_trial, reader_environment
+    database, saved, chance = root / "mlflow.db", root / "avant.db", random.Random(f"{script} 0")
+    before = Store(root)
+    shutil.copy2(database, saved)
+    process = start(root, script, *arguments)
+    opened = wait_for_the_store(process, database)
+    if process.wait(SECONDS):
+        raise RuntimeError((root / "écrit.txt").read_text(encoding="utf-8"))
+    seconds, expected = time.monotonic() - opened, Store(root)
+    for left in root.glob("mlflow.db-*"):
+        left.unlink()
+    shutil.copy2(saved, database)  # la base seule : un fichier de trop dans `mlruns/` ne change rien
 
+    counts, done = {"tried": 0, "finished before the kill": 0, "left RUNNING": 0, "outlived": 0}, {}
+    while counts["tried"] < kills and counts["finished before the kill"] < 3 * kills:
+        process = start(root, script, *arguments)
+        opened = wait_for_the_store(process, database)
+        try:
+            process.wait(chance.uniform(0, seconds))
+            counts["finished before the kill"] += 1
+            seconds = time.monotonic() - opened  # la machine est moins occupée qu'au premier lancement : les suivants visent plus tôt
+        except subprocess.TimeoutExpired:
+            counts["tried"] += 1
+        counts["outlived"] += kill(process, whole_family=chance.random() < 0.5)
+        cut = Store(root)
+        counts["left RUNNING"] += len(cut.status("RUNNING"))
+        done |= {run_id: cut.tell(run_id) for run_id in cut.status("FINISHED") - set(before.runs)}
+
+    code = start(root, *(way_on or (script, *arguments))).wait(SECONDS)
+    lost = losses(before, Store(root), expected, done)
+    if code:
+        lost["relancement"] = [(code, (root / "écrit.txt").read_text(encoding="utf-8"))]
+    if counts["outlived"]:
+        lost["programmes orphelins"] = [counts["outlived"]]
+    return counts | {"lost": lost}
+
+
+def measure(kills: int, folder: Path) -> dict[str, float]:
+    """Tue `kills` fois chacun de ces scripts dans une copie du cours : coups qui l'ont trouvé vivant, pertes."""
     copy = folder / "copie"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
-    first = [sys.executable, str(copy / "01_tracking_supervised/local/first_run.py")]
-    subprocess.run(first, env=reader_environment(), check=True, capture_output=True)  # la copie a son magasin
-    trials = [kill_trial(copy, script, options, 0, kills, way_on) for script, (options, way_on) in TRIALS.items()]
-    for trial in trials:
-        if trial["lost"]:
-            print(f"{trial['script']}, perdu : {trial['lost']}", file=sys.stderr)
+    if start(copy, "01_tracking_supervised/local/first_run.py").wait(SECONDS):  # la copie a son magasin
+        raise RuntimeError((copy / "écrit.txt").read_text(encoding="utf-8"))
+    trials = [trial(copy, script, options, kills, way_on) for script, (options, way_on) in TRIALS.items()]
+    for script, each in zip(TRIALS, trials, strict=True):
+        if each["lost"]:
+            print(f"{script}, perdu : {each['lost']}", file=sys.stderr)
     return {
-        "kills.tried": sum(trial["tried"] for trial in trials),
-        "kills.lost": sum(len(lost) for trial in trials for lost in trial["lost"].values()),
-        "kills.left_running": sum(trial["left RUNNING"] for trial in trials),
+        "kills.tried": sum(each["tried"] for each in trials),
+        "kills.lost": sum(len(lost) for each in trials for lost in each["lost"].values()),
+        "kills.left_running": sum(each["left RUNNING"] for each in trials),
     }

@@ -1,0 +1,299 @@
+"""Les notebooks Databricks exécutés, tirés des archives : ils enregistrent ce que leurs scripts enregistrent."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+import warm
+from copies import Course
+from databricks_archive import read_archive
+from mlflow import MlflowClient
+from patients import known_patients
+from programs import LIGHT, ended, free_port, running
+from recorded_runs import WITHOUT_RUN, added, by_script
+from recording import recorded
+from run_course import missing
+from sklearn.metrics import recall_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from texts import ROOT, last_cell, numbers, tables
+from two_forms import with_form
+
+from course import LESSONS, SCRIPTS, Script
+from forms.archive import write_archive
+
+RUNTIME = ROOT / "tests/support/databricks_runtime.py"
+SPARK = next(script for script in SCRIPTS if script.name == "svm_sweep_spark")  # a son propre test : avec deux ouvriers, deux recherches diffèrent
+WITH_NOTEBOOK = [script for script in with_form("databricks") if script != SPARK]
+
+
+def run_notebook(course: Course, name: str, cwd: Path | None = None, fails=False, start=ended, archive: Path | None = None, **environment):
+    """Exécute le notebook `leçon/nom` de l'archive de `course`, dans son dossier, comme d'un dossier Git ; renvoie son journal.
+
+    Son magasin est `notebooks.db`, à la racine de la copie. MLflow se croit sur Databricks : cloudpickle par défaut, par exemple.
+    """
+    lesson, _, stem = name.partition("/")
+    journal = course.root / "journal.json"
+    archive = archive or course.root / lesson / f"{lesson}.dbc"
+    there = {"MLFLOW_TRACKING_URI": notebook_store(course), "DATABRICKS_RUNTIME_VERSION": "client.4.9", "PYSPARK_PYTHON": sys.executable}
+    cwd = cwd or (course.root / lesson / "databricks" / stem).parent
+    told = start([sys.executable, str(RUNTIME), str(archive), stem, str(journal)], cwd, 600, **LIGHT | there | environment)
+    assert "Traceback" not in told.stderr and (fails or told.returncode == 0), f"{name} : {told.stdout}\n{told.stderr}"
+    return SimpleNamespace(**json.loads(journal.read_text(encoding="utf-8")), code=told.returncode, stderr=told.stderr)
+
+
+def notebook_store(course: Course) -> str:
+    return f"sqlite:///{course.root / 'notebooks.db'}"
+
+
+def compare(course: Course, script: Script, known: set[str], **options) -> None:
+    """Exécute le notebook d'un script : les mêmes runs que le script, bit pour bit, et une installation, une seule."""
+    name = f"{script.lesson}/{script.name}"
+    notebook = run_notebook(course, name, **options)
+    runs = added(notebook_store(course), known)
+    assert runs == by_script(script.name, script.lesson), name
+    assert bool(runs) == (script.name not in WITHOUT_RUN), name
+    assert notebook.restarts == len(notebook.pip) == 1 and notebook.exit is None
+    cells = read_archive(course.root / script.lesson / f"{script.lesson}.dbc")[name]
+    shows = any(re.search(r"^\s*display\(", cell, re.MULTILINE) for cell in cells if not cell.startswith("%"))
+    assert bool(notebook.displayed) == shows, name
+
+
+@pytest.fixture
+def whole_course(tmp_path) -> Course:
+    return Course(tmp_path / "cours", whole=True)
+
+
+def named(name: str) -> Script:
+    return next(script for script in WITH_NOTEBOOK if script.name == name)
+
+
+def test_the_first_notebook_records_what_its_script_records(whole_course):
+    compare(whole_course, named("first_run"), set(), start=warm.forked)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["full_run", "kmeans_sweep", "run_project", "register_models"])
+def test_a_notebook_a_lesson_records_what_its_script_records(whole_course, name):
+    compare(whole_course, named(name), set())
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_notebook_records_what_its_script_records(whole_course, lesson):
+    known = set()
+    for script in WITH_NOTEBOOK:
+        if script.lesson == lesson and not missing(script):
+            compare(whole_course, script, known)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [
+        "01_tracking_supervised/solutions/ex_01_1_scaler",
+        pytest.param("03_mlflow_project/exercises/ex_03_3_seeds", marks=pytest.mark.release),
+        pytest.param("04_model_registry_azureml/solutions/ex_04_2_rollback", marks=pytest.mark.release),
+    ],
+)
+def test_the_notebook_of_an_exercise_records_what_its_script_records(whole_course, path):
+    lesson, _, stem = path.partition("/")
+    whole_course.run(f"{path}.py", start=ended if lesson.startswith("03") else warm.forked)
+    run_notebook(whole_course, f"{lesson}/{stem}", start=ended if lesson.startswith("03") else warm.forked)
+    local, remote = (added(uri, set()) for uri in (whole_course.uri, notebook_store(whole_course)))
+    assert local and local == remote
+
+
+def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
+    """Une ligne, en français, sans trace d'appels : aucun modèle à ouvrir ; ou, importé par l'archive, pas de MLproject à côté."""
+    told = run_notebook(whole_course, "01_tracking_supervised/open_model", fails=True, start=warm.forked)
+    assert told.code == 1 and told.stderr.strip().splitlines()[-1].startswith("Pas encore de modèle")
+    told = run_notebook(whole_course, "03_mlflow_project/run_project", cwd=tmp_path, fails=True, start=warm.forked)
+    last = told.stderr.strip().splitlines()[-1]
+    assert told.code == 1 and "MLproject" in last and "dossier Git" in last
+
+
+# --------------------------------------------------------------------------------------- le Databricks de poche lui-même
+
+
+def pocket(tmp_path, cells: list[str], *widgets: str, **others: list[str]):
+    archive, journal = tmp_path / "poche.dbc", tmp_path / "journal.json"
+    archive.write_bytes(write_archive("poche", {"essai": cells, **others}))
+    told = warm.forked([sys.executable, str(RUNTIME), str(archive), "essai", str(journal), *widgets], tmp_path, 60)
+    return told, json.loads(journal.read_text(encoding="utf-8"))
+
+
+def test_the_pocket_workspace_does_what_the_real_one_does(tmp_path):
+    """Redémarrer efface les variables ; `%run` partage `__main__` ; les widgets sont des textes ; `exit` finit."""
+    told, journal = pocket(tmp_path, ["x = 1", "%pip install mlflow==3.17.2\ndbutils.library.restartPython()", "print(x)"])
+    assert told.returncode == 1 and told.stderr.strip().endswith("NameError: name 'x' is not defined")
+    assert (journal["pip"], journal["restarts"]) == (["install mlflow==3.17.2"], 1)
+
+    module = ["%md\n# Module", "class Model:\n    factor = 2\n\n\ndef scale(x):\n    return Model.factor * x"]
+    told, journal = pocket(tmp_path, ["%run ./module", "print(scale(21), Model.__module__, __name__)"], module=module)
+    assert told.stdout.strip() == "42 __main__ __main__", told.stderr
+    assert journal["run"] == ["./module"]
+
+    create = 'dbutils.widgets.text("a", "1")\ndbutils.widgets.dropdown("b", "non", ["non", "oui"])'
+    use = 'display(3.5)\ndbutils.notebook.exit(dbutils.widgets.get("a") + dbutils.widgets.get("b"))'
+    told, journal = pocket(tmp_path, [create, use, "print('jamais')"], "a=2")
+    assert (told.returncode, told.stdout.strip()) == (0, "Notebook exited: 2non"), told.stderr
+    assert (journal["displayed"], journal["exit"], journal["widgets"]) == (["float"], "2non", {"a": "2", "b": "non"})
+
+
+def test_the_pocket_workspace_is_no_more_lenient_than_the_real_one(tmp_path):
+    for cell, reason in {
+        'dbutils.widgets.get("a")': "InputWidgetNotDefined",
+        'dbutils.widgets.dropdown("a", "x", ["y"])': "n'est pas parmi",
+        'dbutils.widgets.text("a", 1)': "n'est pas un texte",
+        "%sh ls": "magie inconnue",
+        "print(1)": "n'a pas de widget ['b']",
+    }.items():
+        told, _ = pocket(tmp_path, [cell], "b=2")
+        assert told.returncode == 1 and reason in told.stderr, cell
+
+
+# ------------------------------------------------------------------------------------- le protocole de Databricks lui-même
+
+
+class Workspace(BaseHTTPRequestHandler):
+    """Un faux espace de travail : il répond pour l'authentification, et transmet le reste à un vrai serveur MLflow."""
+
+    behind, asked = "", []
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        self.asked.append((self.path.partition("?")[0], self.headers.get("Authorization")))
+        if self.path == "/.well-known/databricks-config":
+            self.reply(200, json.dumps({"oidc_endpoint": self.behind, "workspace_id": "1"}).encode())
+        elif re.match(r"/api/\d\.\d/mlflow/", self.path):
+            kind = {"Content-Type": "application/json"}
+            response = requests.request(self.command, self.behind + self.path, data=body, headers=kind, timeout=60)
+            self.reply(response.status_code, response.content)
+        else:
+            self.reply(404, json.dumps({"error_code": "ENDPOINT_NOT_FOUND", "message": self.path}).encode())
+
+    def reply(self, status: int, content: bytes):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+    def log_message(self, *_):
+        """Rien sur la sortie des tests."""
+
+
+@pytest.mark.slow
+def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
+    """`MLFLOW_TRACKING_URI=databricks` : le client MLflow parle à un espace de travail, avec un jeton."""
+    port = free_port()
+    server = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--no-serve-artifacts"]
+    server += ["--backend-store-uri", f"sqlite:///{tmp_path}/x.db", "--default-artifact-root", (tmp_path / "artefacts").as_uri()]
+    with running(server, tmp_path, wait_for=f"http://127.0.0.1:{port}/health", **LIGHT):
+        Workspace.behind, Workspace.asked = f"http://127.0.0.1:{port}", []
+        workspace = ThreadingHTTPServer(("127.0.0.1", 0), Workspace)
+        threading.Thread(target=workspace.serve_forever, daemon=True).start()
+        try:
+            host = f"http://127.0.0.1:{workspace.server_port}"
+            there = {"MLFLOW_TRACKING_URI": "databricks", "DATABRICKS_HOST": host, "DATABRICKS_TOKEN": "jeton"}
+            run_notebook(whole_course, "01_tracking_supervised/full_run", **there)
+        finally:
+            workspace.shutdown()
+            workspace.server_close()
+        assert added(Workspace.behind, set()) == by_script("full_run", "01_tracking_supervised")
+    calls = {path: authorization for path, authorization in Workspace.asked if "/mlflow/" in path}
+    assert set(calls.values()) == {"Bearer jeton"}
+    assert all(any(path.endswith(end) for path in calls) for end in ("/runs/create", "/logged-models"))
+
+
+# ------------------------------------------------------------------------------------------------- l'annexe Spark (leçon 1)
+
+HIDING_PYSPARK = """
+import os, runpy, sys
+sys.modules['pyspark'] = None
+sys.path.insert(0, os.path.dirname(sys.argv[1]))  # ce que Python fait pour un script
+runpy.run_path(sys.argv[1], run_name='__main__')
+"""
+
+
+def test_without_spark_one_clear_line(tmp_path):
+    (tmp_path / "hiding.py").write_text(HIDING_PYSPARK, encoding="utf-8")
+    told = warm.forked([sys.executable, str(tmp_path / "hiding.py"), str(ROOT / SPARK.path)], tmp_path, 60)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.strip().endswith(SPARK.command) and told.stderr.count("\n") == 1
+
+
+def searches(uri: str, experiment: str) -> list[tuple]:
+    """Les recherches d'une expérience, dans l'ordre : (run parent, ses essais)."""
+    client = MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
+    parents = sorted((run for run in runs if run.info.run_name.startswith("svm spark")), key=lambda run: run.info.run_name)
+    return [(run, [each for each in runs if each.data.tags.get("mlflow.parentRunId") == run.info.run_id]) for run in parents]
+
+
+def points(trials: list) -> set[tuple]:
+    return {(run.data.params["C"], run.data.params["gamma"], run.data.metrics["value"].hex()) for run in trials}
+
+
+@pytest.mark.slow
+class TestSpark:
+    @pytest.fixture(scope="class")
+    def session(self):
+        pytest.importorskip("pyspark", reason="le groupe `spark` n'est pas installé")
+        return recorded(SPARK.lesson, slow=True)
+
+    @pytest.fixture(scope="class")
+    def found(self, session) -> list[tuple]:
+        session.ended(SPARK.name)  # saute, sans Java
+        return searches(session.uri, SPARK.lesson)
+
+    def test_without_java_one_clear_line(self, session, fresh_course, tmp_path):
+        told = fresh_course.run(SPARK.path, fails=True, PATH=str(tmp_path), JAVA_HOME="")  # ni `java`, ni rien d'autre
+        assert (told.returncode, told.stdout) == (1, "")
+        assert "Java 17" in told.stderr and told.stderr.count("\n") == 1
+
+    def test_each_value_is_that_of_its_point(self, found):
+        assert [run.data.params["workers"] for run, _ in found] == ["1", "1", "2", "2"]
+        X, y = known_patients()
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        for parent, trials in found:
+            assert len(trials) == 12
+            assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
+            assert parent.data.metrics["best_cv_sensitivity"] == max(run.data.metrics["value"] for run in trials)
+            assert parent.data.tags["mlflow.note.content"]
+            for run in trials:
+                model = make_pipeline(StandardScaler(), SVC(C=float(run.data.params["C"]), gamma=float(run.data.params["gamma"])))
+                assert run.data.metrics["value"] == recall_score(y, cross_val_predict(model, X, y, cv=folds))
+
+    def test_two_searches_of_one_seed_agree_with_one_worker_only(self, session, found):
+        one, again, two, other = (points(trials) for _, trials in found)
+        text, output = last_cell(SPARK.path), session.ended(SPARK.name).stdout
+        said = {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)}
+        assert said == {"1": f"{len(one & again)} points communs sur 12", "2": f"{len(two & other)} points communs sur 12"}
+        assert said["1"] in output and said["2"] in output
+        best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
+        assert numbers(text) == [best]
+        sweep = tables(last_cell("01_tracking_supervised/local/svm_sweep.py"))
+        assert best == next(row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité")
+
+    @pytest.mark.release
+    def test_the_notebook_finds_the_same_points(self, found, whole_course):
+        notebook = run_notebook(whole_course, "01_tracking_supervised/svm_sweep_spark")
+        assert not any("pyspark" in line for line in notebook.pip) and any("optuna==" in line for line in notebook.pip)
+        there = searches(notebook_store(whole_course), "/Shared/01_tracking_supervised")
+        assert [run.data.params for run, _ in there] == [run.data.params for run, _ in found]
+        assert points(there[0][1]) == points(there[1][1]) == points(found[0][1])  # un ouvrier, une graine : les mêmes points, au bit près

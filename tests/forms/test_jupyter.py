@@ -1,0 +1,298 @@
+"""La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des sorties, ce qui est dans le dépôt."""
+
+import base64
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+
+import build_jupyter
+import pytest
+from build_jupyter import code_outputs
+from PIL import Image, ImageDraw
+from texts import ROOT
+from two_forms import ask, cells_of, essences, with_form, write_scripts
+
+from course import LESSONS, SCRIPTS, Script
+from forms.arguments import read_arguments
+from forms.cells import read_script
+from forms.jupyter import notebooks
+from forms.outputs import HEAVIEST, WIDTH, Unstable, kept, masked, steady
+from forms.requirements import read_pins
+
+WITH_NOTEBOOK = with_form("jupyter")
+
+
+def notebook_of(script: Script) -> Path:
+    return ROOT / script.lesson / "jupyter" / f"{script.name}.ipynb"
+
+
+# ------------------------------------------------------------------------------------------------------ de script à notebook
+
+MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n\n\ndef existing_file(text):\n    return text\n"
+SCRIPT = """# %% [markdown]
+# # Leçon 1, script 1 : essai
+#
+# Réglez `--max-depth`.
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_essai/local/script.py
+# ```
+
+# %% tags=["local"]
+from store import open_store
+
+# %%
+import argparse
+from pathlib import Path
+
+from module import double, existing_file
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(description="Un essai.")
+parser.add_argument("--experiment", default="01_essai")  # databricks: "/Shared/01_essai"
+parser.add_argument("--max-depth", type=double, default=3, help="la profondeur")
+parser.add_argument("--table", type=existing_file)
+parser.add_argument("--quick", action="store_true")
+parser.add_argument("--words", nargs="*", default=["l'un", 'le « "deux" »'])
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()  # à la racine
+
+# %%
+figure = double(args.max_depth)
+# databricks: display(figure)
+
+# %% tags=["local"]
+print("Ici :", Path(__file__).name)
+print("Ensuite : uv run 01_essai/local/suite.py")
+
+# %% tags=["local"]
+print("Ensuite : uv run 01_essai/local/suite.py")
+
+# %% [markdown]
+# ## À retenir
+"""
+EXPECTED = [
+    (
+        "markdown",
+        "# Leçon 1, script 1 : essai\n\nRéglez `max_depth`.\n\n"
+        "<!-- Généré depuis local/script.py par tools/build_jupyter.py : modifiez le script, pas ce notebook. -->",
+    ),
+    (
+        "markdown",
+        "Pour l'ouvrir, à la racine du dépôt : `uv run --group jupyter --group spark jupyter lab 01_essai/jupyter/script.ipynb`,"
+        " ou VS Code.\n"
+        "Cinq secondes. Pour d'autres réglages, changez la cellule `args`, puis *Run All Cells*.\n"
+        "Un fichier se désigne par son chemin depuis la racine du dépôt.\n"
+        "Ses runs vont dans le magasin du dépôt. Pour les voir, dans un terminal : `uv run mlflow ui`, puis"
+        " http://127.0.0.1:5000 ([ce que la page montre](../Images/script_liste.png)).",
+    ),
+    (
+        "code",
+        "%matplotlib inline\n\nimport sys\nimport warnings\nfrom pathlib import Path\n\n"
+        'found = [folder / "01_essai" for folder in (Path.cwd(), *Path.cwd().parents)]\n'
+        'found = [folder for folder in found if (folder / "local/store.py").is_file()]\n'
+        'if not found:\n    raise SystemExit("Ce notebook s\'ouvre dans un clone du cours : il en utilise les modules.")\n'
+        'sys.path.insert(0, str(found[0] / "local"))\n'
+        'sys.argv[0] = str(found[0] / "jupyter/script.ipynb")  # MLflow note avec chaque run ce nom, et le commit\n'
+        '__file__ = str(found[0] / "local/script.py")\n'
+        'warnings.filterwarnings("ignore", ".*ipywidgets")  # sans ce paquet, il ne manque que les barres de progression',
+    ),
+    ("code", "from store import open_store"),
+    ("code", "from pathlib import Path\n\nfrom module import double"),
+    (
+        "code",
+        'from types import SimpleNamespace\n\nargs = SimpleNamespace(\n    experiment="01_essai",\n    max_depth=3,  # la profondeur\n'
+        '    table=None,\n    quick=False,\n    words=["l\'un", "le « \\"deux\\" »"],\n)',
+    ),
+    ("code", "open_store();  # à la racine"),
+    ("code", "figure = double(args.max_depth)\ndisplay(figure)"),
+    ("code", 'print("Ici :", Path(__file__).name)'),
+    ("markdown", "## À retenir"),
+    ("markdown", "**Ensuite** : [suite](suite.ipynb)"),
+]
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    """Une leçon inventée ; `lesson(x="...")` en renvoie les notebooks."""
+    (tmp_path / "01_essai/Images").mkdir(parents=True)
+    (tmp_path / "01_essai/Images/script_liste.png").touch()
+    plan = (Script("01_essai", "script", 5, ("spark", "java")), *(Script("01_essai", name, 5) for name in ("serveur", "autre", "suite")))
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", plan)
+
+    def write(**scripts: str):
+        return notebooks(write_scripts(tmp_path, **scripts), read_pins(tmp_path))
+
+    write.root = tmp_path
+    return write
+
+
+STORE = '"""Le magasin."""\n\n\ndef open_store():\n    pass\n'
+OTHER = "# %% [markdown]\n# # Un autre\n\n# %%\nprint(1)\n"
+
+
+def test_every_construct(lesson):
+    made = lesson(
+        module=MODULE, script=SCRIPT, store=STORE, suite=OTHER,
+        serveur=f"# databricks: non (un serveur)\n{OTHER}", autre=f"# jupyter: non (il faut Java)\n{OTHER}",
+    )  # fmt: skip
+    assert [notebook.path.name for notebook in made] == ["script.ipynb", "suite.ipynb"]
+    assert made[0].cells == EXPECTED
+
+
+def test_a_value_that_the_script_does_not_show_is_not_shown(lesson):
+    def last(code: str) -> str:
+        return lesson(script=f"{OTHER}\n# %%\n{code}\n", store=STORE)[0].cells[-1][1]
+
+    assert last("x = 1") == "x = 1"
+    assert last("print(1)  # fin") == "print(1)  # fin"
+    assert last("f('é')  # fin") == "f('é');  # fin"
+    assert last("f(\n    1,\n)") == "f(\n    1,\n);"
+    assert last("for x in y:\n    f(x)") == "for x in y:\n    f(x)"
+
+
+def test_outputs_depend_on_code_and_versions_and_on_nothing_else(lesson):
+    def sources(**scripts: str) -> str:
+        return lesson(**({"module": MODULE, "script": SCRIPT, "store": STORE} | scripts))[0].sources
+
+    before = sources()
+    assert sources() == before
+    assert sources(script=SCRIPT.replace("## À retenir", "## Retenez")) == before
+    assert sources(module=MODULE.replace("Un module", "Le module") + "# fin\n") == before
+    assert sources(script=SCRIPT.replace("figure =", "drawing =").replace("(figure)", "(drawing)")) != before
+    assert sources(module=MODULE.replace("2 * x", "3 * x")) != before
+    assert sources(store=STORE.replace("pass", "return 1")) != before
+    assert sources(other=OTHER) == sources()
+    numpy = SCRIPT.replace("import argparse\n", "import argparse\nimport numpy as np\n")
+    with_numpy = sources(script=numpy)
+    pins = lesson.root / "requirements.txt"
+    pins.write_text(re.sub(r"^numpy==.*$", "numpy==9.9.9", pins.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    assert sources(script=numpy) != with_numpy
+
+
+# --------------------------------------------------------------------------------------------------------------- les sorties
+
+MASKS = {
+    "http://127.0.0.1:5000/#/experiments/12/runs/0123456789abcdef0123456789abcdef?x=1": "http://127.0.0.1:5000/#/experiments/…/runs/…?x=1",
+    "models:/m-0123456789abcdef0123456789abcdef": "models:/m-…",
+    "commit 0123456789abcdef0123456789abcdef01234567, propre": "commit …, propre",
+    "run 123e4567-e89b-12d3-a456-426614174000.": "run ….",
+    "données en 3.25 s, puis 12 ms, puis 2 minutes": "données en … s, puis … ms, puis … minutes",
+    "le 2026-11-21 14:03:05.123 et le 2026-11-21": "le … et le …",
+    "/clone du cours/mlruns et /tmp/tmpa1b2c3d4/x.csv": "…/mlruns et …/x.csv",
+}
+LASTING = ["sensibilité 0.953, 35 couples, 12 sur 30, version 2, C=1000, -0.5", "4 scripts, 3 semaines, 10 seuils, 5 mineurs", "m-…"]
+
+
+def test_what_changes_becomes_an_ellipsis_and_the_rest_is_shown():
+    for text, shown in (MASKS | dict(zip(LASTING, LASTING, strict=True))).items():
+        assert masked(text, "/clone du cours") == masked(shown, "/clone du cours") == shown
+
+
+def stream(text: str, name: str = "stdout") -> dict:
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def display(alt: str | None = None, **data: str) -> dict:
+    metadata = {"image/png": {"alt": alt}} if alt else {}
+    return {"output_type": "display_data", "data": {kind.replace("_", "/"): value for kind, value in data.items()}, "metadata": metadata}
+
+
+def picture(shift: int = 0, size=(WIDTH, 400)) -> str:
+    drawn, written = Image.new("RGB", size, "white"), BytesIO()
+    ImageDraw.Draw(drawn).line((0, shift, 200, 200 + shift), fill="black", width=3)
+    drawn.save(written, format="PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def test_what_is_kept_of_the_outputs():
+    bar = {
+        "output_type": "display_data",
+        "data": {"text/plain": "Output()", "application/vnd.jupyter.widget-view+json": {}},
+        "metadata": {},
+    }
+    erased = display(text_html="<pre></pre>", text_plain="")
+    table = display(text_html="<table>0123456789abcdef0123456789abcdef</table>", text_plain="tableau en 3 s")
+    drawn = display("Figure : y", image_png=picture() + "\n", text_plain="<Figure size 700x400 with 1 Axes>")
+    found = kept([stream("en 2"), stream(".5 s\n"), bar, erased, stream("fin\n"), table, drawn], "/clone")
+    assert found == [
+        stream("en … s\nfin\n"),
+        display(text_html="<table>…</table>", text_plain="tableau en … s"),
+        display("Figure : y", image_png=picture()),
+    ]
+    assert kept(found, "/clone") == found
+
+
+def test_a_cell_that_warns_or_weighs_too_much_is_refused():
+    with pytest.raises(Unstable, match="avertit :\nattention"):
+        kept([stream("attention", "stderr")], "/clone")
+    heavy = base64.b64encode(bytes(HEAVIEST + 1)).decode()
+    with pytest.raises(Unstable, match="une image pèse 150 ko"):
+        kept([display("Figure : y", image_png=heavy)], "/clone")
+
+
+def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
+    noise = Image.open(BytesIO(base64.b64decode(picture())))
+    noise.putpixel((5, 5), (250, 250, 250))
+    written = BytesIO()
+    noise.save(written, format="PNG")
+    alike = base64.b64encode(written.getvalue()).decode()
+    before = [stream("x"), display(image_png=picture())]
+    assert alike != picture()
+    assert steady([stream("y"), display(image_png=alike)], before) == [stream("y"), before[1]]
+    moved, smaller = display(image_png=picture(shift=60)), display(image_png=picture(size=(WIDTH, 300)))
+    assert steady([stream("x"), moved], before) == [stream("x"), moved]
+    assert steady([stream("x"), smaller], before) == [stream("x"), smaller]
+    assert steady([moved], before) == [moved]
+
+
+# ------------------------------------------------------------------------------------------------------ les notebooks du cours
+
+
+def test_nothing_is_stale():
+    assert ask(build_jupyter, ROOT, "--check") == (0, "")
+
+
+def test_every_script_has_its_notebook_or_its_reason():
+    assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {notebook_of(script) for script in WITH_NOTEBOOK}
+
+
+def test_the_cells_are_those_of_the_script():
+    """Instruction par instruction, et les options de la cellule `args` sont celles du script."""
+    for script in WITH_NOTEBOOK:
+        written = json.loads(notebook_of(script).read_text(encoding="utf-8"))
+        title, _, _, *ours = [(cell["cell_type"], "".join(cell["source"])) for cell in written["cells"]]  # comment l'ouvrir, où est le cours
+        [parameters] = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
+        ours.remove(parameters)
+        exec(parameters[1], scope := {})
+        declared = read_arguments(read_script(ROOT / script.path).parameters())
+        assert vars(scope["args"]) == {argument.name: False if argument.flag else argument.default for argument in declared}
+        theirs = [(kind, text) for kind, tag, text in cells_of(ROOT / script.path) if not (tag == "parameters" or tag and kind == "markdown")]
+        assert essences([title, *ours]) == essences(theirs), script.name
+
+
+def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine():
+    for script in WITH_NOTEBOOK:
+        cells = code_outputs(json.loads(notebook_of(script).read_text(encoding="utf-8")))
+        assert any(cells), script.name
+        for shown in cells:
+            assert kept(shown, str(ROOT)) == shown, script.name
+            for output in shown:
+                if "image/png" in output.get("data", {}):
+                    assert Image.open(BytesIO(base64.b64decode(output["data"]["image/png"]))).width == WIDTH, script.name
+    assert sum(notebook_of(script).stat().st_size for script in WITH_NOTEBOOK) < 5_000_000
+
+
+def test_the_page_of_the_lesson_links_the_forms_of_each_script():
+    """Le script, le notebook et la forme Databricks, sur une ligne ; ce qui n'existe pas n'y est pas annoncé."""
+    pages = {lesson: (ROOT / lesson / "README.md").read_text(encoding="utf-8") for lesson in LESSONS}
+    for script in SCRIPTS:
+        forms = {"le script": f"local/{script.name}.py", "le notebook et ses figures": f"jupyter/{script.name}.ipynb"}
+        forms["la forme Databricks"] = f"databricks/{script.name}.py"
+        links = [f"[{title}]({path})" for title, path in forms.items() if (ROOT / script.lesson / path).exists()]
+        said = f"\n\n{' · '.join(links)}\n\n" if len(links) > 1 else f"(local/{script.name}.py)"
+        assert said in pages[script.lesson], script.name

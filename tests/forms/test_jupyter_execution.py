@@ -1,0 +1,269 @@
+"""La forme Jupyter exécutée : l'outil de bout en bout, et des notebooks comparés à leur script, bit pour bit."""
+
+import json
+import logging
+import shutil
+import subprocess
+import warnings
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+for needed in ("nbformat", "jupytext", "nbclient", "nbconvert", "ipykernel"):  # d'autres paquets en apportent une partie
+    pytest.importorskip(needed, reason="le groupe `jupyter` n'est pas installé")
+
+import build_jupyter
+import jupytext
+import nbformat
+from copies import Course
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from programs import reader_environment
+from recorded_runs import WITHOUT_RUN, added, by_script
+from run_course import missing
+from texts import ROOT
+from two_forms import ask, cells_of, with_form
+
+from course import LESSONS, Script
+from forms.outputs import masked
+
+pytestmark = pytest.mark.slow
+
+WITH_NOTEBOOK = with_form("jupyter")
+
+
+def notebook_of(script: Script, root: Path = ROOT) -> Path:
+    return root / script.lesson / "jupyter" / f"{script.name}.ipynb"
+
+
+def executed(path: Path, cwd: Path | None = None):
+    """Le notebook, exécuté comme par un lecteur, dans son dossier ou dans `cwd`."""
+    node = nbformat.read(path, 4)
+    resources = {"metadata": {"path": str(cwd or path.parent)}}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    NotebookClient(node, timeout=600, kernel_name="python3", resources=resources).execute(env=reader_environment(), **quiet)
+    return node
+
+
+# ------------------------------------------------------------------------------------------------------ l'outil, de bout en bout
+
+HEAD = "# %% [markdown]\n# # Leçon 1, script 1 : essai\n\n"
+STUB = f"""{HEAD}# %% tags=["local"]
+from store import open_store
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+import mlflow
+
+# %% tags=["local"]
+open_store()
+
+# %%
+mlflow.set_experiment("essai")
+with mlflow.start_run() as run:
+    print("run", run.info.run_id, "dans", os.getcwd())
+    os.system("echo une autre commande aussi écrit")  # ipykernel la lit dans un fil à part : dans cet ordre, print est toujours premier
+    mlflow.log_param("x", 1)
+
+# %%
+figure, ax = plt.subplots(figsize=(5, 2))
+ax.plot([1, 2])
+ax.set(xlabel="rang", ylabel="valeur")
+# databricks: display(figure)
+plt.close(figure)
+"""
+NAME = "01_tracking_supervised/jupyter/first_run.ipynb"
+
+
+@pytest.fixture
+def short_course(fresh_course, monkeypatch) -> Course:
+    """Une copie dont le plan ne compte qu'un script, bref."""
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_tracking_supervised", "first_run", 5)])
+    change(fresh_course, STUB)
+    return fresh_course
+
+
+def change(course: Course, text: str) -> None:
+    (course.root / "01_tracking_supervised/local/first_run.py").write_text(text, encoding="utf-8")
+
+
+def test_from_script_to_outputs_and_back(short_course):
+    root = short_course.root
+
+    def build(*options: str) -> tuple[int, str]:
+        return ask(build_jupyter, root, *options)
+
+    assert build("--check") == (1, f"{NAME} n'est plus à jour\n")
+    assert build() == (0, f"{NAME} écrit, à exécuter (--execute)\n")
+    assert build("--check") == (1, f"{NAME} est à exécuter\n")
+    assert build("--execute") == (0, f"{NAME} exécuté\n")
+    assert build("--check") == (0, "")
+    assert not list(root.glob("mlflow.db*")) and not (root / "mlruns").exists()  # le magasin du lecteur n'a rien reçu
+
+    content = (root / NAME).read_bytes()
+    nbformat.validate(nbformat.reads(content.decode(), 4))
+    outputs = [output for cell in json.loads(content)["cells"] for output in cell.get("outputs", [])]
+    assert [output["output_type"] for output in outputs] == ["stream", "display_data"]
+    assert outputs[0]["text"] == ["run … dans …\n", "une autre commande aussi écrit\n"]
+    assert outputs[1]["metadata"] == {"image/png": {"alt": "Figure : valeur selon rang"}}
+    assert build("--execute") == (0, f"{NAME} exécuté, rien ne change\n")
+    assert (root / NAME).read_bytes() == content
+
+    changing = content.replace('"une autre commande aussi écrit'.encode(), '"ce qui ne se répète pas'.encode())  # la sortie, pas le code
+    (root / NAME).write_bytes(changing)  # comme si la première exécution l'avait écrit
+    code, told = build("--execute")
+    assert code == 1 and f"{NAME} : son texte change" in told
+    assert (root / NAME).read_bytes() == changing
+    (root / NAME).write_bytes(content)
+
+    change(short_course, STUB.replace("script 1 : essai", "script 1 : un essai"))
+    assert build("--check") == (1, f"{NAME} n'est plus à jour\n")
+    assert build() == (0, f"{NAME} récrit\n")  # le texte seul a changé : les sorties sont encore vraies
+    assert (root / NAME).read_bytes() == content.replace(b"script 1 : essai", b"script 1 : un essai")
+
+    store = root / "01_tracking_supervised/local/store.py"
+    store.write_text(store.read_text(encoding="utf-8") + "\nOTHER = 1\n", encoding="utf-8")
+    orphan = root / "02_tracking_unsupervised/jupyter/ancien.ipynb"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text("{}", encoding="utf-8")
+    code, told = build("--check")
+    assert code == 1 and f"{NAME} est à exécuter" in told and "ancien.ipynb n'a plus de script" in told
+    build()
+    assert not orphan.exists()
+
+
+@pytest.mark.parametrize(
+    "code, reason",
+    [
+        ("import warnings\n\nwarnings.warn('prenez garde')", "la cellule avertit"),
+        ("import os\n\nos.system('echo prenez garde >&2')", "prenez garde"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit('pas encore de modèle')", "SystemExit: pas encore de modèle"),
+    ],
+)
+def test_a_cell_that_fails_or_warns_stops_all(short_course, code, reason):
+    change(short_course, f"{HEAD}# %%\n{code}\n")
+    ended, said = ask(build_jupyter, short_course.root, "--execute")
+    assert ended == 1 and NAME in said and reason in said
+    assert not (short_course.root / NAME).exists()
+
+
+def test_it_opens_from_any_folder_of_the_clone_and_says_so_elsewhere(short_course, tmp_path):
+    root = short_course.root
+    ask(build_jupyter, root)
+    for folder in (root, root / "04_model_registry_azureml/local"):
+        executed(root / NAME, cwd=folder)
+    found = short_course.runs("essai")  # dans le magasin de la racine
+    commit, notebook = short_course.git("rev-parse", "HEAD"), str(root / NAME)
+    noted = [(run.data.tags["mlflow.source.git.commit"], run.data.tags["mlflow.source.name"]) for run in found]
+    assert noted == [(commit, notebook)] * 2
+    with pytest.raises(CellExecutionError, match="dans un clone du cours"):
+        executed(root / NAME, cwd=tmp_path)
+
+
+# -------------------------------------------------------------------------------------------------- chaque notebook et son script
+
+
+def test_jupytext_sees_the_same_cells_as_we_do():
+    """`cells_of`, dont se sert la comparaison des cellules, lit un script comme jupytext, qui ne sait rien de nous."""
+    for script in WITH_NOTEBOOK:
+        theirs = [(cell.cell_type, cell.source.strip()) for cell in jupytext.read(ROOT / script.path).cells]
+        assert [(kind, text) for kind, _, text in cells_of(ROOT / script.path)] == theirs, script.name
+
+
+def said(node, root: str) -> list[str]:
+    """Ce que chaque cellule de code a écrit, rendu stable."""
+    code = [cell for cell in node.cells if cell.cell_type == "code"]
+    return [masked("".join(output.text for output in cell.outputs if output.output_type == "stream"), root) for cell in code]
+
+
+def compare(course: Course, script: Script, known: set[str]) -> None:
+    """Exécute le notebook d'un script : les mêmes runs que le script, bit pour bit, et le texte qui est dans le dépôt."""
+    node = executed(notebook_of(script, course.root))
+    assert said(node, str(course.root)) == said(nbformat.read(notebook_of(script), 4), str(ROOT)), script.name
+    runs = added(course.uri, known)
+    assert runs == by_script(script.name, script.lesson), script.name
+    assert bool(runs) == (script.name not in WITHOUT_RUN), script.name
+
+
+@pytest.mark.parametrize("name", ["rich_run", "kmeans_sweep", "run_project", "register_models"])
+def test_a_notebook_a_lesson_says_and_records_what_its_script_does(tmp_path, name):
+    [script] = [script for script in WITH_NOTEBOOK if script.name == name]
+    compare(Course(tmp_path / "cours", whole=True), script, set())
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_notebook_says_and_records_what_its_script_does(tmp_path, lesson):
+    course, known = Course(tmp_path / "cours", whole=True), set()
+    for script in WITH_NOTEBOOK:
+        if script.lesson == lesson and not missing(script):
+            compare(course, script, known)
+
+
+# --------------------------------------------------------------------------------------------------------- ce que l'on en voit
+
+
+class Logged(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record.getMessage())
+
+
+@cache
+def page_of(path: Path) -> str:
+    """Le notebook en HTML, par nbconvert, sans un avertissement, et sans rien demander au réseau.
+
+    Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il manque.
+    """
+    logged = Logged()
+    nowhere = dict.fromkeys(("require_js_url", "jquery_url", "mathjax_url"), "")
+    nowhere["mermaid_js_url"] = "data:text/javascript,export default {initialize() {}}"
+    exporter = HTMLExporter(template_name="classic", log=logging.Logger("nbconvert"), **nowhere)
+    exporter.log.addHandler(logged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page, _ = exporter.from_filename(str(path))
+    assert logged.records == []
+    return page
+
+
+def test_each_is_valid_and_becomes_a_page_without_a_warning():
+    for script in WITH_NOTEBOOK:
+        node, page = nbformat.read(notebook_of(script), 4), page_of(notebook_of(script))
+        nbformat.validate(node)
+        for output in [output for cell in node.cells for output in cell.get("outputs", [])]:
+            assert output.output_type != "stream" or output.text.splitlines()[0][:20] in page, script.name
+
+
+def test_it_is_read_in_a_browser(tmp_path):
+    """De chaque leçon, le notebook qui a le plus de figures : elles y sont toutes, à leur largeur."""
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("Chromium manque : apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for lesson in LESSONS:
+            pages = [page_of(path) for path in (ROOT / lesson / "jupyter").glob("*.ipynb")]
+            richest = max(pages, key=lambda page: page.count("<img "))
+            (tmp_path / "page.html").write_text(richest, encoding="utf-8")
+            errors, asked = [], []
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
+            page.on("pageerror", errors.append)
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.goto((tmp_path / "page.html").as_uri())
+            assert page.locator("h1").first.inner_text().startswith(f"Leçon {int(lesson[:2])}, script ")
+            widths = page.eval_on_selector_all(".output_png img", "images => images.map(image => image.naturalWidth)")
+            assert widths == [800] * richest.count("<img ") != []
+            assert errors == [] and not [url for url in asked if url.startswith("http")]
+            page.close()
+        browser.close()

@@ -1,0 +1,268 @@
+"""Leçon 2, l'autoencodeur et ses points de reprise : le magasin relu, nombres et raisons recalculés."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from lesson_02 import (
+    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described, model_uri, models_of, named,
+    network, on_a_pc, script, section, y,
+)  # fmt: skip
+from mlflow.entities import LoggedModelStatus
+from programs import ended, running
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import mean_squared_error
+from texts import in_text
+
+import digits
+
+
+@pytest.fixture(scope="module")
+def trained(lesson):
+    lesson.ended("autoencoder")
+    digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
+    return named(lesson, "autoencodeur code=8")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return digits.split_images(X, y)
+
+
+@pytest.fixture(scope="module")
+def valid(images) -> np.ndarray:
+    return images.X_valid.to_numpy("float32")
+
+
+@pytest.fixture(scope="module")
+def unseen(images) -> np.ndarray:
+    return images.X_test.to_numpy("float32")
+
+
+# ------------------------------------------------------------------------------------------------------------- autoencoder
+
+
+def test_each_epoch_is_logged_until_validation_stagnates(lesson, trained):
+    losses, valid = history(lesson, trained, "loss"), history(lesson, trained, "val_loss")
+    best = int(np.argmin(valid)) + 1
+    assert trained.data.metrics["best_epoch"] == best == len(losses) - int(trained.data.params["patience"]) == len(valid) - digits.PATIENCE
+    assert is_fully_described(trained)
+    assert artifact_names(lesson, trained) == {"checkpoints", "reconstructions.png"}
+
+
+def test_logged_networks_are_those_of_the_best_epoch(lesson, trained, images, valid, unseen):
+    """Les deux modèles et le point de reprise donnent les valeurs enregistrées, et partagent leurs poids ; l'ACP est refaite."""
+    autoencoder, encoder = network(lesson, trained, "autoencoder"), network(lesson, trained, "encoder")
+    metrics = trained.data.metrics
+    assert mean_squared_error(unseen, autoencoder(unseen).numpy()) == metrics["test_mse"]
+    assert mean_squared_error(valid, autoencoder(valid).numpy()) == pytest.approx(min(history(lesson, trained, "val_loss")), rel=1e-5)
+    assert encoder(unseen).shape == (300, 8) and autoencoder.count_params() == int(trained.data.params["weights"])
+    np.testing.assert_array_equal(encoder(unseen), autoencoder.layers[0](unseen))
+    np.testing.assert_array_equal(best_kept(trained)(unseen), autoencoder(unseen))
+    pca = PCA(8, random_state=0).fit(images.X_train)
+    rebuilt = pca.inverse_transform(pca.transform(images.X_test))
+    assert metrics["pca_test_mse"] == pytest.approx(mean_squared_error(unseen, rebuilt), rel=1e-12)
+
+    served = mlflow.pyfunc.load_model(model_uri(lesson, trained, "encoder"))
+    assert served.predict(X.head(2).to_numpy("float32")).shape == (2, 8)
+    with pytest.raises(mlflow.MlflowException):
+        served.predict(np.zeros((2, 63), "float32"))
+
+
+def best_kept(run):
+    """La meilleure époque, telle qu'envoyée au magasin pendant l'apprentissage."""
+    return digits.import_keras().saving.load_model(mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras"))
+
+
+def test_three_pitfalls_are_still_true(scratch, trained):
+    """Le jour où MLflow les corrige, le README doit changer ; un modèle commencé et jamais fini n'est pas `READY`."""
+    elsewhere, named_encoder = aside(scratch, "pièges des modèles"), "name = 'encoder'"
+    [found] = mlflow.search_logged_models([trained.info.experiment_id], filter_string=named_encoder, output_format="list")
+    assert found.status == "READY"
+    ready = mlflow.search_logged_models(
+        [trained.info.experiment_id], filter_string=f"{named_encoder} AND status = 'READY'", output_format="list"
+    )
+    assert ready == []
+    encoder = network(scratch, trained, "encoder")
+    with mlflow.start_run(experiment_id=elsewhere), pytest.raises(FileNotFoundError):
+        mlflow.keras.log_model(encoder, name="refusé", input_example=X.head(2).to_numpy("float32"), pip_requirements=["keras"])
+    scratch.client().create_logged_model(elsewhere, name="encoder")
+    [cut_short] = mlflow.search_logged_models([elsewhere], filter_string=named_encoder, output_format="list")
+    assert cut_short.status != "READY"
+
+
+def test_split_is_a_partition_and_keeps_rows_with_their_classes(images):
+    assert [len(part) for part in images] == [1197, 300, 300] * 2
+    assert sorted(index for part in images[:3] for index in part.index) == list(X.index)
+    for inputs, classes in zip(images[:3], images[3:], strict=True):
+        pd.testing.assert_series_equal(classes, y[inputs.index])
+
+
+@on_a_pc
+def test_the_text_announces_what_the_network_found(lesson, trained):
+    assert lesson.ended("autoencoder").stdout == expected_output("autoencoder")
+    metrics, losses = trained.data.metrics, history(lesson, trained, "val_loss")
+    said = in_text(
+        r"une erreur de (\S+) ; l'ACP de même taille en fait (\d\.\d+)\. .*? (\d+) époques, et c'est la (\d+)e .*? validation (\d\.\d+)",
+        end_of("autoencoder"),
+    )
+    found = [f"{metrics[name]:.4f}" for name in ("test_mse", "pca_test_mse")]
+    assert list(said) == [*found, str(len(losses)), str(int(metrics["best_epoch"])), f"{min(losses):.4f}"]
+    usual, other = in_text(r"s'en tient à AVX2, (\d+) époques ; avec AVX-512 .*? s'arrête après (\d+)\.", section("Pièges"))
+    assert usual == str(len(losses)) and other == with_avx512()
+
+
+def with_avx512() -> str:
+    return in_text(r"avec AVX-512, la même graine s'arrête après (\d+) époques", end_of("autoencoder"))[0]
+
+
+def has_avx512() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "avx512f" in cpuinfo.read_text()
+
+
+@pytest.mark.release
+@pytest.mark.skipif(not has_avx512(), reason="ce processeur n'a pas (ou ne dit pas avoir) les instructions AVX-512")
+def test_other_instructions_learn_another_network(fresh_course):
+    fresh_course.run(script("autoencoder"), ONEDNN_MAX_CPU_ISA="ALL")
+    assert str(len(history(fresh_course, named(fresh_course, "autoencodeur code=8"), "loss"))) == with_avx512()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="le chargement de CUDA n'est essayé par TensorFlow que sous Linux")
+def test_no_variable_silences_tensorflow(tmp_path):
+    """Ce que dit `import_keras` : la variable ne suffit pas ; lui se tait, la séance l'exige de chaque script."""
+    loaded = ended([sys.executable, "-c", "import tensorflow"], tmp_path, TF_CPP_MIN_LOG_LEVEL="2")
+    assert loaded.returncode == 0 and "cuda" in loaded.stderr
+
+
+@pytest.mark.slow
+def test_the_best_epoch_survives_a_killed_machine(fresh_course, valid):
+    """« L'envoyer aussitôt au magasin, c'est ne rien perdre » : tué net, l'apprentissage laisse sa meilleure époque."""
+    fresh_course.client().create_experiment(FOLDER)  # le magasin existe : le relire ne gêne plus sa création
+    with running(fresh_course.command(script("autoencoder")), fresh_course.root) as process:
+        end = time.monotonic() + 240
+        while not (runs := fresh_course.runs(FOLDER)) or len(by_step(fresh_course, runs[0], "loss")) < 4:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    [run] = fresh_course.runs(FOLDER)
+    assert run.info.status == "RUNNING"  # personne n'a pu le fermer
+    kept = mean_squared_error(valid, best_kept(run)(valid).numpy())
+    assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)  # tué, au pire, entre les pertes d'une époque et son envoi
+
+
+# ------------------------------------------------------------------------------------------------------------- checkpoints
+
+
+@pytest.fixture(scope="module")
+def saved(lesson, trained):
+    """Le run, et ses points de reprise par époque, de la première à la dernière."""
+    run = named(lesson, "points de reprise")
+    return run, dict(sorted(models_of(lesson, run).items()))
+
+
+def metrics_of(model) -> dict[str, float]:
+    return {metric.key: metric.value for metric in model.metrics or []}
+
+
+def losses_of(models: dict) -> dict[int, float]:
+    """Les pertes de validation, de la plus petite à la plus grande, par époque."""
+    found = {epoch: metrics_of(model)["val_loss"] for epoch, model in models.items()}
+    return dict(sorted(found.items(), key=lambda each: each[1]))
+
+
+def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved, valid):
+    run, models = saved
+    assert is_fully_described(run)
+    assert list(models) == list(range(5, max(models) + 1, 5))
+    losses = {metric: by_step(lesson, run, metric) for metric in ("loss", "val_loss")}
+    for epoch, model in models.items():
+        assert (model.name, model.status, model.source_run_id) == ("checkpoint", LoggedModelStatus.READY, run.info.run_id)
+        assert {metric.step for metric in model.metrics} == {epoch}
+        assert {name: metrics_of(model)[name] for name in losses} == {name: values[epoch] for name, values in losses.items()}
+        reopened = mlflow.tensorflow.load_model(model.model_uri)
+        assert mean_squared_error(valid, reopened(valid).numpy()) == pytest.approx(metrics_of(model)["val_loss"], rel=1e-5)
+        assert mlflow.models.get_model_info(model.model_uri).signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 64)
+
+
+def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved, unseen):
+    run, models = saved
+    valid = losses_of(models)
+    best, *_ = valid
+    assert [epoch for epoch, model in models.items() if "test_mse" in metrics_of(model)] == [best]
+    reopened = mlflow.tensorflow.load_model(models[best].model_uri)
+    assert mean_squared_error(unseen, reopened(unseen).numpy()) == metrics_of(models[best])["test_mse"] == run.data.metrics["test_mse"]
+    printed = [line.split() for line in lesson.ended("checkpoints").stdout.splitlines()[1:-2]]
+    assert [(line[1], line[-1]) for line in printed] == [(str(epoch), f"{loss:.4f}") for epoch, loss in valid.items()]
+
+
+def test_two_processes_learn_the_same_bits(lesson, trained, saved):
+    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`autoencoder.py` ; le meilleur est le réseau qu'il rend."""
+    run, models = saved
+    for metric in ("loss", "val_loss"):
+        other = history(lesson, trained, metric)
+        assert {epoch: value.hex() for epoch, value in by_step(lesson, run, metric).items()} == {n: other[n - 1].hex() for n in models}
+    best, *_ = losses_of(models)
+    assert trained.data.metrics["best_epoch"] == best and trained.data.metrics["test_mse"] == run.data.metrics["test_mse"]
+
+
+@on_a_pc
+def test_the_text_announces_the_checkpoints(lesson, saved):
+    """Les nombres, et le rang du dernier, dans le script et sur la page."""
+    run, models = saved
+    valid = losses_of(models)
+    best, last = next(iter(valid)), max(models)
+    assert list(valid).index(last) == 2
+    numbers = (str(last), f"{valid[last]:.4f}", str(best), f"{valid[best]:.4f}")
+    pattern = r"reprise, époque (\d+), n'est que troisième : (\S+) sur .*? l'époque (\d+) : (\S+), et (\S+) sur le test"
+    assert in_text(pattern, end_of("checkpoints")) == (*numbers, f"{run.data.metrics['test_mse']:.4f}")
+    assert in_text(r"époque (\d+), (\S+) ; époque (\d+), (\d\.\d+)\.", answer(4)) == numbers
+    in_text(rf"\*Logged models \({len(models)}\)\* .*? dont \*Step\* vaut {best} ", section("Script 3"))
+    assert lesson.ended("checkpoints").stdout == expected_output("checkpoints")
+
+
+def test_without_model_id_the_step_links_and_without_step_nothing_does(scratch):
+    experiment, found = aside(scratch, "sans model_id"), {}
+    model = KMeans(2, n_init=1).fit(X)
+    for name, step in (("même step", 5), ("sans step", 0)):
+        with mlflow.start_run(experiment_id=experiment):
+            logged = mlflow.sklearn.log_model(model, name="checkpoint", step=step, pip_requirements=["scikit-learn"])
+            mlflow.log_metrics({"val_loss": 0.5}, step=5)
+        found[name] = metrics_of(scratch.client().get_logged_model(logged.model_id))
+    assert found == {"même step": {"val_loss": 0.5}, "sans step": {}}
+
+
+# ------------------------------------------------------------------------------------------------ ce qui manque, dit en une ligne
+
+
+def said_in_one_line(ended) -> str:
+    assert (ended.returncode, ended.stdout, len(ended.stderr.strip().splitlines())) == (1, "", 1), ended.stderr
+    return ended.stderr
+
+
+def test_without_tensorflow_one_line_says_so(fresh_course):
+    (fresh_course.root / script("tensorflow")).write_text("raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8")
+    for name in ("autoencoder", "compare_representations"):
+        assert "demande TensorFlow" in said_in_one_line(fresh_course.fork(script(name), fails=True))
+    assert not fresh_course.runs(FOLDER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("checkpoints", ("--every", "9", "--epochs", "8"), "--every plus petit"),
+        ("compare_representations", (), f"uv run {script('autoencoder')}"),
+        ("system_metrics", ("--epochs", "2", "--interval", "60"), "aucun relevé"),
+    ],
+)
+def test_what_a_script_lacks_is_said_in_one_line(fresh_course, name, options, said):
+    assert said in said_in_one_line(fresh_course.run(script(name), *options, fails=True))

@@ -1,0 +1,158 @@
+"""Le plan du cours : `tools/course.py` nomme chaque script, chaque script annonce ce que le plan dit, et run_course le suit."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import pytest
+import run_course
+from programs import reader_environment, hears_ctrl_c
+from texts import ROOT
+from course import GROUPS, LESSONS, SCRIPTS, SPOKEN, Script, after, spoken
+from forms.cells import Cell, read_script
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def cells(script: Script) -> list[Cell]:
+    return read_script(ROOT / script.path).cells
+
+
+def prose(found: list[Cell]) -> str:
+    """Le Markdown de cellules, sans les `# `."""
+    return "\n".join(line.removeprefix("#").strip() for cell in found if cell.kind == "markdown" for line in cell.lines)
+
+
+def test_the_plan_names_every_script_and_nothing_else():
+    """Un script a des paramètres, ou ouvre le magasin ; les autres fichiers de `local/` sont des modules."""
+    scripts = set()
+    for path in ROOT.glob("0?_*/local/*.py"):
+        read = read_script(path)
+        opens = any("open_store" in cell.names.bound for cell in read.cells)
+        if read.parameters() or opens:
+            scripts.add(path.relative_to(ROOT).as_posix())
+    assert scripts == {script.path for script in SCRIPTS}
+    assert len(set(SCRIPTS)) == len(SCRIPTS)
+    assert [script.lesson for script in SCRIPTS] == sorted(script.lesson for script in SCRIPTS)
+    assert set(LESSONS) == {path.parent.name for path in ROOT.glob("0?_*/local")}
+
+
+def test_every_need_is_known_and_every_group_exists():
+    assert {need for script in SCRIPTS for need in script.needs} <= run_course.NEEDS.keys()
+    assert set(GROUPS) <= PYPROJECT["dependency-groups"].keys() & run_course.NEEDS.keys()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+class TestHeader:
+    def test_the_title_says_where_it_stands(self, script):
+        title = cells(script)[0].lines[0]
+        assert re.match(rf"# # {script.number}\b", title), title
+
+    def test_the_header_announces_the_command_and_its_duration(self, script):
+        found = cells(script)
+        header = found[: next(position for position, cell in enumerate(found) if cell.kind == "code")]
+        text = prose(header)
+        assert re.search(rf"^{re.escape(script.command)}\b", text, re.MULTILINE), text
+        announced = re.findall("|".join(sorted(SPOKEN.values(), key=len, reverse=True)), text)
+        assert announced[:1] == [spoken(script.seconds)], text
+
+    def test_the_last_local_cell_gives_the_next_command(self, script):
+        read = read_script(ROOT / script.path)
+        code = [cell for cell in read.cells if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))]
+        printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", code[-1].text)
+        following = after(script)
+        assert printed == ([following.command] if following else []), code[-1].text
+
+
+def test_what_is_missing_is_said(monkeypatch):
+    """Sans option, deploy_azure n'envoie rien : il lui faut les bibliothèques, pas de compte."""
+    by_name = {script.name: script for script in SCRIPTS}
+    monkeypatch.setattr(run_course, "find_spec", lambda name: None)
+    assert run_course.missing(by_name["first_run"]) is None
+    assert run_course.missing(by_name["autoencoder"]) == "TensorFlow n'existe pas pour cette machine"
+    assert "--group azure" in run_course.missing(by_name["deploy_azure"])
+    assert "--group spark" in run_course.missing(by_name["svm_sweep_spark"])
+    monkeypatch.setattr(run_course, "find_spec", lambda name: name)
+    monkeypatch.setattr(run_course.shutil, "which", lambda name: None)
+    assert run_course.missing(by_name["deploy_azure"]) is None
+    assert run_course.missing(by_name["svm_sweep_spark"]) == "demande Java 17"
+    assert run_course.missing(by_name["run_from_git"]).startswith("demande git")
+
+
+# ------------------------------------------------------------------------------------------------------------- run_course
+
+STUBS = {
+    "first_run": "print('bonjour')",
+    "full_run": "import sys; print('début'); sys.exit('cela ne va pas')",
+    "open_model": "import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent))\n"
+    "from store import open_store; open_store()\nimport mlflow\nwith mlflow.start_run(): pass\nprint('é' * 3)",
+}
+
+
+@pytest.fixture
+def short_course(fresh_course):
+    """Une copie dont le plan ne compte que trois scripts, brefs."""
+    path = fresh_course.root / "tools/course.py"
+    kept = [f'    Script("01_tracking_supervised", "{name}", 1),' for name in STUBS]
+    head, _, rest = path.read_text(encoding="utf-8").partition("SCRIPTS = (\n")
+    path.write_text(f"{head}SCRIPTS = (\n" + "\n".join(kept) + "\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8")
+    for name, code in STUBS.items():
+        (fresh_course.root / f"01_tracking_supervised/local/{name}.py").write_text(code, encoding="utf-8")
+    return fresh_course
+
+
+def test_run_course_goes_on_after_a_failure_and_says_so(short_course):
+    (short_course.root / "mlruns").mkdir()
+    (short_course.root / "mlruns/ancien").write_text("x")
+    (short_course.root / "mlflow.db").write_text("ceci n'est pas une base")
+    refused = short_course.run("tools/run_course.py", "--fresh", fails=True)
+    assert refused.returncode == 1 and "ajoutez --yes" in refused.stderr and (short_course.root / "mlruns/ancien").exists()
+
+    ended = short_course.run("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80")
+    assert not (short_course.root / "mlruns/ancien").exists()
+    assert ended.returncode == 1
+    lines = ended.stdout.splitlines()
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:5]] for cells in (line.split("│") for line in lines) if len(cells) > 4}
+    assert rows["01 first_run"][1:] == ["0", "bonjour"]
+    assert rows["01 full_run"][2] == "ÉCHEC (code 1)"
+    assert rows["01 open_model"][1:] == ["1", "ééé"]
+    assert "    cela ne va pas" in lines
+    assert "3 scripts, environ 1 min" in ended.stdout
+    assert any("uv run mlflow ui" in line for line in lines[-3:])
+
+
+def test_run_course_list_runs_nothing(short_course):
+    listed = short_course.run("tools/run_course.py", "--list").stdout.splitlines()
+    assert [line.split() for line in listed[:3]] == [[f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS]
+    assert listed[3:] == ["En tout : 3 scripts, environ 1 min"]
+    assert not (short_course.root / "mlflow.db").exists()
+
+
+def test_a_store_elsewhere_gets_no_address_of_ours(short_course, tmp_path):
+    ended = short_course.run("tools/run_course.py", fails=True, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/ailleurs.db")
+    assert "127.0.0.1" not in ended.stdout and "MLFLOW_TRACKING_URI" in ended.stdout.splitlines()[-1]
+
+
+def test_ctrl_c_reaches_the_child_and_gives_one_line(short_course):
+    marker = short_course.root / "interrompu"
+    (short_course.root / "01_tracking_supervised/local/first_run.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(marker)!r} + '.prêt').touch()\n"
+        f"try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path({str(marker)!r}).touch()",
+        encoding="utf-8",
+    )
+    tool = subprocess.Popen(
+        [sys.executable, "tools/run_course.py"], cwd=short_course.root, env=reader_environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **hears_ctrl_c(),
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not marker.with_name("interrompu.prêt").exists():
+        assert tool.poll() is None and time.monotonic() < end
+        time.sleep(0.1)
+    tool.send_signal(signal.SIGINT)
+    _, errors = tool.communicate(timeout=120)
+    assert marker.exists()
+    assert tool.returncode == 1
+    assert errors.strip() == "Interrompu : les scripts déjà passés sont dans le magasin."

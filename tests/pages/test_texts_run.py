@@ -1,0 +1,132 @@
+"""Les pages suivies pas à pas dans une copie du cours (voir reader.py) : ce qu'elles montrent est comparé à ce que l'on obtient."""
+
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pages
+import pytest
+from reader import SET_UP, Reader, commands_of, follow, what_is_wrong, without_uv
+from troubles import NOT_CAUSED, PAGE, TROUBLES
+
+from course import LESSONS
+
+# DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
+PAGES = [page for page in pages.markdown_pages() if page.name != "DEPANNAGE.md"]
+OTHERS = [page for page in PAGES if page.parent.name not in LESSONS]
+WITH_SET_UP = ("README.md", "CONTRIBUTING.md")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", OTHERS, ids=map(pages.name_of, OTHERS))
+def test_the_page_does_what_it_says(page, fresh_course):
+    assert what_is_wrong(page, fresh_course.root) == ""
+
+
+def test_each_lesson_is_followed_by_a_test():
+    followed = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_follow_*.py"))
+    assert [lesson for lesson in LESSONS if followed.count(f'"{lesson}"') != 1] == []
+
+
+def test_set_up_stands_in_one_place():
+    assert [
+        f"{pages.name_of(page)}, ligne {block.line} : {command}"
+        for page in PAGES if pages.name_of(page) not in WITH_SET_UP
+        for block in pages.blocks(page.read_text(encoding="utf-8")) if block.language == "bash"
+        for command in commands_of(block) if SET_UP.match(command)
+    ] == []  # fmt: skip
+
+
+def test_the_troubles_page_is_executed_elsewhere():
+    """Tout bloc de DEPANNAGE.md est dans une entrée qu'un test cause ; celles que personne n'a causées n'ont que des phrases."""
+    assert [title for title in NOT_CAUSED if TROUBLES[title].blocks] == []
+    outside = pages.blocks(PAGE.read_text(encoding="utf-8"))[sum(len(trouble.blocks) for trouble in TROUBLES.values()) :]
+    assert [block.language for block in outside] == ["python", "text"]  # le dernier exemple, exécuté lui aussi
+
+
+def test_commands_without_uv():
+    assert without_uv("uv run a/b.py --c 1") == "python a/b.py --c 1"
+    assert without_uv("uv run --group azure a/b.py --dry-run") == "python a/b.py --dry-run"
+    assert without_uv("MLFLOW_X=true uv run mlflow ui --port 5001") == "MLFLOW_X=true mlflow ui --port 5001"
+    assert without_uv("uv run python -c 'import x'") == "python -c 'import x'"
+
+
+SMALL_PAGE = """
+```bash
+echo un
+echo deux; echo bruit >&2
+```
+```text
+deux
+```
+```python
+a = 1
+```
+```python
+print(a + 1)
+```
+La sortie vient après une phrase :
+```text
+2
+```
+```python
+# échoue
+1 / 0
+```
+```text
+ZeroDivisionError: division by …
+```
+"""
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        ("", "", ""),
+        ("\ndeux\n```", "\ntrois\n```", "ligne 6 : la page montre\ntrois"),
+        ("echo un\n", "false\n", "ligne 2 : code 1"),
+        ("\n2\n", "\n3\n", "ligne 16 : la page montre\n3"),
+        ("1 / 0", "1 / 1", "ligne 19 : code 0"),
+        ("division by …", "autre chose", "ligne 23 : la page montre"),
+    ],
+)
+def test_a_wrong_page_is_refused(tmp_path, before, after, said):
+    """Le test d'une page ne dit pas oui à tout : sortie fausse, échec, échec annoncé qui n'a pas lieu."""
+    with ExitStack() as stack:
+        wrong = follow(SMALL_PAGE.replace(before, after, 1), Reader(tmp_path, stack))
+    assert said in "".join(wrong)
+    assert bool(wrong) is bool(said)
+
+
+class Played:
+    """Une séance d'un seul script, `full_run`."""
+
+    def names(self) -> list[str]:
+        return ["full_run"]
+
+    def ended(self, name: str) -> subprocess.CompletedProcess:
+        return subprocess.CompletedProcess(name, 0, "de la séance\n", "")
+
+
+def test_what_is_looked_up_and_what_is_run(fresh_course):
+    """Un script sans option se consulte une fois ; la seconde, avec une option, ou si le code a changé, il est lancé."""
+    script = "01_tracking_supervised/local/full_run.py"
+    (fresh_course.root / script).write_text("import sys\nprint('lancé', *sys.argv[1:])\n")
+    fresh_course.client().create_experiment("measurements")
+
+    with ExitStack() as stack:
+        reader = Reader(fresh_course.root, stack, session=Played())
+        typed = [pages.Block("bash", [f"uv run {script}{options}"], 1, False) for options in ("", " --C 2", "", "")]
+        assert reader.type(typed[0]).output == "lancé\n"  # le fichier n'est plus celui du commit
+        fresh_course.commit("un autre script")
+        assert [reader.type(each).output for each in typed[1:]] == ["lancé --C 2\n", "de la séance\n", "lancé\n"]
+
+
+@pytest.mark.slow
+def test_a_server_stays_open_until_the_end(tmp_path):
+    with ExitStack() as stack:
+        page = "```bash\nuv run mlflow ui\n```\n```bash\ncurl -s http://127.0.0.1:5000/health\n```\n```text\nOK\n```"
+        reader = Reader(tmp_path, stack)
+        assert follow(page, reader) == []
+        port = reader.ports[5000]
+    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health"]).returncode == 7  # plus personne n'écoute

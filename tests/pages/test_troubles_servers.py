@@ -1,0 +1,195 @@
+"""DEPANNAGE.md : ce qui demande un serveur ou un navigateur. Chaque ennui est causé, son message retrouvé, son remède essayé."""
+
+import re
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import browser
+import pytest
+import requests
+from copies import Course
+from programs import LIGHT, free_port, running
+from troubles import FIRST, MLFLOW, TROUBLES, about, reader_in, typed
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Course:
+    """Une copie où le premier script a tourné."""
+    course = Course(tmp_path_factory.mktemp("interface"))
+    course.fork(FIRST)
+    return course
+
+
+@pytest.fixture(scope="module")
+def port(course) -> int:
+    """Celui de l'interface, ouverte à la racine de la copie comme DEPANNAGE.md le dit."""
+    cure = TROUBLES["L'interface est vide"].cure()
+    back, start = cure.lines
+    assert typed(["bash", "-c", f"{back} && pwd"], course.root / "03_mlflow_project").strip() == str(course.root)
+    with ExitStack() as stack:
+        reader = reader_in(course.root, stack)
+        reader.type(cure._replace(lines=[start]))
+        yield reader.ports[5000]
+
+
+def experiments(port: int) -> list[str]:
+    found = requests.get(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search", params={"max_results": 10}, timeout=60).json()
+    return [each["name"] for each in found["experiments"]]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(course, tmp_path_factory):
+    """Une interface ouverte dans un sous-dossier : son port, et le fichier où s'écrivent les machines qu'elle cherche."""
+    asked, port = tmp_path_factory.mktemp("témoin") / "noms.txt", free_port()
+    with running(
+        [*MLFLOW, "ui", "--port", str(port)], course.root / "03_mlflow_project", wait_for=f"http://127.0.0.1:{port}/health",
+        **{**LIGHT, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"},
+    ):  # fmt: skip
+        yield port, asked
+
+
+@about("L'interface est vide")
+def test_empty_ui(trouble, course, port, elsewhere):
+    assert experiments(elsewhere[0]) == ["Default"]
+    assert (course.root / "03_mlflow_project/mlflow.db").exists()  # la base égarée
+    assert "01_tracking_supervised" in experiments(port)
+
+
+chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")
+
+
+@chromium
+@about("L'interface montre Judges, Sessions, pas mes runs")
+def test_wrong_side(trouble, port):
+    with browser.chromium() as chrome, browser.fresh_page(chrome) as page:
+        page.goto(f"http://127.0.0.1:{port}/#/experiments", wait_until="domcontentloaded")
+        page.get_by_text("01_tracking_supervised").first.click()
+        for word in ("Judges", "Sessions"):  # ceux du titre
+            page.get_by_text(word, exact=True).first.wait_for()
+        [address] = re.findall(r"<(http://127\.0\.0\.1:5000/\S+)>", trouble.text)
+        page.goto("about:blank")  # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
+        page.goto(address.replace("5000", str(port)), wait_until="domcontentloaded")
+        page.get_by_role("button", name="Model training").click()
+        page.get_by_role("row").get_by_role("link", name="01_tracking_supervised").click()
+        page.get_by_text("svm gamma=0.03").first.wait_for()
+        browser.check(page, [], {})  # plus rien du côté « GenAI »
+
+
+@chromium
+@about("Aucune métrique dans la liste des runs")
+def test_no_metric_column(trouble, course, port):
+    with browser.chromium() as chrome:
+        address = f"http://127.0.0.1:{port}"
+        memory = browser.step_one(chrome, address)
+        number = course.client().get_experiment_by_name("01_tracking_supervised").experiment_id
+        for button, click in (
+            ("Columns", "sensitivity"),
+            ("Sort: Created", {"role": "menuitemcheckbox", "name": "sensitivity", "exact": True}),
+        ):
+            assert f"*{button.partition(':')[0]}*" in trouble.text
+            with browser.opened(chrome, f"{address}/#/experiments/{number}/runs", memory) as page:
+                page.get_by_text("svm gamma=0.03").first.wait_for()
+                column = page.locator(".ag-header-cell", has_text="sensitivity")
+                assert column.count() == 0
+                browser.do(page, {"contains": button})
+                browser.do(page, click)
+                column.first.wait_for(state="attached")
+
+
+@about("address already in use")
+def test_port_taken(trouble, port, tmp_path):
+    trouble.seen(typed([*MLFLOW, "ui", "--port", str(port)], tmp_path, MLFLOW_WORKERS="4"))  # comme sans réglage : c'est un autre message
+    with ExitStack() as stack:
+        reader = reader_in(tmp_path, stack)
+        reader.type(trouble.cure())
+        assert experiments(reader.ports[5001]) == ["Default"]
+
+
+@about("Invalid Host header")
+def test_host_header(trouble, port, tmp_path):
+    def asked(port: int, host: str) -> requests.Response:
+        return requests.get(
+            f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": host}, timeout=60
+        )
+
+    refused = asked(port, f"mlflow.lan:{port}")
+    assert refused.status_code == 403
+    trouble.seen(refused.text)
+    with ExitStack() as stack:
+        reader = reader_in(tmp_path, stack)
+        reader.type(trouble.cure())
+        for host in ("mlflow.lan", f"mlflow.lan:{reader.ports[5002]}"):
+            assert asked(reader.ports[5002], host).status_code == 200, host
+
+
+# Le nom des machines que le programme cherche, écrit dans un fichier ; aucune n'est jointe.
+WITNESS = """
+import os, socket
+def witness(host, *arguments, _real=socket.getaddrinfo, **options):
+    if str(host) not in ("127.0.0.1", "localhost"):
+        open(os.environ["WITNESS"], "a").write(f"{host}\\n")
+        raise socket.gaierror("personne")
+    return _real(host, *arguments, **options)
+socket.getaddrinfo = witness
+"""
+
+
+def witness(asked: Path) -> dict[str, str]:
+    """Les variables d'un programme dont les recherches de machines vont dans le fichier `asked`."""
+    (asked.parent / "sitecustomize.py").write_text(WITNESS)
+    return {"PYTHONPATH": str(asked.parent), "WITNESS": str(asked)}
+
+
+@about("Le pare-feu signale un appel vers l'extérieur")
+def test_telemetry(trouble, elsewhere, tmp_path):
+    [named] = re.findall(r"`…([\w.-]+)`", trouble.text)
+    assert named in elsewhere[1].read_text()  # déjà, quand l'interface répond
+    with ExitStack() as stack:
+        reader = reader_in(tmp_path, stack, **witness(tmp_path / "noms.txt"))
+        del reader.variables["MLFLOW_DISABLE_TELEMETRY"]  # le remède la donnera
+        reader.type(trouble.cure(0))
+        reader.type(trouble.cure(1))
+    assert not (tmp_path / "noms.txt").exists()
+
+
+@about("Un dossier Jean%20Dupont")
+def test_percent_encoded_folder(trouble, tmp_path):
+    folder, ghost = tmp_path / "Jean Dupont", tmp_path / "Jean%20Dupont"
+    folder.mkdir()
+    typed([*MLFLOW, "experiments", "search"], folder)
+    assert ghost.is_dir() and list(ghost.iterdir()) == []
+    ghost.rmdir()
+    with ExitStack() as stack:
+        reader = reader_in(folder, stack)
+        reader.type(trouble.cure())
+        assert experiments(reader.ports[5000]) == ["Default"]
+    assert not ghost.exists()
+
+
+ONE_FILE = """
+import sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_experiment(sys.argv[2])
+with mlflow.start_run() as run:
+    mlflow.log_text("bonjour", "salut.txt")
+print(run.info.artifact_uri)
+"""
+
+
+@about("Les fichiers restent sur mon poste")
+def test_artifacts_on_the_client(trouble, tmp_path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with running([*MLFLOW, "server", "--no-serve-artifacts", "--port", str(port)], tmp_path, wait_for=f"{address}/health", **LIGHT):
+        said = typed([sys.executable, "-c", ONE_FILE, address, "avant"], tmp_path)
+    trouble.seen(said)
+    assert Path(said.strip().splitlines()[-1], "salut.txt").is_file()  # écrit par le client, à ce chemin, sur sa machine
+    with ExitStack() as stack:
+        reader = reader_in(tmp_path, stack)
+        reader.type(trouble.cure())
+        said = typed([sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{reader.ports[5003]}", "après"], tmp_path)
+    assert said.strip().splitlines()[-1].startswith("mlflow-artifacts:/")

@@ -1,0 +1,256 @@
+"""L'interface d'origine, dans un vrai navigateur, sur un magasin que le cours remplit : elle montre ce que les pages en disent.
+
+Chaque vue de images.json est refaite par ses clics, ceux de la page ; s'y ajoute ce qu'un texte affirme et qu'une image ne prouve pas.
+La leçon 2 vient de la séance ; les autres scripts sont lancés dans l'ordre des images, qui montrent le magasin à ce moment-là.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import browser
+import make_images
+import mlflow
+import pictures
+import pytest
+from PIL import Image, ImageChops
+from programs import reader_environment
+from reader import WARM
+from recording import recorded
+from texts import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")]
+LESSON_1, LESSON_2, LESSON_4 = "01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"
+VIEWS = sorted((view for view in pictures.pictures() if "page" in view.entry), key=pictures.position)
+VISITED = [view for view in VIEWS if not view.entry.get("before_step_one")]
+OPEN_SWEEP = ".ag-row:has-text('svm balayage') button[data-component-id*='runnamecellrenderer']"
+AUTHOR = dict.fromkeys(("LOGNAME", "USER", "USERNAME"), "vous")  # l'interface montre l'auteur des runs, et les images celui-là
+
+
+class Visitor:
+    """Un lecteur qui a passé l'étape 1 : la copie du cours, l'interface ouverte, un navigateur qui s'en souvient."""
+
+    def __init__(self, course, done, address, chromium):
+        self.course, self.done, self.address, self.chromium = course, done, address, chromium
+        self.client = mlflow.MlflowClient(address)
+        self.memory = browser.step_one(chromium, address)
+
+    def needs(self, *commands: tuple[str, ...]) -> None:
+        """Lance ce qui n'a pas encore tourné, dans l'ordre donné."""
+        for place, command in enumerate(commands, 1):
+            if self.done.count(command) < commands[:place].count(command):
+                if WARM.match(command[0]):
+                    self.course.fork(*command, **AUTHOR)
+                else:
+                    make_images.run(command, self.course.root)
+                self.done.append(command)
+
+    def scripts(self, lesson: str, *names: str) -> None:
+        self.needs(*((f"{lesson}/local/{name}.py",) for name in names))
+
+    def page(self, route: str):
+        """Une page fraîche, déjà sur `route` (les noms entre accolades sont remplacés, voir tools/pictures.py)."""
+        return browser.opened(self.chromium, f"{self.address}/{make_images.filled(route, self.client)}", self.memory)
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory):
+    session = recorded(LESSON_2, slow=True)
+    course = session.copy(tmp_path_factory.mktemp("interface") / "cours-mlflow")
+    with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
+        base.execute("UPDATE tags SET value = 'vous' WHERE key = 'mlflow.user'")
+        base.commit()
+    with ExitStack() as stack:
+        address = stack.enter_context(browser.ui(course.root))
+        done = [(f"{LESSON_2}/local/{name}.py",) for name in session.names()]
+        yield Visitor(course, done, address, stack.enter_context(browser.chromium()))
+
+
+def changed(kept: Path, made: Path) -> float:
+    """La part d'une image qui n'est plus la même dans une autre, vues de loin : les heures et les identifiants y comptent peu."""
+    with Image.open(kept) as before, Image.open(made) as after:
+        if abs(before.height - after.height) > 0.05 * before.height:
+            return 1.0
+        small = [image.convert("L").resize((120, 80), Image.Resampling.BOX) for image in (before, after)]
+    return sum(count for level, count in enumerate(ImageChops.difference(*small).histogram()) if level > 24) / (120 * 80)
+
+
+def test_two_views_are_not_the_same():
+    """La comparaison n'accepte pas n'importe quoi : d'une vue à l'autre, tout change."""
+    one, *others = [ROOT / picture.path for picture in VIEWS]
+    assert changed(one, one) == 0 and all(changed(one, other) > 0.05 for other in others)
+
+
+def test_a_picture_made_again_looks_the_same(tmp_path):
+    """L'outil, comme on le lance, pour la vue qui demande le moins."""
+    picture = min(VIEWS, key=pictures.position)
+    options = ["--lesson", pictures.lesson_of(picture), "--only", picture.name, "--to", str(tmp_path)]
+    ended = subprocess.run(
+        [sys.executable, ROOT / "tools/make_images.py", *options],
+        cwd=ROOT, env=reader_environment(), capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05
+
+
+@pytest.mark.parametrize("picture", VISITED, ids=[picture.path for picture in VISITED])
+def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
+    """Et ce que l'on y voit ressemble à l'image que la page montre."""
+    visitor.needs(*picture.commands)
+    seen = make_images.view(picture.entry, visitor.chromium, visitor.address, visitor.memory, visitor.client)
+    make_images.save(seen, tmp_path / picture.name)
+    assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05
+
+
+def test_the_address_that_the_first_script_prints(visitor):
+    visitor.scripts(LESSON_1, "first_run")
+    run = make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.03")
+    with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning") as page:
+        browser.check(page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "first_run.py"], {})
+
+
+def test_a_browser_that_skipped_step_one_lands_on_the_other_side(visitor):
+    """Pourquoi l'étape 1 : sans elle, la même adresse montre le côté GenAI, et l'absence de ce que l'on cherchait est refusée."""
+    visitor.scripts(LESSON_1, "first_run")
+    number = visitor.client.get_experiment_by_name(LESSON_1).experiment_id
+    with browser.opened(visitor.chromium, f"{visitor.address}/#/experiments/{number}", None) as page:
+        page.get_by_text("Judges", exact=True).first.wait_for()
+        with pytest.raises(AssertionError, match="côté GenAI"):
+            browser.check(page, [], {})
+
+
+def test_names_of_experiments(visitor):
+    visitor.scripts(LESSON_1, "first_run")
+    visitor.scripts(LESSON_2, "kmeans_sweep")
+    with visitor.page("#/experiments") as page:
+        for name in (LESSON_1, LESSON_2):
+            page.get_by_role("link", name=name).wait_for()
+
+
+def test_a_deleted_run_comes_back(visitor):
+    """La suite des clics de l'image : le run supprimé, coché, *Restore*, *Restore* ; puis *State: Deleted*, *Active*."""
+    [picture] = [view for view in VIEWS if view.name == "deleted_runs.png"]
+    visitor.needs(*picture.commands)
+    number = visitor.client.get_experiment_by_name(LESSON_1).experiment_id
+    deleted = {"run_view_type": mlflow.entities.ViewType.DELETED_ONLY}
+    if not visitor.client.search_runs([number], **deleted):  # sinon l'image vient de le supprimer
+        visitor.client.delete_run(make_images.newest_run(visitor.client, LESSON_1, "svm gamma=1").info.run_id)
+    with visitor.page(picture.entry["page"] + "?lifecycleFilter=Deleted") as page:
+        browser.do(page, {"css": ".ag-row:has(span:text-is('svm gamma=1')) .ag-checkbox-input"})
+        browser.do(page, "Restore")
+        browser.do(page, {"role": "button", "name": "Restore", "within": {"role": "dialog"}})
+        page.locator("body:not(:has-text('svm gamma=1'))").wait_for()
+        browser.do(page, {"css": "[data-testid='lifecycle-filter']"})
+        browser.do(page, {"role": "option", "name": "Active"})
+        page.get_by_text("svm gamma=1", exact=True).wait_for()
+    assert not visitor.client.search_runs([number], **deleted)
+
+
+def test_a_tag_written_in_the_ui_is_found_by_a_search(visitor):
+    """Le crayon, la clé, la valeur, **+**, *Save tags* : l'étiquette est dans le magasin, et la barre de recherche la trouve."""
+    [picture] = [view for view in VIEWS if view.name == "annotate_tags.png"]
+    visitor.needs(*picture.commands)
+    with visitor.page(picture.entry["page"]) as page:
+        for click in picture.entry["clicks"]:
+            browser.do(page, click)
+        browser.do(page, {"label": "Add tag"})
+        browser.do(page, {"role": "button", "name": "Save tags"})
+        page.get_by_role("dialog").wait_for(state="hidden")
+    with visitor.page(picture.entry["page"]) as page:
+        search = {"css": "[data-component-id$='runssearchautocomplete.tsx_236']"}
+        browser.do(page, {"text": "svm gamma=0.03", "wait": True})
+        browser.do(page, {**search, "fill": "tags.review = 'à revoir'"})
+        browser.do(page, {**search, "press": "Enter"})
+        browser.check(page, ["svm gamma=0.3", "1 matching run"], {})
+    assert make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.3").data.tags["review"] == "à revoir"
+
+
+def test_the_interrupted_sweep_is_complete(visitor):
+    """Douze enfants finis, et le dernier KILLED s'il y en a un treizième."""
+    visitor.scripts(LESSON_1, "resume_sweep")
+    with visitor.page("#/experiments") as page:
+        browser.do(page, {"role": "link", "name": "01_resume_sweep"})
+        browser.do(page, {"text": "svm balayage", "wait": True})
+        browser.settled(page)
+        browser.do(page, {"css": OPEN_SWEEP})
+        browser.check(page, ["C=100 gamma=0.1"], {})
+    number = visitor.client.get_experiment_by_name("01_resume_sweep").experiment_id
+    status = [run.info.status for run in visitor.client.search_runs([number]) if "mlflow.parentRunId" in run.data.tags]
+    assert status.count("FINISHED") == 12 and set(status) <= {"FINISHED", "KILLED"}
+
+
+def test_children_of_the_sweep_best_first(visitor):
+    """Le parent se déplie en 35 enfants ; triés par la métrique, les ex æquo du meilleur sont en tête."""
+    visitor.scripts(LESSON_1, "svm_sweep")
+    with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/runs") as page:
+        browser.do(page, {"text": "svm balayage", "wait": True})
+        browser.settled(page)
+        browser.do(page, {"css": OPEN_SWEEP})
+        page.get_by_text("C=1000 gamma=0.3", exact=True).wait_for()
+        browser.do(page, {"contains": "Sort: Created"})
+        browser.do(page, {"role": "menuitemcheckbox", "name": "cv_sensitivity", "exact": True})
+        page.get_by_text("Sort: cv_sensitivity").wait_for()
+        browser.settled(page)
+        first = page.locator(".ag-row[row-index='0'] a[href*='/runs/']").inner_text()
+    number = visitor.client.get_experiment_by_name(LESSON_1).experiment_id
+    parent = make_images.newest_run(visitor.client, LESSON_1, "svm balayage")
+    children = visitor.client.search_runs([number], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=1000)
+    best = max(child.data.metrics["cv_sensitivity"] for child in children)
+    assert len(children) == 35
+    assert first in {child.info.run_name for child in children if child.data.metrics["cv_sensitivity"] == best}
+
+
+@pytest.mark.parametrize(
+    "lesson, script, run, figure",
+    [
+        (LESSON_1, "full_run", "svm complet", "confusion_matrix.png"),
+        (LESSON_1, "svm_sweep", "svm balayage", "metric_against_parameter.png"),
+        (LESSON_2, "kmeans_sweep", "kmeans k=2 à 20", "centroids.png"),
+    ],
+)
+def test_figures_are_displayed(visitor, lesson, script, run, figure):
+    visitor.scripts(lesson, script)
+    with visitor.page(f"#/experiments/{{experiment:{lesson}}}/runs/{{run:{lesson}/{run}}}") as page:
+        browser.do(page, {"role": "tab", "name": "Artifacts"})
+        browser.do(page, figure)
+        shown = page.locator("img[src*='artifact'], img[src^='blob:']").first
+        shown.wait_for()
+        page.wait_for_function("image => image.naturalWidth > 300", arg=shown.element_handle())
+
+
+def test_model_page_and_its_signature(visitor):
+    """La page du modèle renvoie à son run ; sa signature se lit dans l'onglet *Artifacts*, fichier `MLmodel`."""
+    visitor.scripts(LESSON_1, "full_run")
+    run = make_images.newest_run(visitor.client, LESSON_1, "svm complet")
+    [output] = run.outputs.model_outputs
+    with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
+        browser.check(page, ["svm complet", "full_run.py", "Ready"], {})
+        browser.do(page, {"role": "link", "name": "Artifacts"})
+        browser.do(page, "MLmodel")
+        browser.check(page, ["signature:", "mean radius"], {})
+
+
+def test_loss_curves(visitor):
+    visitor.scripts(LESSON_2, "autoencoder")
+    run = make_images.newest_run(visitor.client, LESSON_2, "autoencodeur code=8")
+    epochs = len(visitor.client.get_metric_history(run.info.run_id, "val_loss"))
+    with visitor.page(f"#/experiments/{{experiment:{LESSON_2}}}/runs/{run.info.run_id}") as page:
+        browser.do(page, {"role": "tab", "name": "Model metrics"})
+        browser.check(page, ["loss", "val_loss"], {})
+        points = "[...document.querySelectorAll('.js-plotly-plot')].map(plot => plot.querySelectorAll('path.point').length)"
+        page.wait_for_function(f"{points}.filter(count => count === {epochs}).length >= 2")  # un point par époque, deux courbes
+
+
+def test_aliases_in_the_registry(visitor):
+    visitor.scripts(LESSON_4, "register_models", "promote")
+    versions = {alias: int(number) for alias, number in visitor.client.get_registered_model("wine_cultivars").aliases.items()}
+    assert versions["champion"] == 2
+    with visitor.page("#/models") as page:
+        browser.check(page, ["wine_cultivars", "@ outsider"], {})
+    with visitor.page("#/models/wine_cultivars") as page:
+        browser.check(page, [f"@ {alias}" for alias in versions] + [f"Version {number}" for number in versions.values()], {})
+    with visitor.page("#/models/wine_cultivars/versions/2") as page:
+        browser.check(page, ["@ champion", "Source Run:", "Schema", "Inputs (13)", "decision", "promoted"], {})

@@ -1,0 +1,103 @@
+"""Ce que les tests de la leçon 2 partagent : ses scripts, ses données, comment relire leurs runs et le texte."""
+
+import json
+import platform
+import re
+from functools import cache
+
+import mlflow
+import pytest
+from sklearn.cluster import KMeans
+from texts import ROOT, last_cell
+
+import digits
+
+FOLDER = "02_tracking_unsupervised"
+LOCAL = f"{FOLDER}/local"
+README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
+RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # la dernière mesure complète
+X, y = digits.load_images()
+on_a_pc = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="les décimales de TensorFlow annoncées sont celles d'un PC"
+)
+
+
+def script(name: str) -> str:
+    return f"{LOCAL}/{name}.py"
+
+
+def end_of(name: str) -> str:
+    """Ce que la dernière cellule d'un script affirme."""
+    return last_cell(script(name))
+
+
+def section(title: str) -> str:
+    """Le texte du README sous le premier titre de second rang qui commence ainsi."""
+    return README.partition(f"\n## {title}")[2].partition("\n## ")[0]
+
+
+def answer(number: int) -> str:
+    """La réponse repliée d'une question de « Vérifiez-vous »."""
+    return section("Vérifiez-vous").partition(f"<summary>{number}. ")[2].partition("</details>")[0]
+
+
+def expected_output(name: str) -> str:
+    """Le bloc ```text qui suit la commande du script dans le README."""
+    return re.search(rf"uv run {re.escape(script(name))}\n```.*?```text\n(.*?)```", README, re.DOTALL)[1]
+
+
+def named(course, name: str):
+    """Le plus récent run de ce nom."""
+    return next(run for run in course.runs(FOLDER) if run.info.run_name == name)
+
+
+def children(course, parent) -> list:
+    """Du plus ancien au plus récent."""
+    return course.runs(FOLDER, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")[::-1]
+
+
+def models_of(course, run) -> dict[int, object]:
+    """Les modèles d'un run, par `step`."""
+    return {output.step: course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs}
+
+
+def model_uri(course, run, name: str) -> str:
+    models = [course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+    return next(model.model_uri for model in models if model.name == name)
+
+
+def network(course, run, name: str):
+    return mlflow.tensorflow.load_model(model_uri(course, run, name))
+
+
+def artifact_names(course, run) -> set[str]:
+    return {file.path for file in course.client().list_artifacts(run.info.run_id)}
+
+
+def is_fully_described(run) -> bool:
+    return bool(run.data.tags.get("mlflow.note.content") and run.inputs.dataset_inputs and run.data.params)
+
+
+def history(course, run, metric: str) -> list[float]:
+    """Les valeurs d'une métrique, époque par époque."""
+    points = sorted(course.client().get_metric_history(run.info.run_id, metric), key=lambda point: point.step)
+    assert [point.step for point in points] == list(range(1, len(points) + 1))
+    return [point.value for point in points]
+
+
+def by_step(course, run, metric: str) -> dict[int, float]:
+    return {point.step: point.value for point in course.client().get_metric_history(run.info.run_id, metric)}
+
+
+def aside(course, name: str) -> str:
+    """Une expérience à part, où un test écrit."""
+    return course.client().create_experiment(name, artifact_location=(course.root / name).as_uri())
+
+
+def bits(values: dict[str, float]) -> dict[str, str]:
+    return {name: value.hex() for name, value in values.items()}
+
+
+@cache
+def kmeans(k: int, seed: int = 0) -> KMeans:
+    return KMeans(k, n_init=10, random_state=seed).fit(X)

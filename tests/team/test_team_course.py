@@ -1,0 +1,122 @@
+"""Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes valeurs que sur SQLite."""
+
+import contextlib
+
+import mlflow
+import pytest
+from exact_values import hard_numbers, hard_texts, identical
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from recorded_runs import WITHOUT_RUN, depends_on_the_machine, described, neutral
+from recording import recorded
+from team_servers import Team
+
+from course import SCRIPTS
+
+pytestmark = pytest.mark.release
+
+# Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs ; ou ils demandent un outil de plus.
+ELSEWHERE = {
+    "delete_restore",
+    "store_life",
+    "svm_sweep_spark",
+    "webhook",
+    "serve",
+    "rehearse",
+    "deploy_local",
+    "plan_azure",
+    "deploy_azure",
+}
+PATHS = {script.name: script.path for script in SCRIPTS}
+
+
+def runs(client: MlflowClient) -> dict[str, object]:
+    """Tous les runs d'un magasin, par identifiant."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return {run.info.run_id: run for run in client.search_runs(experiments, max_results=50_000)}
+
+
+def models(client: MlflowClient, runs: set[str]) -> list[tuple]:
+    """Les modèles de ces runs : nom, état, réglages, et métriques au bit près."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return sorted(
+        (model.name, str(model.status), sorted(model.params.items()),
+         sorted((each.key, each.value.hex(), each.step, each.dataset_name or "") for each in model.metrics or []
+                if not depends_on_the_machine(each.key)))
+        for page in experiments for model in client.search_logged_models([page])
+        if model.source_run_id in runs
+    )  # fmt: skip
+
+
+def registry(client: MlflowClient) -> dict:
+    """Les modèles inscrits : description, alias, étiquettes et versions. Sans description, SQLite rend None et le serveur un texte vide."""
+    found = {}
+    for model in client.search_registered_models():
+        versions = [
+            (str(each.version), each.description or "", each.status, {name: neutral(value) for name, value in each.tags.items()})
+            for each in client.search_model_versions(f"name = '{model.name}'")
+        ]
+        aliases = {alias: str(number) for alias, number in model.aliases.items()}
+        found[model.name] = (model.description or "", aliases, sorted(map(neutral, model.tags.values())), sorted(versions, key=repr))
+    return found
+
+
+def told(found: list) -> list[tuple]:
+    """Ces runs, décrits ; `resume_sweep` coupe un balayage au hasard : un enfant y est peut-être resté, KILLED."""
+    return sorted(described(run) for run in found if run.info.status != "KILLED")
+
+
+@pytest.mark.parametrize("lesson", ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"])
+def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(team: Team, lesson, monkeypatch):
+    """Chaque script : ses runs. À la fin : leurs modèles, auxquels les balayages rattachent des métriques, et le registre."""
+    session, served = recorded(lesson, slow=True), set()
+    with contextlib.chdir(team.course.root):
+        client = team.client(monkeypatch, "alice")
+        for name in session.names():
+            if name in ELSEWHERE:
+                continue
+            before = set(runs(client))
+            team.course.run(PATHS[name], **team.account("alice"))
+            there = [run for run_id, run in runs(client).items() if run_id not in before]
+            here = [run for run in session.runs_of(name) if run.info.lifecycle_stage == "active"]
+            assert told(there) == told(here) and bool(there) == (name not in WITHOUT_RUN), name
+            served |= {run.info.run_id for run in there}
+            mlflow.set_tracking_uri(team.uri)
+        kept = {run.info.run_id for name in session.names() if name not in ELSEWHERE for run in session.runs_of(name)}
+        found = models(session.client(), kept)
+        assert found and models(team.client(monkeypatch, "alice"), served) == found
+        if lesson.startswith("04"):
+            assert "wine_cultivars" in registry(session.client())
+            assert registry(team.client(monkeypatch, "alice")) == registry(session.client())
+
+
+def read_back(client: MlflowClient, experiment: str, sent: list) -> list:
+    """Ce que l'on relit de ces valeurs, dans le même ordre : un nombre est une métrique, un texte un paramètre."""
+    run_id = client.create_run(experiment).info.run_id
+    section, wrap, room = "metrics", lambda key, value: Metric(key, value, 0, 0), 500
+    if isinstance(sent[0], str):
+        section, wrap, room = "params", Param, 50
+    items = [(f"{number:04}", value) for number, value in enumerate(sent)]
+    for start in range(0, len(items), room):
+        client.log_batch(run_id, **{section: [wrap(*item) for item in items[start : start + room]]})
+    found = getattr(client.get_run(run_id).data, section)
+    return [found.get(key) for key, _ in items]
+
+
+def test_hard_values_are_read_back_as_from_sqlite(team, monkeypatch):
+    """Les valeurs de `measure_tracking`, par le serveur : les mêmes se relisent, les autres changent pareil, à deux différences près.
+
+    PostgreSQL garde le signe de -0.0, que SQLite perd ; il refuse le caractère NUL, que SQLite accepte.
+    """
+    here, there = team.course.client(), team.client(monkeypatch, "alice")
+    near, far = here.create_experiment("exactitude"), there.create_experiment("exactitude")
+    zero = "zéro négatif"
+    for kind, sent in (hard_numbers() | hard_texts("paramètre")).items():
+        read, served = read_back(here, near, sent), read_back(there, far, sent)
+        assert len(read) == len(sent) and None not in read, kind
+        assert [identical(*pair) for pair in zip(read, served, strict=True)] == [kind != zero] * len(sent), kind
+        if kind == zero:
+            assert identical(served[0], -0.0) and identical(read[0], 0.0)
+    assert read_back(here, near, ["a\0b"]) == ["a\0b"]
+    with pytest.raises(mlflow.MlflowException, match="NUL"):
+        read_back(there, far, ["a\0b"])

