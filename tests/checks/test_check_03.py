@@ -3,8 +3,7 @@
 import statistics
 from functools import cache
 
-import pytest
-from classroom import Classroom
+from classroom import each
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import ElasticNet
@@ -16,18 +15,19 @@ from splits import split
 
 LESSON = "03_mlflow_project"
 TABLE = load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": "progression"})
-DATA = split(TABLE.drop(columns="progression"), TABLE["progression"])
-OTHER = split(TABLE.drop(columns="progression"), TABLE["progression"], seed=1)
 
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Classroom:
-    return Classroom(tmp_path_factory.mktemp("classe"))
+@cache
+def patients(seed=0):
+    return split(TABLE.drop(columns="progression"), TABLE["progression"], seed=seed)
 
 
-@pytest.fixture(autouse=True)
-def opened(room):
-    room.open()
+@cache
+def files(seed: int) -> dict[str, str]:
+    """Les deux fichiers qu'un run `train` laisse."""
+    data = patients(seed)
+    parts = {"train": data.X_train.join(data.y_train), "valid": data.X_valid.join(data.y_valid)}
+    return {f"data/{name}.csv": table.to_csv(index=False) for name, table in parts.items()}
 
 
 @cache
@@ -36,234 +36,177 @@ def fitted(kind: str, value: float):
     model = {
         "elastic_net": lambda: ElasticNet(alpha=value, l1_ratio=0.5, max_iter=100_000),
         "random_forest": lambda: RandomForestRegressor(n_estimators=20, random_state=int(value)),
-        "ann": lambda: MLPRegressor(hidden_layer_sizes=(8,), max_iter=400, learning_rate_init=0.1, random_state=int(value)),
+        "ann": lambda: MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", alpha=1000, max_iter=2000, random_state=int(value)),
     }[kind]()
-    return make_pipeline(StandardScaler(), model).fit(DATA.X_train, DATA.y_train)
+    return make_pipeline(StandardScaler(), model).fit(patients().X_train, patients().y_train)
 
 
-def rmse(model, data=DATA, part="valid") -> float:
+def linear(alpha: float):
+    return fitted("elastic_net", alpha)
+
+
+@cache
+def rmse(model, seed=0, part="valid") -> float:
+    data = patients(seed)
     return root_mean_squared_error(getattr(data, f"y_{part}"), model.predict(getattr(data, f"X_{part}")))
 
 
-def train(room, user, number, kind="elastic_net", value=0.1, *, said=None, real=None, data=DATA, metrics=None, **options) -> str:
+def train(me, number, kind="elastic_net", value=0.1, *, said=None, real=None, seed=0, metrics=None, **options) -> str:
     """Un run du point d'entrée `train`. `said` : ce que disent ses paramètres ; `real` : le modèle gardé, s'il diffère."""
-    model = fitted(kind, value) if real is None else real
-    params = {
-        "model": kind,
-        "l1_ratio": "0.5",
-        "alpha" if kind == "elastic_net" else "seed": f"{value:g}",
-        "csv": "diabetes",
-        **(said or {}),
-    }
-    files = {
-        f"data/{part}.csv": getattr(data, f"X_{part}").join(getattr(data, f"y_{part}")).to_csv(index=False) for part in ("train", "valid")
-    }
-    given = {"params": params, "metrics": {"valid_rmse": rmse(model, data)} if metrics is None else metrics, "model": model, "files": files}
-    return room.run(user, number, lesson=LESSON, name=f"{kind} {value:g}", **{"project": True, **given, **options})
+    model = real or fitted(kind, value)
+    key = "alpha" if kind == "elastic_net" else "seed"
+    params = {"model": kind, "l1_ratio": "0.5", key: f"{value:g}", "csv": "diabetes"} | (said or {})
+    given = {"params": params, "metrics": metrics or {"valid_rmse": rmse(model, seed)}, "model": model, "files": files(seed)}
+    return me.run(number, lesson=LESSON, name=f"{kind} {value:g}", **{"project": True, **given, **options})
 
 
 # --- 03-1
 
 
-FOREST = rmse(fitted("random_forest", 0))
-
-
 @cache
-def around() -> tuple[float, float]:
-    """Deux alphas distants de 0.1, de part et d'autre de la forêt de ces tests."""
-    low = next(step / 10 for step in range(1, 100) if rmse(fitted("elastic_net", (step + 1) / 10)) >= FOREST)
-    return low, low + 0.1
+def around(forest=0, per_unit=10) -> tuple[float, float]:
+    """Deux alphas qui se suivent, de part et d'autre d'une forêt."""
+    limit = rmse(fitted("random_forest", forest))
+    low = next(step for step in range(per_unit, 5 * per_unit) if rmse(linear((step + 1) / per_unit)) >= limit)
+    return low / per_unit, (low + 1) / per_unit
 
 
-def alphas(room, user, *values, forest=True, number="03-1", **options):
-    if forest:
-        train(room, user, number, "random_forest", 0)
-    for value in values:
-        train(room, user, number, value=value, **options)
+def alphas(me, *more, forest=0, given=(0.42, 1, 5), number="03-1", **options):
+    """La forêt, si `forest` n'est pas None, et ElasticNet à `given` et `more`."""
+    if forest is not None:
+        train(me, number, "random_forest", forest)
+    for value in (*given, *more):
+        train(me, number, value=value, **options)
 
 
-@pytest.mark.slow
-def test_alpha_right(room):
-    alphas(room, "juste", 0.42, 1, 5, *around())
-    found = room.verdict("03-1", "juste")
-    low, high = around()
-    assert (found.state, found.text) == ("fait", f"la forêt ({FOREST:.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}")
-
-
-@pytest.mark.slow
-def test_alpha_other_ways(room):
-    alphas(room, "sans étiquette", 0.42, 1, 5, *around(), 8, 0.01, number=None)
-    assert room.verdict("03-1", "sans étiquette").state == "fait"
-    forest = rmse(fitted("random_forest", 3))
-    low = next(step / 20 for step in range(1, 200) if rmse(fitted("elastic_net", (step + 1) / 20)) >= forest)
-    train(room, "une autre forêt", "03-1", "random_forest", 3)
-    alphas(room, "une autre forêt", 0.42, 1, 5, low, low + 0.05, forest=False)
-    assert room.verdict("03-1", "une autre forêt").state == "fait"
-
-
-@pytest.mark.slow
-def test_alpha_is_not_confused_by_the_other_exercises(room):
-    """Le run menteur de 03-2 (alpha noté 0.42, modèle à 4.2) ne compte pas."""
-    alphas(room, "03-1 et 03-2", 0.42, 1, 5, *around())
-    train(room, "03-1 et 03-2", "03-2", value=0.42, real=fitted("elastic_net", 4.2))
-    assert room.verdict("03-1", "03-1 et 03-2").state == "fait"
-    alphas(room, "leçon", 0.1, 1, 10, number=None)
-    assert room.verdict("03-1", "leçon").state == "à faire"
-
-
-ALPHA = {
-    "à moitié": (lambda room, user: alphas(room, user, 0.42, 1, 5), "vous savez qu'il est entre 1 et 5 : continuez, il le faut à 0.1 près"),
-    "sans forêt": (lambda room, user: alphas(room, user, 0.42, 1, 5, forest=False), "il manque un run de la forêt (`model=random_forest`)"),
-    "sans alpha 5": (lambda room, user: alphas(room, user, 0.42, 1, *around()), "il manque un run d'ElasticNet à alpha = 5"),
-    "un autre l1_ratio": (
-        lambda room, user: alphas(room, user, 0.42, 1, 5, said={"l1_ratio": "0.9"}),
-        "il manque un run d'ElasticNet à alpha = 0.42 (l1_ratio à sa valeur d'origine",
-    ),
-    "hors du projet": (
-        lambda room, user: alphas(room, user, 0.42, 1, 5, project=False, forest=False),
-        "ne viennent pas du point d'entrée `train` du projet",
-    ),
-    "sur l'apprentissage": (
-        lambda room, user: alphas(room, user, 0.42, 1, 5, metrics={"valid_rmse": rmse(fitted("elastic_net", 1), part="train")}),
-        "la RMSE ne monte pas avec alpha",
-    ),
-    "métrique inventée": (
-        lambda room, user: [alphas(room, user, 0.42, 1, 5), train(room, user, "03-1", value=4.9, metrics={"valid_rmse": FOREST - 1})],
-        "mais le modèle du même run donne 63.49 : d'où vient-elle ?",
-    ),
-    "alpha inventé": (
-        lambda room, user: [alphas(room, user, 0.42, 1, 5), train(room, user, "03-1", value=4.95, real=fitted("elastic_net", 1.0))],
-        "le run dit alpha = 4.95, mais son modèle a 1 : quel code a tourné ?",
-    ),
-    "en échec": (lambda room, user: alphas(room, user, 0.42, 1, 5, forest=False, status="FAILED"), "a échoué (FAILED)"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ALPHA)
-def test_alpha_wrong(room, name):
-    answer, said = ALPHA[name]
-    answer(room, name)
-    assert said in room.remark("03-1", name)
-
-
-@pytest.mark.slow
-def test_alpha_judged_on_other_patients(room):
-    alphas(room, "un autre découpage", 0.42, 1, 5, *around(), data=OTHER)
-    assert "n'est pas jugé sur les 89 patients de validation du cours" in room.remark("03-1", "un autre découpage")
+def beside_the_liar(me):
+    """Le run menteur de 03-2 (alpha noté 0.42, modèle à 4.2) ne compte pas pour 03-1."""
+    alphas(me, *around())
+    train(me, "03-2", value=0.42, real=linear(4.2))
 
 
 # --- 03-2
 
 
-def pair(room, user, *, first=None, again=None, replay=True, of=None):
-    """Un run hors commit (alpha noté 0.42, modèle à 4.2) et son rejeu ; `first`, `again` : les étiquettes qui diffèrent."""
-    lied = {"value": 0.42, "real": fitted("elastic_net", 4.2), "tags": {"git.dirty": "true"}}
-    original = train(room, user, "03-2", **{**lied, **(first or {})})
+def pair(me, *, first=None, again=None, replay=True, of=None):
+    """Un run hors commit (alpha noté 0.42, modèle à 4.2) et son rejeu ; `first`, `again` : ce qui diffère ; `of` : le run désigné."""
+    original = train(me, "03-2", **{"value": 0.42, "real": linear(4.2), "tags": {"git.dirty": "true"}, **(first or {})})
     if replay:
-        honest = {"value": 0.42, "tags": {}}
-        given = {**honest, **(again or {})}
-        train(room, user, "03-2", **{**given, "tags": {"replay_of": original if of is None else of, **given["tags"]}})
-
-
-def test_dirty_right(room):
-    pair(room, "juste")
-    found = room.verdict("03-2", "juste")
-    said = "RMSE 62.56 hors commit, 55.48 rejouée : mêmes paramètres, même commit, et seul `git.dirty` prévenait"
-    assert (found.state, found.text) == ("fait", said)
-
-
-@pytest.mark.slow
-def test_dirty_other_way(room):
-    """Une autre ligne : le découpage. Le run hors commit est jugé sur d'autres patients, c'est son droit."""
-    pair(room, "le découpage", first={"real": fitted("elastic_net", 0.42), "data": OTHER})
-    assert room.verdict("03-2", "le découpage").state == "fait"
-
-
-DIRTY = {
-    "sans rejeu": ({"replay": False}, "le premier run est là, mais pas son rejeu : un second run, étiqueté `replay_of`"),
-    "rien de changé": ({"replay": False, "first": {"tags": {}}}, "`git.dirty` vaut false : dans ce clone, aucune ligne n'a changé"),
-    "rejeu d'un run propre": ({"first": {"tags": {}}}, "son code est celui du commit, il n'y a rien à découvrir"),
-    "rejeu du dossier modifié": (
-        {"again": {"tags": {"git.dirty": "true"}}},
-        "a tourné dans un dossier modifié lui aussi : rejouez depuis Git",
-    ),
-    "un autre commit": ({"again": {"tags": {"mlflow.source.git.commit": "d" * 40}}}, "n'a pas le même commit que le premier run"),
-    "un autre point d'entrée": ({"again": {"tags": {"mlflow.project.entryPoint": "main"}}}, "n'a pas le même point d'entrée"),
-    "d'autres paramètres": ({"again": {"said": {"alpha": "4.2"}}}, "n'a pas les mêmes paramètres que le premier run"),
-    "de rien": ({"of": "f" * 32}, "`replay_of` ne désigne pas un autre run de l'exercice"),
-    "une ligne sans effet": ({"first": {"real": fitted("elastic_net", 0.42)}}, "la même RMSE, 55.48 : la ligne changée ne compte pas"),
-    "métrique inventée": ({"again": {"metrics": {"valid_rmse": 50.0}}}, "`valid_rmse` vaut 50, mais le modèle du même run donne 55.48"),
-    "sur l'apprentissage": (
-        {"again": {"metrics": {"valid_rmse": rmse(fitted("elastic_net", 0.42), part="train")}}},
-        "porte sur l'apprentissage : d'où vient-elle ?",
-    ),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DIRTY)
-def test_dirty_wrong(room, name):
-    options, said = DIRTY[name]
-    pair(room, f"hors commit : {name}", **options)
-    assert said in room.remark("03-2", f"hors commit : {name}")
+        tags = {"replay_of": of or original, **(again or {}).get("tags", {})}
+        train(me, "03-2", **{"value": 0.42, **(again or {}), "tags": tags})
 
 
 # --- 03-3
 
 
-NETWORKS = [rmse(fitted("ann", seed)) for seed in range(5)]
-LINEAR = rmse(fitted("elastic_net", 0.1))
-RIGHT = {"spread": max(NETWORKS) - min(NETWORKS), "wins": sum(value < LINEAR for value in NETWORKS)}
+def networks(given=range(5)) -> list[float]:
+    return [rmse(fitted("ann", seed)) for seed in given] or [0.0]
 
 
-def seeds(room, user, given=range(5), *, linear=True, real=None, number="03-3", metrics=None, said=None):
-    parent = room.run(user, number, lesson=LESSON, metrics=RIGHT if metrics is None else metrics)
+def spread_and_wins(given=range(5)) -> dict[str, float]:
+    """Ce que le parent doit dire de ces graines."""
+    found = networks(given)
+    return {"spread": max(found) - min(found), "wins": sum(value < rmse(linear(0.1)) for value in found)}
+
+
+def seeds(me, given=range(5), *, reference=True, number="03-3", said=None, only=None, **metrics):
+    """Un parent et ses réseaux, un par graine ; `only` : tout ce que dit le parent, `metrics` : ce qu'il dit autrement que juste."""
+    parent = me.run(number, lesson=LESSON, metrics=only or spread_and_wins(given) | metrics)
     for seed in given:
-        train(room, user, None, "ann", seed, parent=parent, said=said, real=real)
-    if linear:
-        train(room, user, None, parent=parent)
+        train(me, None, "ann", seed, parent=parent, said=said)
+    if reference:
+        train(me, None, parent=parent)
 
 
-@pytest.mark.slow
-def test_seeds_right(room):
-    seeds(room, "juste")
-    found = room.verdict("03-3", "juste")
-    said = f"d'une graine à l'autre, la RMSE du réseau bouge de {RIGHT['spread']:.2f} ; {RIGHT['wins']} graine(s) sur 5 battent ElasticNet"
-    assert (found.state, found.text) == ("fait", said)
+def test_right_in_numbers(room):
+    """Ce que check.py annonce est recalculé ici."""
+    low, high = around()
+    said = f"la forêt ({rmse(fitted('random_forest', 0)):.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}"
+    room.judged("03-1", "juste", "fait", lambda me: alphas(me, low, high), said)
+    room.judged("03-2", "juste", "fait", pair, f"RMSE {rmse(linear(4.2)):.2f} hors commit, {rmse(linear(0.42)):.2f} rejouée")
+    room.judged("03-3", "juste", "fait", seeds, "bouge de {spread:.2f} ; {wins} graine(s) sur 5".format(**spread_and_wins()))
 
 
-@pytest.mark.slow
-def test_seeds_other_way(room):
-    """D'autres graines, six, et pas d'étiquette."""
-    networks = [rmse(fitted("ann", seed)) for seed in range(10, 16)]
-    metrics = {"spread": max(networks) - min(networks), "wins": sum(value < LINEAR for value in networks)}
-    seeds(room, "autrement", range(10, 16), metrics=metrics, number=None)
-    assert room.verdict("03-3", "autrement").state == "fait"
+RIGHT = {
+    "03-1": {
+        "sans étiquette": (lambda me: alphas(me, *around(), 8, 0.01, number=None),),
+        "une autre forêt, de plus près": (lambda me: alphas(me, *around(3, 20), forest=3),),
+        "à côté de 03-2": (beside_the_liar,),
+    },
+    "03-2": {
+        # Une autre ligne : le découpage. Le run hors commit est jugé sur d'autres patients, c'est son droit.
+        "le découpage": (lambda me: pair(me, first={"real": linear(0.42), "seed": 1}),),
+    },
+    "03-3": {
+        "six autres graines, sans étiquette": (lambda me: seeds(me, range(1, 7), number=None),),
+    },
+}
 
-
-SEEDS = {
-    "une seule": ({"given": [0]}, "il faut cinq graines différentes ; vous avez 0."),
-    "la même cinq fois": ({"given": [0] * 5}, "vous avez 0 ; 5 runs, mais la même graine revient"),
-    "hasard non fixé": ({"said": {"seed": "none"}}, "une graine vaut `none` : le hasard n'est alors pas fixé"),
-    "sans ElasticNet": ({"linear": False}, "il manque ElasticNet parmi les runs enfants"),
-    "sans réseau": ({"given": []}, "aucun run enfant du réseau (`model=ann`)"),
-    "pas d'écart": ({"metrics": {"wins": 0}}, "il manque la métrique `spread`"),
-    "écart inventé": ({"metrics": RIGHT | {"spread": 12.0}}, "la métrique `spread` vaut 12, mais"),
-    "victoires à l'envers": ({"metrics": RIGHT | {"wins": 5 - RIGHT["wins"]}}, "compte les défaites : une RMSE plus petite est meilleure"),
+WRONG = {
+    "03-1": {
+        "à moitié": (alphas, "entre 1 et 5 : continuez, il le faut à 0.1 près"),
+        "sans forêt": (lambda me: alphas(me, forest=None), "il manque un run de la forêt (`model=random_forest`)"),
+        "sans alpha 5": (lambda me: alphas(me, *around(), given=(0.42, 1)), "il manque un run d'ElasticNet à alpha = 5"),
+        "un autre l1_ratio": (lambda me: alphas(me, said={"l1_ratio": "0.9"}), "alpha = 0.42 (l1_ratio à sa valeur d'origine"),
+        "hors du projet": (lambda me: alphas(me, project=False, forest=None), "point d'entrée `train` du projet"),
+        "sur l'apprentissage": (
+            lambda me: alphas(me, metrics={"valid_rmse": rmse(linear(1), part="train")}),
+            "la RMSE ne monte pas avec alpha",
+        ),
+        "métrique inventée": (
+            lambda me: [alphas(me), train(me, "03-1", value=4.9, metrics={"valid_rmse": rmse(linear(1))})],
+            "mais le modèle du même run donne 63.49",
+        ),
+        "alpha inventé": (
+            lambda me: [alphas(me), train(me, "03-1", value=4.95, real=linear(1.0))],
+            "le run dit alpha = 4.95, mais son modèle a 1",
+        ),
+        "en échec": (lambda me: alphas(me, forest=None, status="FAILED"), "FAILED"),
+        "un autre découpage": (lambda me: alphas(me, *around(), seed=1), "89 patients de validation du cours"),
+    },
+    "03-2": {
+        "sans rejeu": (lambda me: pair(me, replay=False), "un second run, étiqueté `replay_of`"),
+        "rien de changé": (lambda me: pair(me, replay=False, first={"tags": {}}), "`git.dirty` vaut false"),
+        "rejeu d'un run propre": (lambda me: pair(me, first={"tags": {}}), "son code est celui du commit"),
+        "rejeu du dossier modifié": (lambda me: pair(me, again={"tags": {"git.dirty": "true"}}), "rejouez depuis Git"),
+        "un autre commit": (lambda me: pair(me, again={"tags": {"mlflow.source.git.commit": "d" * 40}}), "même commit"),
+        "un autre point d'entrée": (lambda me: pair(me, again={"tags": {"mlflow.project.entryPoint": "main"}}), "même point d'entrée"),
+        "d'autres paramètres": (lambda me: pair(me, again={"said": {"alpha": "4.2"}}), "mêmes paramètres"),
+        "de rien": (lambda me: pair(me, of="f" * 32), "`replay_of` ne désigne pas un autre run de l'exercice"),
+        "une ligne sans effet": (lambda me: pair(me, first={"real": linear(0.42)}), "la même RMSE, 55.48"),
+        "métrique inventée": (
+            lambda me: pair(me, again={"metrics": {"valid_rmse": 50.0}}),
+            "`valid_rmse` vaut 50, mais le modèle du même run donne 55.48",
+        ),
+        "sur l'apprentissage": (
+            lambda me: pair(me, again={"metrics": {"valid_rmse": rmse(linear(0.42), part="train")}}),
+            "porte sur l'apprentissage",
+        ),
+    },
+    "03-3": {
+        "une seule": (lambda me: seeds(me, (0,)), "il faut cinq graines différentes ; vous avez 0."),
+        "la même cinq fois": (lambda me: seeds(me, (0,) * 5), "vous avez 0 ; 5 runs, mais la même graine revient"),
+        "hasard non fixé": (lambda me: seeds(me, said={"seed": "none"}), "une graine vaut `none`"),
+        "sans ElasticNet": (lambda me: seeds(me, reference=False), "il manque ElasticNet"),
+        "sans réseau": (lambda me: seeds(me, ()), "aucun run enfant du réseau (`model=ann`)"),
+        "pas d'écart": (lambda me: seeds(me, only={"wins": 0}), "il manque la métrique `spread`"),
+        "écart inventé": (lambda me: seeds(me, spread=12.0), "la métrique `spread` vaut 12, mais"),
+        "victoires à l'envers": (lambda me: seeds(me, wins=5 - spread_and_wins()["wins"]), "compte les défaites"),
+        "écart type": (lambda me: seeds(me, spread=statistics.pstdev(networks())), "est l'écart type : il faut la pire moins"),
+        "écart type, n - 1": (lambda me: seeds(me, spread=statistics.stdev(networks())), "est un écart type : il faut la pire moins"),
+    },
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SEEDS)
-def test_seeds_wrong(room, name):
-    options, said = SEEDS[name]
-    seeds(room, f"graines : {name}", **options)
-    assert said in room.remark("03-3", f"graines : {name}")
+@each(RIGHT)
+def test_right(room, number, name):
+    room.judged(number, name, "fait", *RIGHT[number][name])
 
 
-@pytest.mark.slow
-def test_seeds_standard_deviation(room):
-    for user, value in (("écart type", statistics.pstdev(NETWORKS)), ("écart type, n - 1", statistics.stdev(NETWORKS))):
-        seeds(room, user, metrics=RIGHT | {"spread": value})
-        assert "écart type : il faut la pire moins la meilleure" in room.remark("03-3", user)
+@each(WRONG)
+def test_wrong(room, number, name):
+    room.judged(number, name, "à revoir", *WRONG[number][name])
+
+
+def test_the_runs_of_the_lesson_are_not_taken_for_an_answer(room):
+    room.judged("03-1", "leçon", "à faire", lambda me: alphas(me, given=(0.1, 1, 10), number=None))

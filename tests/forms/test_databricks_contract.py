@@ -21,6 +21,10 @@ PARSER = '# %% tags=["parameters"]\nparser = argparse.ArgumentParser(description
 PARSED = "args = parser.parse_args()\n"
 
 
+def code(text: str) -> str:
+    return f"{TITLE}\n# %%\n{text}\n"
+
+
 @pytest.fixture
 def lesson(tmp_path):
     """Écrit des scripts dans une leçon à part ; `lesson(x="...")` renvoie les cellules de ses notebooks."""
@@ -48,25 +52,15 @@ def within(low, high=9.0):
     return lambda text: min(max(float(text), low), high)
 
 
-def name(text):
-    return text.strip()
-
-
 def heavy():
     import tensorflow
 
     return tensorflow
 """
-
 SCRIPT = """# %% [markdown]
 # # Un script
 #
 # Voir [MLflow](https://mlflow.org), et régler `--max-depth` (pas `--lr`).
-
-# %% [markdown] tags=["local"]
-# ```
-# uv run 01_essai/local/script.py
-# ```
 
 # %% tags=["local"]
 from store import open_store  # en premier
@@ -77,127 +71,60 @@ import sys
 from pathlib import Path, PurePath
 
 import matplotlib.pyplot as plt
-from module import double, name, within
-
-here = PurePath("x")
+from module import double, within
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Un essai.")
-parser.add_argument("--experiment", default="01_essai", type=name)  # databricks: "/Shared/01_essai"
-parser.add_argument("--rate", type=within(1e-6, high=2**32 - 1), default=0.5, help="le pas")
-parser.add_argument("--max-depth", type=within(-1))
-parser.add_argument("--kernel", choices=["rbf", "linear"], default="rbf")
-parser.add_argument("--quick", action="store_true", help="plus court")
+parser.add_argument("--experiment", default="01_essai")  # databricks: "/Shared/01_essai"
+parser.add_argument("--max-depth", type=within(-1), help="la profondeur")
 parser.add_argument("--gamma", type=within(0.0), nargs="+", default=[0.1, 1.0])
-parser.add_argument("--drop", nargs="*", default=[])
-parser.add_argument("--target", required=True)
-parser.add_argument("--file")
 args = parser.parse_args()
 
 # %% tags=["local"]
 print(Path(__file__), sys.argv)
-open_store()
 
 # %%
 figure, ax = plt.subplots()
-ax.plot(double(args.gamma))
 # databricks: display(figure)
-if args.quick:
-    print("vite")  # databricks: display(ax)
+if double(args.max_depth):
+    print(PurePath("vite"))  # databricks: display(ax)
 
 # %% tags=["local"]
 print("Ensuite : uv run 01_essai/local/serveur.py")
-
-# %% [markdown]
-# ## À retenir
 """
-
-EXPECTED = """# Databricks notebook source
-# MAGIC %md
-# MAGIC <!-- Généré depuis local/script.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
-# MAGIC # Un script
-# MAGIC
-# MAGIC Voir [MLflow](https://mlflow.org), et régler `max_depth` (pas `--lr`).
-
-# COMMAND ----------
-
-# MAGIC %pip install matplotlib==M numpy==N
-# MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./module
-
-# COMMAND ----------
-
-from pathlib import PurePath
-
-import matplotlib.pyplot as plt
-
-here = PurePath("x")
-
-# COMMAND ----------
-
-import shlex
+EXPECTED = [
+    "%md\n<!-- Généré depuis local/script.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->\n"
+    "# Un script\n\nVoir [MLflow](https://mlflow.org), et régler `max_depth` (pas `--lr`).",
+    "%run ./module",
+    "from pathlib import PurePath\n\nimport matplotlib.pyplot as plt",
+    """import shlex
 from types import SimpleNamespace
 
 dbutils.widgets.text("experiment", "/Shared/01_essai")
-dbutils.widgets.text("rate", "0.5")  # le pas
-dbutils.widgets.text("max_depth", "")
-dbutils.widgets.dropdown("kernel", "rbf", ["rbf", "linear"])
-dbutils.widgets.dropdown("quick", "non", ["non", "oui"])  # plus court
+dbutils.widgets.text("max_depth", "")  # la profondeur
 dbutils.widgets.text("gamma", "0.1 1.0")
-dbutils.widgets.text("drop", "")
-dbutils.widgets.text("target", "")
-dbutils.widgets.text("file", "")
 
 if not dbutils.widgets.get("gamma").strip():
     raise SystemExit("Le réglage « gamma » est vide : remplissez-le en haut de la page, puis relancez.")
-if not dbutils.widgets.get("target").strip():
-    raise SystemExit("Le réglage « target » est vide : remplissez-le en haut de la page, puis relancez.")
 args = SimpleNamespace(
-    experiment=name(dbutils.widgets.get("experiment")),
-    rate=within(1e-6, high=2**32 - 1)(dbutils.widgets.get("rate")),
+    experiment=dbutils.widgets.get("experiment"),
     max_depth=within(-1)(dbutils.widgets.get("max_depth")) if dbutils.widgets.get("max_depth") else None,
-    kernel=dbutils.widgets.get("kernel"),
-    quick=dbutils.widgets.get("quick") == "oui",
     gamma=[within(0.0)(word) for word in shlex.split(dbutils.widgets.get("gamma"))],
-    drop=shlex.split(dbutils.widgets.get("drop")),
-    target=dbutils.widgets.get("target"),
-    file=dbutils.widgets.get("file") or None,
-)
-
-# COMMAND ----------
-
-figure, ax = plt.subplots()
-ax.plot(double(args.gamma))
-display(figure)
-if args.quick:
-    print("vite")
-    display(ax)
-
-# COMMAND ----------
-
-# MAGIC %md
-# MAGIC ## À retenir
-
-# COMMAND ----------
-
-# MAGIC %md
-# MAGIC **Ensuite** : [suite]($./suite)
-"""
+)""",
+    'figure, ax = plt.subplots()\ndisplay(figure)\nif double(args.max_depth):\n    print(PurePath("vite"))\n    display(ax)',
+    "%md\n**Ensuite** : [suite]($./suite)",
+]
 
 
-def test_every_construct_of_the_contract(lesson, monkeypatch):
+def test_what_each_cell_becomes(lesson, monkeypatch):
     order = [Script("01_essai", name, 5) for name in ("script", "serveur", "suite")]
     monkeypatch.setattr("forms.notebook.SCRIPTS", (*order, Script("02_autre", "suite", 5)))
-    store = '"""Ouvre le magasin local."""\n\n\ndef open_store():\n    pass\n'
     excluded = "# databricks: non (elle lance un serveur)\n# %%\nimport nowhere\n"
-    made = lesson(module=MODULE, script=SCRIPT, suite=f"{TITLE}\n# %%\nprint(1)\n", store=store, serveur=excluded)
+    made = lesson(module=MODULE, script=SCRIPT, suite=code("print(1)"), store="def open_store():\n    pass\n", serveur=excluded)
     assert made.keys() == {"module", "script", "suite"}  # `suite` suit `script` : `serveur` n'a pas de notebook
     pins = read_pins(ROOT)
-    expected = EXPECTED.replace("matplotlib==M", pins["matplotlib"]).replace("numpy==N", pins["numpy"])
-    assert to_source(made["script"]) == expected
+    install = f"%pip install {pins['matplotlib']} {pins['numpy']}\ndbutils.library.restartPython()"
+    assert made["script"] == [EXPECTED[0], install, *EXPECTED[1:]]
     assert made["suite"] == [made["suite"][0], "print(1)"]  # rien à installer : pas de %pip
     assert not any("%pip" in cell for cell in made["module"])  # un module n'efface pas les variables de qui l'exécute
     assert from_source(to_source(made["script"])) == made["script"]
@@ -207,40 +134,34 @@ def test_only_what_is_reached_is_installed(lesson):
     pins = read_pins(ROOT)
 
     def installed(body: str) -> str:
-        cells = lesson(module=MODULE, script=f"{TITLE}\n# %%\n{body}\n")["script"]
+        cells = lesson(module=MODULE, script=code(body))["script"]
         return next((cell.splitlines()[0] for cell in cells if cell.startswith("%pip")), "")
 
     assert "tensorflow" not in installed("from module import double\n\ndouble(3)")
-    assert pins["tensorflow"] in installed("from module import heavy\n\nheavy()")
-    assert "tensorboard" not in installed("from module import heavy\n\nheavy()")
+    heavy = installed("from module import heavy\n\nheavy()")
+    assert pins["tensorflow"] in heavy and "tensorboard" not in heavy
     assert pins["tensorboard"] in installed("import mlflow\n\nmlflow.tensorflow.autolog()")
     assert installed("import pyspark, json") == ""  # Spark est celui de la plateforme
     assert installed("import sklearn.svm") == f"%pip install {pins['scikit-learn']}"
+    assert installed("from azure.ai.ml.entities import Model") == f"%pip install {pins['azure-ai-ml']}"
     assert pins["rich"] not in installed("import mlflow")
     (lesson.root / "01_essai" / "train.py").write_text("import rich\nimport train\n", encoding="utf-8")
     assert pins["rich"] in installed("import mlflow\n\nmlflow.projects.run('.')")
-    assert installed("from azure.ai.ml.entities import Model") == f"%pip install {pins['azure-ai-ml']}"
 
 
-INNER = "# %% [markdown]\n# # Dedans\n\n# %%\nseven = 7\n"
-OUTER = "# %% [markdown]\n# # Autour\n\n# %%\nfrom inner import seven\n\neight = seven + 1\n"
+INNER, OUTER = code("seven = 7"), code("from inner import seven\n\neight = seven + 1")
 
 
 def test_modules_of_modules_are_run_once_and_in_order(lesson):
-    script = f"{TITLE}\n# %%\nfrom outer import eight\n\nprint(eight)\n\n# %%\nfrom outer import eight\n"
-    cells = lesson(inner=INNER, outer=OUTER, script=script)
+    cells = lesson(inner=INNER, outer=OUTER, script=code("from outer import eight\n\nprint(eight)\n\n# %%\nfrom outer import eight"))
     assert cells["script"][1:] == ["%run ./outer", "print(eight)"]
     assert cells["outer"][1:] == ["%run ./inner", "eight = seven + 1"]
 
 
 def test_a_local_override_keeps_the_other_value(lesson):
     """Lié dans une cellule gardée, puis remplacé dans une cellule locale : le notebook a la première valeur."""
-    cells = lesson(script=f'{TITLE}\n# %%\npath = None\n\n# %% tags=["local"]\npath = __file__\n\n# %%\nprint(path)\n')["script"]
+    cells = lesson(script=code('path = None\n\n# %% tags=["local"]\npath = __file__\n\n# %%\nprint(path)'))["script"]
     assert cells[1:] == ["path = None", "print(path)"]
-
-
-def code(text: str) -> str:
-    return f"{TITLE}\n# %%\n{text}\n"
 
 
 def local(text: str) -> str:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,18 +31,18 @@ from course import LESSONS, SCRIPTS, Script
 from forms.archive import write_archive
 
 RUNTIME = ROOT / "tests/support/databricks_runtime.py"
-SPARK = next(script for script in SCRIPTS if script.name == "svm_sweep_spark")  # a son propre test : avec deux ouvriers, deux recherches diffèrent
+[SPARK] = [script for script in SCRIPTS if script.name == "svm_sweep_spark"]  # a son propre test : deux ouvriers ne se répètent pas
 WITH_NOTEBOOK = [script for script in with_form("databricks") if script != SPARK]
 
 
-def run_notebook(course: Course, name: str, cwd: Path | None = None, fails=False, start=ended, archive: Path | None = None, **environment):
+def run_notebook(course: Course, name: str, cwd: Path | None = None, fails=False, start=ended, **environment: str) -> SimpleNamespace:
     """Exécute le notebook `leçon/nom` de l'archive de `course`, dans son dossier, comme d'un dossier Git ; renvoie son journal.
 
     Son magasin est `notebooks.db`, à la racine de la copie. MLflow se croit sur Databricks : cloudpickle par défaut, par exemple.
     """
     lesson, _, stem = name.partition("/")
     journal = course.root / "journal.json"
-    archive = archive or course.root / lesson / f"{lesson}.dbc"
+    archive = course.root / lesson / f"{lesson}.dbc"
     there = {"MLFLOW_TRACKING_URI": notebook_store(course), "DATABRICKS_RUNTIME_VERSION": "client.4.9", "PYSPARK_PYTHON": sys.executable}
     cwd = cwd or (course.root / lesson / "databricks" / stem).parent
     told = start([sys.executable, str(RUNTIME), str(archive), stem, str(journal)], cwd, 600, **LIGHT | there | environment)
@@ -63,7 +61,7 @@ def compare(course: Course, script: Script, known: set[str], **options) -> None:
     runs = added(notebook_store(course), known)
     assert runs == by_script(script.name, script.lesson), name
     assert bool(runs) == (script.name not in WITHOUT_RUN), name
-    assert notebook.restarts == len(notebook.pip) == 1 and notebook.exit is None
+    assert notebook.restarts == len(notebook.pip) == 1
     cells = read_archive(course.root / script.lesson / f"{script.lesson}.dbc")[name]
     shows = any(re.search(r"^\s*display\(", cell, re.MULTILINE) for cell in cells if not cell.startswith("%"))
     assert bool(notebook.displayed) == shows, name
@@ -126,29 +124,23 @@ def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
 # --------------------------------------------------------------------------------------- le Databricks de poche lui-même
 
 
-def pocket(tmp_path, cells: list[str], *widgets: str, **others: list[str]):
+def pocket(tmp_path, cells: list[str], **others: list[str]):
     archive, journal = tmp_path / "poche.dbc", tmp_path / "journal.json"
     archive.write_bytes(write_archive("poche", {"essai": cells, **others}))
-    told = warm.forked([sys.executable, str(RUNTIME), str(archive), "essai", str(journal), *widgets], tmp_path, 60)
+    told = warm.forked([sys.executable, str(RUNTIME), str(archive), "essai", str(journal)], tmp_path, 60)
     return told, json.loads(journal.read_text(encoding="utf-8"))
 
 
 def test_the_pocket_workspace_does_what_the_real_one_does(tmp_path):
-    """Redémarrer efface les variables ; `%run` partage `__main__` ; les widgets sont des textes ; `exit` finit."""
-    told, journal = pocket(tmp_path, ["x = 1", "%pip install mlflow==3.17.2\ndbutils.library.restartPython()", "print(x)"])
-    assert told.returncode == 1 and told.stderr.strip().endswith("NameError: name 'x' is not defined")
-    assert (journal["pip"], journal["restarts"]) == (["install mlflow==3.17.2"], 1)
-
+    """`%run` partage `__main__` ; les widgets sont des textes ; redémarrer Python efface les variables."""
     module = ["%md\n# Module", "class Model:\n    factor = 2\n\n\ndef scale(x):\n    return Model.factor * x"]
-    told, journal = pocket(tmp_path, ["%run ./module", "print(scale(21), Model.__module__, __name__)"], module=module)
-    assert told.stdout.strip() == "42 __main__ __main__", told.stderr
-    assert journal["run"] == ["./module"]
-
     create = 'dbutils.widgets.text("a", "1")\ndbutils.widgets.dropdown("b", "non", ["non", "oui"])'
-    use = 'display(3.5)\ndbutils.notebook.exit(dbutils.widgets.get("a") + dbutils.widgets.get("b"))'
-    told, journal = pocket(tmp_path, [create, use, "print('jamais')"], "a=2")
-    assert (told.returncode, told.stdout.strip()) == (0, "Notebook exited: 2non"), told.stderr
-    assert (journal["displayed"], journal["exit"], journal["widgets"]) == (["float"], "2non", {"a": "2", "b": "non"})
+    cells = ["%run ./module", create, "display(3.5)", 'print(scale(21), Model.__module__, __name__, dbutils.widgets.get("a"))']
+    restart = ["%pip install mlflow==3.17.2\ndbutils.library.restartPython()", "print(scale)"]
+    told, journal = pocket(tmp_path, [*cells, *restart], module=module)
+    assert told.stdout.strip() == "42 __main__ __main__ 1", told.stderr
+    assert told.returncode == 1 and told.stderr.strip().endswith("NameError: name 'scale' is not defined")
+    assert journal == {"run": ["./module"], "displayed": ["float"], "pip": ["install mlflow==3.17.2"], "restarts": 1}
 
 
 def test_the_pocket_workspace_is_no_more_lenient_than_the_real_one(tmp_path):
@@ -157,9 +149,8 @@ def test_the_pocket_workspace_is_no_more_lenient_than_the_real_one(tmp_path):
         'dbutils.widgets.dropdown("a", "x", ["y"])': "n'est pas parmi",
         'dbutils.widgets.text("a", 1)': "n'est pas un texte",
         "%sh ls": "magie inconnue",
-        "print(1)": "n'a pas de widget ['b']",
     }.items():
-        told, _ = pocket(tmp_path, [cell], "b=2")
+        told, _ = pocket(tmp_path, [cell])
         assert told.returncode == 1 and reason in told.stderr, cell
 
 
@@ -172,19 +163,15 @@ class Workspace(BaseHTTPRequestHandler):
     behind, asked = "", []
 
     def answer(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.asked.append((self.path.partition("?")[0], self.headers.get("Authorization")))
+        status, content = 404, json.dumps({"error_code": "ENDPOINT_NOT_FOUND", "message": self.path}).encode()
         if self.path == "/.well-known/databricks-config":
-            self.reply(200, json.dumps({"oidc_endpoint": self.behind, "workspace_id": "1"}).encode())
+            status, content = 200, json.dumps({"oidc_endpoint": self.behind, "workspace_id": "1"}).encode()
         elif re.match(r"/api/\d\.\d/mlflow/", self.path):
             kind = {"Content-Type": "application/json"}
             response = requests.request(self.command, self.behind + self.path, data=body, headers=kind, timeout=60)
-            self.reply(response.status_code, response.content)
-        else:
-            self.reply(404, json.dumps({"error_code": "ENDPOINT_NOT_FOUND", "message": self.path}).encode())
-
-    def reply(self, status: int, content: bytes):
+            status, content = response.status_code, response.content
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -249,51 +236,53 @@ def points(trials: list) -> set[tuple]:
     return {(run.data.params["C"], run.data.params["gamma"], run.data.metrics["value"].hex()) for run in trials}
 
 
+@pytest.fixture(scope="module")
+def spark_session():
+    """La séance enregistrée où le script a lancé ses quatre recherches ; sans Spark ou sans Java, le test est sauté."""
+    session = recorded(SPARK.lesson, slow=True)
+    session.ended(SPARK.name)
+    return session
+
+
 @pytest.mark.slow
-class TestSpark:
-    @pytest.fixture(scope="class")
-    def session(self):
-        pytest.importorskip("pyspark", reason="le groupe `spark` n'est pas installé")
-        return recorded(SPARK.lesson, slow=True)
+def test_without_java_one_clear_line(fresh_course, tmp_path):
+    pytest.importorskip("pyspark", reason="le groupe `spark` n'est pas installé")
+    told = fresh_course.run(SPARK.path, fails=True, PATH=str(tmp_path), JAVA_HOME="")  # ni `java`, ni rien d'autre
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "Java 17" in told.stderr and told.stderr.count("\n") == 1
 
-    @pytest.fixture(scope="class")
-    def found(self, session) -> list[tuple]:
-        session.ended(SPARK.name)  # saute, sans Java
-        return searches(session.uri, SPARK.lesson)
 
-    def test_without_java_one_clear_line(self, session, fresh_course, tmp_path):
-        told = fresh_course.run(SPARK.path, fails=True, PATH=str(tmp_path), JAVA_HOME="")  # ni `java`, ni rien d'autre
-        assert (told.returncode, told.stdout) == (1, "")
-        assert "Java 17" in told.stderr and told.stderr.count("\n") == 1
+@pytest.mark.slow
+def test_search_on_spark(spark_session):
+    """Chaque valeur est celle de son point ; deux recherches d'une graine s'accordent avec un ouvrier, pas avec deux."""
+    found = searches(spark_session.uri, SPARK.lesson)
+    assert [run.data.params["workers"] for run, _ in found] == ["1", "1", "2", "2"]
+    X, y = known_patients()
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    for parent, trials in found:
+        assert len(trials) == 12
+        assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
+        assert parent.data.metrics["best_cv_sensitivity"] == max(run.data.metrics["value"] for run in trials)
+        assert parent.data.tags["mlflow.note.content"]
+        for run in trials:
+            model = make_pipeline(StandardScaler(), SVC(C=float(run.data.params["C"]), gamma=float(run.data.params["gamma"])))
+            assert run.data.metrics["value"] == recall_score(y, cross_val_predict(model, X, y, cv=folds))
 
-    def test_each_value_is_that_of_its_point(self, found):
-        assert [run.data.params["workers"] for run, _ in found] == ["1", "1", "2", "2"]
-        X, y = known_patients()
-        folds = StratifiedKFold(5, shuffle=True, random_state=0)
-        for parent, trials in found:
-            assert len(trials) == 12
-            assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
-            assert parent.data.metrics["best_cv_sensitivity"] == max(run.data.metrics["value"] for run in trials)
-            assert parent.data.tags["mlflow.note.content"]
-            for run in trials:
-                model = make_pipeline(StandardScaler(), SVC(C=float(run.data.params["C"]), gamma=float(run.data.params["gamma"])))
-                assert run.data.metrics["value"] == recall_score(y, cross_val_predict(model, X, y, cv=folds))
+    one, again, two, other = (points(trials) for _, trials in found)
+    text, output = last_cell(SPARK.path), spark_session.ended(SPARK.name).stdout
+    said = {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)}
+    assert said == {"1": f"{len(one & again)} points communs sur 12", "2": f"{len(two & other)} points communs sur 12"}
+    assert said["1"] in output and said["2"] in output
+    best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
+    assert numbers(text) == [best]
+    sweep = tables(last_cell("01_tracking_supervised/local/svm_sweep.py"))
+    assert best == next(row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité")
 
-    def test_two_searches_of_one_seed_agree_with_one_worker_only(self, session, found):
-        one, again, two, other = (points(trials) for _, trials in found)
-        text, output = last_cell(SPARK.path), session.ended(SPARK.name).stdout
-        said = {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)}
-        assert said == {"1": f"{len(one & again)} points communs sur 12", "2": f"{len(two & other)} points communs sur 12"}
-        assert said["1"] in output and said["2"] in output
-        best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
-        assert numbers(text) == [best]
-        sweep = tables(last_cell("01_tracking_supervised/local/svm_sweep.py"))
-        assert best == next(row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité")
 
-    @pytest.mark.release
-    def test_the_notebook_finds_the_same_points(self, found, whole_course):
-        notebook = run_notebook(whole_course, "01_tracking_supervised/svm_sweep_spark")
-        assert not any("pyspark" in line for line in notebook.pip) and any("optuna==" in line for line in notebook.pip)
-        there = searches(notebook_store(whole_course), "/Shared/01_tracking_supervised")
-        assert [run.data.params for run, _ in there] == [run.data.params for run, _ in found]
-        assert points(there[0][1]) == points(there[1][1]) == points(found[0][1])  # un ouvrier, une graine : les mêmes points, au bit près
+@pytest.mark.release
+def test_the_notebook_on_spark_finds_the_same_points(spark_session, whole_course):
+    notebook = run_notebook(whole_course, "01_tracking_supervised/svm_sweep_spark")
+    assert not any("pyspark" in line for line in notebook.pip) and any("optuna==" in line for line in notebook.pip)
+    here, there = searches(spark_session.uri, SPARK.lesson), searches(notebook_store(whole_course), "/Shared/01_tracking_supervised")
+    assert [run.data.params for run, _ in there] == [run.data.params for run, _ in here]
+    assert points(there[0][1]) == points(there[1][1]) == points(here[0][1])  # un ouvrier, une graine : les mêmes points, au bit près

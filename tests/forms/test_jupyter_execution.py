@@ -7,6 +7,7 @@ import subprocess
 import warnings
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -82,6 +83,7 @@ NAME = "01_tracking_supervised/jupyter/first_run.ipynb"
 @pytest.fixture
 def short_course(fresh_course, monkeypatch) -> Course:
     """Une copie dont le plan ne compte qu'un script, bref."""
+    monkeypatch.setattr(build_jupyter, "LESSONS", ["01_tracking_supervised"])
     monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_tracking_supervised", "first_run", 5)])
     change(fresh_course, STUB)
     return fresh_course
@@ -208,30 +210,20 @@ def test_every_notebook_says_and_records_what_its_script_does(tmp_path, lesson):
 # --------------------------------------------------------------------------------------------------------- ce que l'on en voit
 
 
-class Logged(logging.Handler):
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record.getMessage())
-
-
 @cache
 def page_of(path: Path) -> str:
     """Le notebook en HTML, par nbconvert, sans un avertissement, et sans rien demander au réseau.
 
     Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il manque.
     """
-    logged = Logged()
+    log = mock.Mock(spec=logging.Logger)
     nowhere = dict.fromkeys(("require_js_url", "jquery_url", "mathjax_url"), "")
     nowhere["mermaid_js_url"] = "data:text/javascript,export default {initialize() {}}"
-    exporter = HTMLExporter(template_name="classic", log=logging.Logger("nbconvert"), **nowhere)
-    exporter.log.addHandler(logged)
+    exporter = HTMLExporter(template_name="classic", log=log, **nowhere)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         page, _ = exporter.from_filename(str(path))
-    assert logged.records == []
+    assert not log.warning.called and not log.error.called, log.method_calls
     return page
 
 
@@ -258,7 +250,7 @@ def test_it_is_read_in_a_browser(tmp_path):
             (tmp_path / "page.html").write_text(richest, encoding="utf-8")
             errors, asked = [], []
             page = browser.new_page(viewport={"width": 1200, "height": 900})
-            page.on("pageerror", errors.append)
+            page.on("pageerror", lambda error, errors=errors: errors.append(error))
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto((tmp_path / "page.html").as_uri())
             assert page.locator("h1").first.inner_text().startswith(f"Leçon {int(lesson[:2])}, script ")

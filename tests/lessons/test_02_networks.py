@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described, model_uri, models_of, named,
+    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described, model_uri, named,
     network, on_a_pc, script, section, y,
 )  # fmt: skip
 from mlflow.entities import LoggedModelStatus
@@ -22,27 +22,15 @@ from texts import in_text
 
 import digits
 
+IMAGES = digits.split_images(X, y)
+VALID, UNSEEN = (part.to_numpy("float32") for part in (IMAGES.X_valid, IMAGES.X_test))
+
 
 @pytest.fixture(scope="module")
 def trained(lesson):
     lesson.ended("autoencoder")
     digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
     return named(lesson, "autoencodeur code=8")
-
-
-@pytest.fixture(scope="module")
-def images():
-    return digits.split_images(X, y)
-
-
-@pytest.fixture(scope="module")
-def valid(images) -> np.ndarray:
-    return images.X_valid.to_numpy("float32")
-
-
-@pytest.fixture(scope="module")
-def unseen(images) -> np.ndarray:
-    return images.X_test.to_numpy("float32")
 
 
 # ------------------------------------------------------------------------------------------------------------- autoencoder
@@ -56,18 +44,18 @@ def test_each_epoch_is_logged_until_validation_stagnates(lesson, trained):
     assert artifact_names(lesson, trained) == {"checkpoints", "reconstructions.png"}
 
 
-def test_logged_networks_are_those_of_the_best_epoch(lesson, trained, images, valid, unseen):
+def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
     """Les deux modèles et le point de reprise donnent les valeurs enregistrées, et partagent leurs poids ; l'ACP est refaite."""
     autoencoder, encoder = network(lesson, trained, "autoencoder"), network(lesson, trained, "encoder")
     metrics = trained.data.metrics
-    assert mean_squared_error(unseen, autoencoder(unseen).numpy()) == metrics["test_mse"]
-    assert mean_squared_error(valid, autoencoder(valid).numpy()) == pytest.approx(min(history(lesson, trained, "val_loss")), rel=1e-5)
-    assert encoder(unseen).shape == (300, 8) and autoencoder.count_params() == int(trained.data.params["weights"])
-    np.testing.assert_array_equal(encoder(unseen), autoencoder.layers[0](unseen))
-    np.testing.assert_array_equal(best_kept(trained)(unseen), autoencoder(unseen))
-    pca = PCA(8, random_state=0).fit(images.X_train)
-    rebuilt = pca.inverse_transform(pca.transform(images.X_test))
-    assert metrics["pca_test_mse"] == pytest.approx(mean_squared_error(unseen, rebuilt), rel=1e-12)
+    assert mean_squared_error(UNSEEN, autoencoder(UNSEEN).numpy()) == metrics["test_mse"]
+    assert mean_squared_error(VALID, autoencoder(VALID).numpy()) == pytest.approx(min(history(lesson, trained, "val_loss")), rel=1e-5)
+    assert encoder(UNSEEN).shape == (300, 8) and autoencoder.count_params() == int(trained.data.params["weights"])
+    np.testing.assert_array_equal(encoder(UNSEEN), autoencoder.layers[0](UNSEEN))
+    np.testing.assert_array_equal(best_kept(trained)(UNSEEN), autoencoder(UNSEEN))
+    pca = PCA(8, random_state=0).fit(IMAGES.X_train)
+    rebuilt = pca.inverse_transform(pca.transform(IMAGES.X_test))
+    assert metrics["pca_test_mse"] == pytest.approx(mean_squared_error(UNSEEN, rebuilt), rel=1e-12)
 
     served = mlflow.pyfunc.load_model(model_uri(lesson, trained, "encoder"))
     assert served.predict(X.head(2).to_numpy("float32")).shape == (2, 8)
@@ -97,10 +85,10 @@ def test_three_pitfalls_are_still_true(scratch, trained):
     assert cut_short.status != "READY"
 
 
-def test_split_is_a_partition_and_keeps_rows_with_their_classes(images):
-    assert [len(part) for part in images] == [1197, 300, 300] * 2
-    assert sorted(index for part in images[:3] for index in part.index) == list(X.index)
-    for inputs, classes in zip(images[:3], images[3:], strict=True):
+def test_split_is_a_partition_and_keeps_rows_with_their_classes():
+    assert [len(part) for part in IMAGES] == [1197, 300, 300] * 2
+    assert sorted(index for part in IMAGES[:3] for index in part.index) == list(X.index)
+    for inputs, classes in zip(IMAGES[:3], IMAGES[3:], strict=True):
         pd.testing.assert_series_equal(classes, y[inputs.index])
 
 
@@ -143,7 +131,7 @@ def test_no_variable_silences_tensorflow(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_best_epoch_survives_a_killed_machine(fresh_course, valid):
+def test_the_best_epoch_survives_a_killed_machine(fresh_course):
     """« L'envoyer aussitôt au magasin, c'est ne rien perdre » : tué net, l'apprentissage laisse sa meilleure époque."""
     fresh_course.client().create_experiment(FOLDER)  # le magasin existe : le relire ne gêne plus sa création
     with running(fresh_course.command(script("autoencoder")), fresh_course.root) as process:
@@ -155,7 +143,7 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course, valid):
         process.wait(10)
     [run] = fresh_course.runs(FOLDER)
     assert run.info.status == "RUNNING"  # personne n'a pu le fermer
-    kept = mean_squared_error(valid, best_kept(run)(valid).numpy())
+    kept = mean_squared_error(VALID, best_kept(run)(VALID).numpy())
     assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)  # tué, au pire, entre les pertes d'une époque et son envoi
 
 
@@ -166,7 +154,8 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course, valid):
 def saved(lesson, trained):
     """Le run, et ses points de reprise par époque, de la première à la dernière."""
     run = named(lesson, "points de reprise")
-    return run, dict(sorted(models_of(lesson, run).items()))
+    models = {output.step: lesson.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs}
+    return run, dict(sorted(models.items()))
 
 
 def metrics_of(model) -> dict[str, float]:
@@ -179,7 +168,7 @@ def losses_of(models: dict) -> dict[int, float]:
     return dict(sorted(found.items(), key=lambda each: each[1]))
 
 
-def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved, valid):
+def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved):
     run, models = saved
     assert is_fully_described(run)
     assert list(models) == list(range(5, max(models) + 1, 5))
@@ -189,17 +178,17 @@ def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved,
         assert {metric.step for metric in model.metrics} == {epoch}
         assert {name: metrics_of(model)[name] for name in losses} == {name: values[epoch] for name, values in losses.items()}
         reopened = mlflow.tensorflow.load_model(model.model_uri)
-        assert mean_squared_error(valid, reopened(valid).numpy()) == pytest.approx(metrics_of(model)["val_loss"], rel=1e-5)
+        assert mean_squared_error(VALID, reopened(VALID).numpy()) == pytest.approx(metrics_of(model)["val_loss"], rel=1e-5)
         assert mlflow.models.get_model_info(model.model_uri).signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 64)
 
 
-def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved, unseen):
+def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
     run, models = saved
     valid = losses_of(models)
     best, *_ = valid
     assert [epoch for epoch, model in models.items() if "test_mse" in metrics_of(model)] == [best]
     reopened = mlflow.tensorflow.load_model(models[best].model_uri)
-    assert mean_squared_error(unseen, reopened(unseen).numpy()) == metrics_of(models[best])["test_mse"] == run.data.metrics["test_mse"]
+    assert mean_squared_error(UNSEEN, reopened(UNSEEN).numpy()) == metrics_of(models[best])["test_mse"] == run.data.metrics["test_mse"]
     printed = [line.split() for line in lesson.ended("checkpoints").stdout.splitlines()[1:-2]]
     assert [(line[1], line[-1]) for line in printed] == [(str(epoch), f"{loss:.4f}") for epoch, loss in valid.items()]
 
@@ -243,16 +232,17 @@ def test_without_model_id_the_step_links_and_without_step_nothing_does(scratch):
 # ------------------------------------------------------------------------------------------------ ce qui manque, dit en une ligne
 
 
-def said_in_one_line(ended) -> str:
-    assert (ended.returncode, ended.stdout, len(ended.stderr.strip().splitlines())) == (1, "", 1), ended.stderr
-    return ended.stderr
+def said_in_one_line(told) -> str:
+    assert (told.returncode, told.stdout, len(told.stderr.strip().splitlines())) == (1, "", 1), told.stderr
+    return told.stderr
 
 
-def test_without_tensorflow_one_line_says_so(fresh_course):
-    (fresh_course.root / script("tensorflow")).write_text("raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8")
+def test_without_tensorflow_one_line_says_so(scratch):
+    (scratch.root / script("tensorflow")).write_text("raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8")
+    before = len(scratch.runs(FOLDER))
     for name in ("autoencoder", "compare_representations"):
-        assert "demande TensorFlow" in said_in_one_line(fresh_course.fork(script(name), fails=True))
-    assert not fresh_course.runs(FOLDER)
+        assert "demande TensorFlow" in said_in_one_line(scratch.fork(script(name), fails=True))
+    assert len(scratch.runs(FOLDER)) == before
 
 
 @pytest.mark.slow

@@ -38,12 +38,6 @@ def metrics(runs) -> dict[str, dict[str, float]]:
     return {name: run.data.metrics for name, run in runs.items()}
 
 
-@pytest.fixture(scope="module")
-def codes(whole_lesson, parent) -> pd.DataFrame:
-    """Ce que l'encodeur enregistré fait des images."""
-    return digits.encode(network(whole_lesson, named(whole_lesson, "autoencodeur code=8"), "encoder"), X)
-
-
 def test_compare_uses_the_encoder_that_was_logged(whole_lesson, parent, runs):
     trained = named(whole_lesson, "autoencodeur code=8")
     assert parent.data.params["encoder"] == model_uri(whole_lesson, trained, "encoder")
@@ -51,7 +45,8 @@ def test_compare_uses_the_encoder_that_was_logged(whole_lesson, parent, runs):
     assert artifact_names(whole_lesson, parent) == {"maps.png", "spread.png"}
 
 
-def test_each_representation_is_recomputed(whole_lesson, runs, codes):
+def test_each_representation_is_recomputed(whole_lesson, runs):
+    codes = digits.encode(network(whole_lesson, named(whole_lesson, "autoencodeur code=8"), "encoder"), X)
     seen = X.to_numpy(), StandardScaler().fit_transform(X), PCA(8, random_state=0).fit_transform(X), codes.to_numpy()
     for name, points in zip(NAMES, seen, strict=True):
         models = [KMeans(10, n_init=1, random_state=seed).fit(points) for seed in range(10)]

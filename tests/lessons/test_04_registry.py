@@ -1,4 +1,4 @@
-"""Leçon 4 : inscrire et promouvoir, dans la leçon enregistrée ; refuser, revenir et réinscrire, dans une copie."""
+"""Leçon 4 : inscrire et promouvoir, dans la leçon enregistrée ; revenir en arrière, réinscrire et refuser, dans une copie."""
 
 import re
 from types import SimpleNamespace
@@ -16,20 +16,28 @@ from wines import Verdict, candidates, compare, cultivars, requirements
 
 REGISTER, PROMOTE = script("register_models"), script("promote")
 PAIRS = list(zip(FAMILIES, FAMILIES[1:], strict=False))  # le champion, et qui se présente
-BY_HAND = 4  # la version que `story` inscrit à la main
 
 
 @pytest.fixture(scope="module")
-def story(lesson, scratch) -> SimpleNamespace:
-    """La suite : refuser sans marge, revenir en arrière deux fois, inscrire une version à la main, réinscrire."""
-    told = SimpleNamespace(promoted=registry(lesson))
-    told.refusing, told.refused = scratch.fork(PROMOTE, "--candidates", "outsider", "--margin", 0).stdout, registry(scratch)
+def story(scratch) -> SimpleNamespace:
+    """La suite : revenir en arrière, deux fois, et préparer un déploiement."""
+    told = SimpleNamespace()
     told.going_back, told.back = scratch.fork(PROMOTE, "--rollback").stdout, registry(scratch)
     told.again = scratch.fork(PROMOTE, "--rollback", fails=True)
     told.planned = scratch.fork(script("plan_azure")).stdout
-    by_hand = scratch.client().create_run(scratch.client().get_experiment_by_name(LESSON).experiment_id)
-    scratch.client().create_model_version(MODEL, told.promoted.versions[1].source, by_hand.info.run_id)
-    told.anew, told.renewed = scratch.fork(REGISTER).stdout, registry(scratch)
+    return told
+
+
+@pytest.fixture(scope="module")
+def renewed(story, scratch) -> SimpleNamespace:
+    """La fin de l'histoire : une version inscrite à la main, trois de plus par le script, une promotion, un refus."""
+    client, told = scratch.client(), SimpleNamespace()
+    by_hand = client.create_run(client.get_experiment_by_name(LESSON).experiment_id)
+    client.create_model_version(MODEL, client.get_model_version(MODEL, "1").source, by_hand.info.run_id)
+    told.anew, told.registered = scratch.fork(REGISTER).stdout, registry(scratch)
+    scratch.fork(PROMOTE)
+    told.promoted = registry(scratch)
+    told.refusing, told.refused = scratch.fork(PROMOTE, "--candidates", "outsider", "--margin", 0).stdout, registry(scratch)
     return told
 
 
@@ -134,18 +142,6 @@ def test_register_text_and_output_agree_with_the_scores(lesson):
     assert f"{MODEL}_renamed : version 1 supprimée, reste la 2" in output
 
 
-def test_registering_again_leaves_the_champion_and_says_so(story):
-    assert story.renewed.aliases == {"champion": 1, "challenger": 6, "outsider": 7} and "@champion version 1" in story.anew
-    assert "@champion était déjà donné" in story.anew
-    assert moves(story.renewed.history) == ["1", "1 -> 2", "2 -> 1"]
-
-
-def test_a_version_registered_by_hand_under_the_same_name_is_left_as_it_is(story):
-    """Celle d'un run d'ailleurs n'a pas de `cv_accuracy` : les nôtres reçoivent leur description, pas elle."""
-    described = {number: (version.description or "").split(" : ")[0] for number, version in story.renewed.versions.items()}
-    assert described == dict(enumerate([*FAMILIES, "", *FAMILIES], 1)) and described[BY_HAND] == ""
-
-
 # --- promote.py
 
 
@@ -182,11 +178,6 @@ def test_why_the_regression_is_not_better():
     assert sum(counted) == 25 and counted[0] < counted[1]
 
 
-def test_without_margin_a_loss_on_a_cultivar_still_refuses(story):
-    assert "refusée" in story.refusing and "sensibilité en baisse" in story.refusing
-    assert (story.refused.aliases, story.refused.history) == (story.promoted.aliases, story.promoted.history)
-
-
 def test_rollback_restores_the_previous_holder_and_the_history_tells_all(story):
     assert story.back.aliases == {"champion": 1, "challenger": 2, "outsider": 3}
     assert moves(story.back.history) == ["1", "1 -> 2", "2 -> 1"] and all(line in story.going_back for line in story.back.history)
@@ -197,11 +188,21 @@ def test_rollback_restores_the_previous_holder_and_the_history_tells_all(story):
 
 
 @pytest.mark.slow
-def test_after_a_rollback_a_new_candidate_is_promoted_and_the_history_goes_on(story, scratch):
-    scratch.fork(PROMOTE)
-    found = registry(scratch)
-    assert found.aliases == {"champion": 6, "previous": 1, "challenger": 6, "outsider": 7}
-    assert moves(found.history) == ["1", "1 -> 2", "2 -> 1", "1 -> 6"]
+def test_registering_again_leaves_the_champion_and_versions_of_others(renewed):
+    """La version d'un run d'ailleurs n'a pas de `cv_accuracy` : les nôtres reçoivent leur description, pas elle."""
+    assert "@champion était déjà donné" in renewed.anew and "@champion version 1" in renewed.anew
+    assert renewed.registered.aliases == {"champion": 1, "challenger": 6, "outsider": 7}
+    assert moves(renewed.registered.history) == ["1", "1 -> 2", "2 -> 1"]
+    described = [(version.description or "").split(" : ")[0] for version in renewed.registered.versions.values()]
+    assert described == [*FAMILIES, "", *FAMILIES]
+
+
+@pytest.mark.slow
+def test_the_history_goes_on_and_without_margin_a_loss_on_a_cultivar_still_refuses(renewed):
+    assert renewed.promoted.aliases == {"champion": 6, "previous": 1, "challenger": 6, "outsider": 7}
+    assert moves(renewed.promoted.history) == ["1", "1 -> 2", "2 -> 1", "1 -> 6"]
+    assert "refusée" in renewed.refusing and "sensibilité en baisse" in renewed.refusing
+    assert (renewed.refused.aliases, renewed.refused.history) == (renewed.promoted.aliases, renewed.promoted.history)
 
 
 def test_stages_are_deprecated_and_still_answer(scratch):
@@ -236,9 +237,7 @@ def one_line(ended) -> str:
 @pytest.mark.slow
 def test_nothing_after_promote_moves_the_registry(lesson, whole_lesson):
     """gate, webhook, serve (dont @live ne fait que passer), rehearse, les déploiements, les mesures : les mêmes alias, la même histoire."""
-    for course in (lesson, whole_lesson):
-        whole_lesson.ended("serve")
-        found = registry(course)
+    for found in map(registry, (lesson, whole_lesson)):
         assert found.names == {MODEL, PRODUCTION} and list(found.versions) == [1, 2, 3]
         assert found.aliases == {"champion": 2, "previous": 1, "challenger": 2, "outsider": 3} and moves(found.history) == ["1", "1 -> 2"]
         assert {name for version in found.versions.values() for name in version.tags} == {"family", "decision", "reason"}

@@ -9,16 +9,14 @@ import tomllib
 
 import pytest
 import run_course
-from programs import reader_environment, hears_ctrl_c
+from copies import Course
+from programs import hears_ctrl_c, reader_environment
 from texts import ROOT
-from course import GROUPS, LESSONS, SCRIPTS, SPOKEN, Script, after, spoken
+
+from course import GROUPS, LESSONS, SCRIPTS, SPOKEN, after, spoken
 from forms.cells import Cell, read_script
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
-def cells(script: Script) -> list[Cell]:
-    return read_script(ROOT / script.path).cells
 
 
 def prose(found: list[Cell]) -> str:
@@ -46,25 +44,17 @@ def test_every_need_is_known_and_every_group_exists():
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-class TestHeader:
-    def test_the_title_says_where_it_stands(self, script):
-        title = cells(script)[0].lines[0]
-        assert re.match(rf"# # {script.number}\b", title), title
-
-    def test_the_header_announces_the_command_and_its_duration(self, script):
-        found = cells(script)
-        header = found[: next(position for position, cell in enumerate(found) if cell.kind == "code")]
-        text = prose(header)
-        assert re.search(rf"^{re.escape(script.command)}\b", text, re.MULTILINE), text
-        announced = re.findall("|".join(sorted(SPOKEN.values(), key=len, reverse=True)), text)
-        assert announced[:1] == [spoken(script.seconds)], text
-
-    def test_the_last_local_cell_gives_the_next_command(self, script):
-        read = read_script(ROOT / script.path)
-        code = [cell for cell in read.cells if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))]
-        printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", code[-1].text)
-        following = after(script)
-        assert printed == ([following.command] if following else []), code[-1].text
+def test_a_script_announces_its_place_its_command_its_duration_and_the_next_command(script):
+    read = read_script(ROOT / script.path)
+    assert re.match(rf"# # {script.number}\b", read.cells[0].lines[0])
+    text = prose(read.cells[: next(position for position, cell in enumerate(read.cells) if cell.kind == "code")])
+    assert re.search(rf"^{re.escape(script.command)}\b", text, re.MULTILINE), text
+    announced = re.findall("|".join(sorted(SPOKEN.values(), key=len, reverse=True)), text)
+    assert announced[:1] == [spoken(script.seconds)], text
+    code = [cell for cell in read.cells if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))]
+    printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", code[-1].text)
+    following = after(script)
+    assert printed == ([following.command] if following else []), code[-1].text
 
 
 def test_what_is_missing_is_said(monkeypatch):
@@ -92,67 +82,60 @@ STUBS = {
 }
 
 
-@pytest.fixture
-def short_course(fresh_course):
-    """Une copie dont le plan ne compte que trois scripts, brefs."""
-    path = fresh_course.root / "tools/course.py"
-    kept = [f'    Script("01_tracking_supervised", "{name}", 1),' for name in STUBS]
+def shorten(course: Course, **scripts: str) -> Course:
+    """Une copie dont le plan ne compte plus que ces scripts, d'une seconde."""
+    path = course.root / "tools/course.py"
+    kept = "\n".join(f'    Script("01_tracking_supervised", "{name}", 1),' for name in scripts)
     head, _, rest = path.read_text(encoding="utf-8").partition("SCRIPTS = (\n")
-    path.write_text(f"{head}SCRIPTS = (\n" + "\n".join(kept) + "\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8")
-    for name, code in STUBS.items():
-        (fresh_course.root / f"01_tracking_supervised/local/{name}.py").write_text(code, encoding="utf-8")
-    return fresh_course
+    path.write_text(f"{head}SCRIPTS = (\n{kept}\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8")
+    for name, code in scripts.items():
+        (course.root / f"01_tracking_supervised/local/{name}.py").write_text(code, encoding="utf-8")
+    return course
 
 
-def test_run_course_goes_on_after_a_failure_and_says_so(short_course):
-    (short_course.root / "mlruns").mkdir()
-    (short_course.root / "mlruns/ancien").write_text("x")
-    (short_course.root / "mlflow.db").write_text("ceci n'est pas une base")
-    refused = short_course.run("tools/run_course.py", "--fresh", fails=True)
-    assert refused.returncode == 1 and "ajoutez --yes" in refused.stderr and (short_course.root / "mlruns/ancien").exists()
+def test_run_course_goes_on_after_a_failure_and_says_so(fresh_course):
+    root = shorten(fresh_course, **STUBS).root
+    listed = fresh_course.fork("tools/run_course.py", "--list").stdout.splitlines()
+    assert [line.split() for line in listed[:3]] == [[f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS]
+    assert listed[3:] == ["En tout : 3 scripts, environ 1 min"] and not (root / "mlflow.db").exists()
 
-    ended = short_course.run("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80")
-    assert not (short_course.root / "mlruns/ancien").exists()
-    assert ended.returncode == 1
-    lines = ended.stdout.splitlines()
+    (root / "mlruns").mkdir()
+    (root / "mlruns/ancien").write_text("x")
+    (root / "mlflow.db").write_text("ceci n'est pas une base")
+    refused = fresh_course.fork("tools/run_course.py", "--fresh", fails=True)
+    assert refused.returncode == 1 and "ajoutez --yes" in refused.stderr and (root / "mlruns/ancien").exists()
+
+    told = fresh_course.fork("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80")
+    assert told.returncode == 1 and not (root / "mlruns/ancien").exists()
+    lines = told.stdout.splitlines()
     rows = {cells[1].strip(): [cell.strip() for cell in cells[2:5]] for cells in (line.split("│") for line in lines) if len(cells) > 4}
     assert rows["01 first_run"][1:] == ["0", "bonjour"]
     assert rows["01 full_run"][2] == "ÉCHEC (code 1)"
     assert rows["01 open_model"][1:] == ["1", "ééé"]
-    assert "    cela ne va pas" in lines
-    assert "3 scripts, environ 1 min" in ended.stdout
+    assert "    cela ne va pas" in lines and "3 scripts, environ 1 min" in lines
     assert any("uv run mlflow ui" in line for line in lines[-3:])
 
 
-def test_run_course_list_runs_nothing(short_course):
-    listed = short_course.run("tools/run_course.py", "--list").stdout.splitlines()
-    assert [line.split() for line in listed[:3]] == [[f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS]
-    assert listed[3:] == ["En tout : 3 scripts, environ 1 min"]
-    assert not (short_course.root / "mlflow.db").exists()
+def test_a_store_elsewhere_gets_no_address_of_ours(fresh_course, tmp_path):
+    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/ailleurs.db"}
+    told = shorten(fresh_course, first_run="print('bonjour')").fork("tools/run_course.py", **elsewhere)
+    assert "127.0.0.1" not in told.stdout and "MLFLOW_TRACKING_URI" in told.stdout.splitlines()[-1]
 
 
-def test_a_store_elsewhere_gets_no_address_of_ours(short_course, tmp_path):
-    ended = short_course.run("tools/run_course.py", fails=True, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/ailleurs.db")
-    assert "127.0.0.1" not in ended.stdout and "MLFLOW_TRACKING_URI" in ended.stdout.splitlines()[-1]
-
-
-def test_ctrl_c_reaches_the_child_and_gives_one_line(short_course):
-    marker = short_course.root / "interrompu"
-    (short_course.root / "01_tracking_supervised/local/first_run.py").write_text(
-        f"import pathlib, time\npathlib.Path({str(marker)!r} + '.prêt').touch()\n"
-        f"try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path({str(marker)!r}).touch()",
-        encoding="utf-8",
-    )
+def test_ctrl_c_reaches_the_child_and_gives_one_line(fresh_course):
+    ready, heard = fresh_course.root / "prêt", fresh_course.root / "interrompu"
+    waiting = f"import pathlib, time\npathlib.Path({str(ready)!r}).touch()\n"
+    waiting += f"try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path({str(heard)!r}).touch()"
+    shorten(fresh_course, first_run=waiting)
     tool = subprocess.Popen(
-        [sys.executable, "tools/run_course.py"], cwd=short_course.root, env=reader_environment(),
+        [sys.executable, "tools/run_course.py"], cwd=fresh_course.root, env=reader_environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **hears_ctrl_c(),
     )  # fmt: skip
     end = time.monotonic() + 120
-    while not marker.with_name("interrompu.prêt").exists():
+    while not ready.exists():
         assert tool.poll() is None and time.monotonic() < end
         time.sleep(0.1)
     tool.send_signal(signal.SIGINT)
     _, errors = tool.communicate(timeout=120)
-    assert marker.exists()
-    assert tool.returncode == 1
-    assert errors.strip() == "Interrompu : les scripts déjà passés sont dans le magasin."
+    assert heard.exists() and tool.returncode == 1
+    assert errors.startswith("Interrompu") and errors.count("\n") == 1

@@ -64,6 +64,17 @@ def test_tools_read_the_lessons_and_never_the_contrary():
         assert not {name.partition(".")[0] for name in imports(path)} & ours, path
 
 
+def test_a_name_imported_by_a_test_means_one_module():
+    """Les tests importent `support`, les outils et les modules des leçons par leur seul nom ; un test n'importe jamais un test."""
+    shared = {path.stem for path in (ROOT / "tests/support").glob("*.py")}
+    others = [path for folders in PLACES.values() for folder in folders for path in folder.glob("*")]
+    assert not shared & {path.stem for path in others if path.suffix == ".py" or path.name in PACKAGES}
+    tests = list((ROOT / "tests").glob("*/test_*.py"))
+    assert len(tests) > 30
+    for path in [*tests, *(ROOT / "tests/support").glob("*.py")]:
+        assert not {name.partition(".")[0] for name in imports(path)} & {"conftest", *(test.stem for test in tests)}, path
+
+
 def test_every_file_is_read_in_one_sitting():
     long = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
     assert len(long) > 40

@@ -3,7 +3,8 @@
 import re
 import shutil
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import browser
@@ -14,6 +15,9 @@ from programs import LIGHT, free_port, running
 from troubles import FIRST, MLFLOW, TROUBLES, about, reader_in, typed
 
 pytestmark = pytest.mark.slow
+
+
+chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +40,33 @@ def port(course) -> int:
         yield reader.ports[5000]
 
 
-def experiments(port: int) -> list[str]:
-    found = requests.get(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search", params={"max_results": 10}, timeout=60).json()
-    return [each["name"] for each in found["experiments"]]
-
-
 @pytest.fixture(scope="module")
 def elsewhere(course, tmp_path_factory):
     """Une interface ouverte dans un sous-dossier : son port, et le fichier où s'écrivent les machines qu'elle cherche."""
     asked, port = tmp_path_factory.mktemp("témoin") / "noms.txt", free_port()
-    with running(
-        [*MLFLOW, "ui", "--port", str(port)], course.root / "03_mlflow_project", wait_for=f"http://127.0.0.1:{port}/health",
-        **{**LIGHT, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"},
-    ):  # fmt: skip
+    variables = {**LIGHT, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"}
+    command = [*MLFLOW, "ui", "--port", str(port)]
+    with running(command, course.root / "03_mlflow_project", wait_for=f"http://127.0.0.1:{port}/health", **variables):
         yield port, asked
+
+
+@contextmanager
+def served(trouble, folder: Path) -> Iterator[int]:
+    """Tape le remède, qui ouvre un serveur, et donne le port qu'il a."""
+    with ExitStack() as stack:
+        reader = reader_in(folder, stack)
+        reader.type(trouble.cure())
+        [port] = reader.ports.values()
+        yield port
+
+
+def searched(port: int, **headers: str) -> requests.Response:
+    address = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
+    return requests.get(address, params={"max_results": 10}, headers=headers, timeout=60)
+
+
+def experiments(port: int) -> list[str]:
+    return [each["name"] for each in searched(port).json()["experiments"]]
 
 
 @about("L'interface est vide")
@@ -57,9 +74,6 @@ def test_empty_ui(trouble, course, port, elsewhere):
     assert experiments(elsewhere[0]) == ["Default"]
     assert (course.root / "03_mlflow_project/mlflow.db").exists()  # la base égarée
     assert "01_tracking_supervised" in experiments(port)
-
-
-chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")
 
 
 @chromium
@@ -70,6 +84,8 @@ def test_wrong_side(trouble, port):
         page.get_by_text("01_tracking_supervised").first.click()
         for word in ("Judges", "Sessions"):  # ceux du titre
             page.get_by_text(word, exact=True).first.wait_for()
+        with pytest.raises(AssertionError, match="côté GenAI"):  # ce que refusent les images et les tests de l'interface
+            browser.check(page, [], {})
         [address] = re.findall(r"<(http://127\.0\.0\.1:5000/\S+)>", trouble.text)
         page.goto("about:blank")  # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
         page.goto(address.replace("5000", str(port)), wait_until="domcontentloaded")
@@ -86,10 +102,8 @@ def test_no_metric_column(trouble, course, port):
         address = f"http://127.0.0.1:{port}"
         memory = browser.step_one(chrome, address)
         number = course.client().get_experiment_by_name("01_tracking_supervised").experiment_id
-        for button, click in (
-            ("Columns", "sensitivity"),
-            ("Sort: Created", {"role": "menuitemcheckbox", "name": "sensitivity", "exact": True}),
-        ):
+        choose = {"role": "menuitemcheckbox", "name": "sensitivity", "exact": True}
+        for button, click in {"Columns": "sensitivity", "Sort: Created": choose}.items():
             assert f"*{button.partition(':')[0]}*" in trouble.text
             with browser.opened(chrome, f"{address}/#/experiments/{number}/runs", memory) as page:
                 page.get_by_text("svm gamma=0.03").first.wait_for()
@@ -103,27 +117,17 @@ def test_no_metric_column(trouble, course, port):
 @about("address already in use")
 def test_port_taken(trouble, port, tmp_path):
     trouble.seen(typed([*MLFLOW, "ui", "--port", str(port)], tmp_path, MLFLOW_WORKERS="4"))  # comme sans réglage : c'est un autre message
-    with ExitStack() as stack:
-        reader = reader_in(tmp_path, stack)
-        reader.type(trouble.cure())
-        assert experiments(reader.ports[5001]) == ["Default"]
+    with served(trouble, tmp_path) as other:
+        assert experiments(other) == ["Default"]
 
 
 @about("Invalid Host header")
 def test_host_header(trouble, port, tmp_path):
-    def asked(port: int, host: str) -> requests.Response:
-        return requests.get(
-            f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": host}, timeout=60
-        )
-
-    refused = asked(port, f"mlflow.lan:{port}")
+    refused = searched(port, Host=f"mlflow.lan:{port}")
     assert refused.status_code == 403
     trouble.seen(refused.text)
-    with ExitStack() as stack:
-        reader = reader_in(tmp_path, stack)
-        reader.type(trouble.cure())
-        for host in ("mlflow.lan", f"mlflow.lan:{reader.ports[5002]}"):
-            assert asked(reader.ports[5002], host).status_code == 200, host
+    with served(trouble, tmp_path) as other:
+        assert [searched(other, Host=host).status_code for host in ("mlflow.lan", f"mlflow.lan:{other}")] == [200, 200]
 
 
 # Le nom des machines que le programme cherche, écrit dans un fichier ; aucune n'est jointe.
@@ -163,10 +167,8 @@ def test_percent_encoded_folder(trouble, tmp_path):
     typed([*MLFLOW, "experiments", "search"], folder)
     assert ghost.is_dir() and list(ghost.iterdir()) == []
     ghost.rmdir()
-    with ExitStack() as stack:
-        reader = reader_in(folder, stack)
-        reader.type(trouble.cure())
-        assert experiments(reader.ports[5000]) == ["Default"]
+    with served(trouble, folder) as port:
+        assert experiments(port) == ["Default"]
     assert not ghost.exists()
 
 
@@ -182,14 +184,12 @@ print(run.info.artifact_uri)
 
 @about("Les fichiers restent sur mon poste")
 def test_artifacts_on_the_client(trouble, tmp_path):
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    with running([*MLFLOW, "server", "--no-serve-artifacts", "--port", str(port)], tmp_path, wait_for=f"{address}/health", **LIGHT):
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [*MLFLOW, "server", "--no-serve-artifacts", "--port", address.rpartition(":")[2]]
+    with running(command, tmp_path, wait_for=f"{address}/health", **LIGHT):
         said = typed([sys.executable, "-c", ONE_FILE, address, "avant"], tmp_path)
     trouble.seen(said)
     assert Path(said.strip().splitlines()[-1], "salut.txt").is_file()  # écrit par le client, à ce chemin, sur sa machine
-    with ExitStack() as stack:
-        reader = reader_in(tmp_path, stack)
-        reader.type(trouble.cure())
-        said = typed([sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{reader.ports[5003]}", "après"], tmp_path)
+    with served(trouble, tmp_path) as port:
+        said = typed([sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{port}", "après"], tmp_path)
     assert said.strip().splitlines()[-1].startswith("mlflow-artifacts:/")

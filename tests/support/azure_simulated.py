@@ -4,8 +4,8 @@
 
 Toute requête `https://` du SDK reçoit ici sa réponse ; le JOURNAL (JSON) en garde l'ordre et les corps. Ce que cela prouve :
 les requêtes du SDK, l'ordre des étapes, les erreurs. Ce que cela ne prouve pas : l'image, les quotas, les droits d'Azure.
-Réglages, dans l'environnement : SIMULATED_FAILURE (le déploiement qui échoue), SIMULATED_SERVERS (le Python de
-l'environnement du serveur : les modèles et le code déposés sont alors servis pour de bon).
+Réglages, dans l'environnement : SIMULATED_FAILURE (le déploiement qui échoue), SIMULATED_SERVERS (les modèles et le code
+déposés sont servis pour de bon, par le serveur d'Azure ML).
 """
 
 import json
@@ -26,8 +26,14 @@ import responses
 from azure.core.credentials import AccessToken
 
 KEY = "cle-de-l-azure-simule"
+MANAGEMENT = "https://management.azure.com"
 STORAGE = "https://simulated.blob.core.windows.net"
 SCORING = "https://wines.simulated.inference.ml.azure.com/score"
+WRITTEN = {"ETag": '"1"', "Last-Modified": "Sat, 01 Jan 2028 00:00:00 GMT"}
+DATASTORE = {
+    "datastoreType": "AzureBlob", "accountName": "simulated", "containerName": "store", "isDefault": True,
+    "credentials": {"credentialsType": "AccountKey"}, "endpoint": "core.windows.net", "protocol": "https",
+}  # fmt: skip
 
 
 class Credential:
@@ -51,37 +57,37 @@ class Azure:
     def __call__(self, request):
         url = urllib.parse.urlsplit(request.url)
         path = urllib.parse.unquote(url.path)
-        body = request.body.read() if hasattr(request.body, "read") else request.body or b""
-        body = body.encode() if isinstance(body, str) else body
-        is_json = url.netloc == "management.azure.com" and body
-        self.journal.append({"method": request.method, "host": url.netloc, "path": path, "body": json.loads(body) if is_json else None})
-        if f"{url.scheme}://{url.netloc}" == STORAGE:
-            return self.blob(request, path, url.query, body)
+        sent = request.body.read() if hasattr(request.body, "read") else request.body or b""
+        sent = sent.encode() if isinstance(sent, str) else sent
+        body = json.loads(sent) if sent and request.url.startswith(MANAGEMENT) else None
+        self.journal.append({"method": request.method, "host": url.netloc, "path": path, "body": body})
+        if request.url.startswith(STORAGE):
+            return self.blob(request.method, path, url.query, sent)
         if request.url.startswith(SCORING):
-            return self.score(request, body)
-        status, headers, reply = self.manage(request.method, path, json.loads(body) if body else None)
+            return self.score(request, sent)
+        status, headers, reply = self.manage(request.method, path, body)
         return status, headers, json.dumps(reply)
 
     # --- le stockage
-    def blob(self, request, path, query, body):
+    def blob(self, method, path, query, sent):
         file = self.folder / path.lstrip("/")
-        if request.method == "PUT" and "comp=metadata" in query:
-            return 200, {"ETag": '"1"', "Last-Modified": "Sat, 01 Jan 2028 00:00:00 GMT"}, ""
-        if request.method == "PUT":
+        if method == "PUT" and "comp=metadata" in query:
+            return 200, WRITTEN, ""
+        if method == "PUT":
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(body)
-            return 201, {"ETag": '"1"', "Last-Modified": "Sat, 01 Jan 2028 00:00:00 GMT"}, ""
-        if request.method == "GET" and "comp=list" in query:
-            return (
-                200,
-                {"Content-Type": "application/xml"},
-                '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>',
-            )
+            file.write_bytes(sent)
+            return 201, WRITTEN, ""
+        if method == "GET" and "comp=list" in query:
+            empty = '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>'
+            return 200, {"Content-Type": "application/xml"}, empty
         return (200 if file.is_file() else 404), {"ETag": '"1"'}, ""
 
     # --- le plan de gestion
     def manage(self, method, path, body):
-        name, kind = path.rsplit("/", 1)[-1], path.rsplit("/", 2)[-2]
+        *_, kind, name = path.split("/")
+        described = {"id": path, "name": name, "type": "simulated"}
+        under = [each for each in self.resources if each.startswith(f"{path}/")]
+        later = {"Azure-AsyncOperation": f"{MANAGEMENT}/operations/{name}"}
         if path.startswith("/operations/"):
             failed = name == os.environ.get("SIMULATED_FAILURE")
             error = {"error": {"code": "ImageBuildFailure", "message": f"l'image de {name} ne se bâtit pas"}}
@@ -91,60 +97,38 @@ class Azure:
         if name == "listKeys":
             return 200, {}, {"primaryKey": KEY, "secondaryKey": KEY}
         if name == "startPendingUpload":
-            container = f"{STORAGE}/uploads-{len(self.journal)}"
-            reference = {
-                "blobUri": container,
-                "credential": {"credentialType": "SAS", "sasUri": f"{container}?sig=simule"},
-                "storageAccountArmId": "/simule",
-            }
-            return (
-                200,
-                {},
-                {"blobReferenceForConsumption": reference, "pendingUploadId": "1", "pendingUploadType": "TemporaryBlobReference"},
-            )
+            place = f"{STORAGE}/uploads-{len(self.journal)}"
+            granted = {"credentialType": "SAS", "sasUri": f"{place}?sig=simule"}
+            reference = {"blobUri": place, "credential": granted, "storageAccountArmId": "/simule"}
+            pending = {"pendingUploadId": "1", "pendingUploadType": "TemporaryBlobReference"}
+            return 200, {}, {"blobReferenceForConsumption": reference, **pending}
         if method == "DELETE":
             gone = [each for each in self.resources if each.startswith(path)]
             for each in gone:
                 del self.resources[each]
-            return (
-                (202, {"Azure-AsyncOperation": f"https://management.azure.com/operations/{name}"}, {}) if gone else (404, {}, missing(name))
-            )
+            return (202, later, {}) if gone else (404, {}, missing(name))
         if method == "PUT":
             properties = {**(body or {}).get("properties", {}), "provisioningState": "Succeeded"}
-            reply = {**(body or {}), "id": path, "name": name, "type": "simulated", "properties": properties}
-            headers = {}
             if kind == "onlineEndpoints":
                 properties |= {"scoringUri": SCORING, "swaggerUri": SCORING.replace("score", "swagger.json")}
             if kind == "deployments":
                 properties["scaleSettings"] = {"scaleType": "Default"}
                 if os.environ.get("SIMULATED_SERVERS"):
                     self.serve(name, properties)
-            if kind in ("onlineEndpoints", "deployments"):
-                headers = {"Azure-AsyncOperation": f"https://management.azure.com/operations/{name}"}
             if "/models/" in path:
                 properties["flavors"] = {}
-            self.resources[path] = reply
-            return 201, headers, reply
+            self.resources[path] = {**(body or {}), **described, "properties": properties}
+            return 201, later if kind in ("onlineEndpoints", "deployments") else {}, self.resources[path]
         if name in ("versions", "deployments"):
-            return 200, {}, {"value": [each for under, each in self.resources.items() if under.startswith(path + "/")]}
-        versions = [each for each in self.resources if each.startswith(path + "/versions/")]
-        if kind == "models" and versions:
-            return 200, {}, {"id": path, "name": name, "type": "simulated", "properties": {"nextVersion": str(len(versions) + 1)}}
+            return 200, {}, {"value": [self.resources[each] for each in under]}
+        if kind == "models" and under:
+            return 200, {}, {**described, "properties": {"nextVersion": str(len(under) + 1)}}
         if path in self.resources:
             return 200, {}, self.resources[path]
         if kind == "workspaces":
-            workspace = {
-                "id": path,
-                "name": name,
-                "type": "simulated",
-                "location": "francecentral",
-                "properties": {"provisioningState": "Succeeded"},
-            }
-            return 200, {}, workspace
+            return 200, {}, {**described, "location": "francecentral", "properties": {"provisioningState": "Succeeded"}}
         if name == "workspaceblobstore":
-            store = {"datastoreType": "AzureBlob", "accountName": "simulated", "containerName": "store", "isDefault": True,
-                     "credentials": {"credentialsType": "AccountKey"}, "endpoint": "core.windows.net", "protocol": "https"}  # fmt: skip
-            return 200, {}, {"id": path, "name": name, "type": "simulated", "properties": store}
+            return 200, {}, {**described, "properties": DATASTORE}
         return 404, {}, missing(name)
 
     # --- le service
@@ -152,25 +136,23 @@ class Azure:
         from servers import deployment
 
         def uploaded(asset: str) -> Path:
-            uri = self.resources[asset]["properties"].get("modelUri") or self.resources[asset]["properties"]["codeUri"]
-            return self.folder / re.sub(
-                r".*blob.core.windows.net/|.*/datastores/workspaceblobstore/paths/", "store/" if "/paths/" in uri else "", uri
-            )
+            stored = self.resources[asset]["properties"]
+            uri = stored.get("modelUri") or stored["codeUri"]
+            return self.folder / re.sub(r".*/datastores/workspaceblobstore/paths/", "store/", re.sub(r".*blob.core.windows.net/", "", uri))
 
-        if name in self.servers:
-            return
-        url, _ = self.stack.enter_context(deployment(uploaded(properties["model"]), uploaded(properties["codeConfiguration"]["codeId"])))
-        self.servers[name] = url
+        if name not in self.servers:
+            model, code = uploaded(properties["model"]), uploaded(properties["codeConfiguration"]["codeId"])
+            self.servers[name], _ = self.stack.enter_context(deployment(model, code))
 
-    def score(self, request, body):
+    def score(self, request, sent):
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return 401, {}, json.dumps({"message": "clé absente ou fausse"})
-        endpoint = next(each for path, each in self.resources.items() if path.rsplit("/", 2)[-2] == "onlineEndpoints")
+        endpoint = next(each for path, each in self.resources.items() if path.split("/")[-2] == "onlineEndpoints")
         traffic = endpoint["properties"].get("traffic") or {}
         name = request.headers.get("azureml-model-deployment") or self.random.choices(list(traffic), list(traffic.values()))[0]
         if name not in self.servers:
             return 200, {"azureml-model-deployment": name}, json.dumps({"predictions": ["simulé"], "model_id": name})
-        answer = requests.post(f"{self.servers[name]}/score", data=body, timeout=30)
+        answer = requests.post(f"{self.servers[name]}/score", data=sent, timeout=30)
         return answer.status_code, {"azureml-model-deployment": name}, answer.text
 
 

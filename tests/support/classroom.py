@@ -137,9 +137,9 @@ class Classroom:
         run_id = uuid.uuid4().hex
         changed = dict(zip(known, (run_id, self.user, parent, next(self.times)), strict=True))
         with self.base() as base, base:
-            for table, lines in rows.items():
-                copied = [[changed.get(value, value) for value in line] for line in lines]
-                base.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(copied[0]))})" if copied else "SELECT 1", copied)
+            for table, line in ((table, line) for table, lines in rows.items() for line in lines):
+                copied = [changed.get(value, value) for value in line]
+                base.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(copied))})", copied)
         return run_id
 
     def opened(self, run_id: str):

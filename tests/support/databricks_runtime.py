@@ -1,6 +1,6 @@
 """Un Databricks de poche, pour les tests : exécute un notebook tiré d'une archive `.dbc`, comme le ferait un espace de travail.
 
-    python tests/support/databricks_runtime.py ARCHIVE NOTEBOOK JOURNAL [widget=valeur ...]
+    python tests/support/databricks_runtime.py ARCHIVE NOTEBOOK JOURNAL
 
 Les cellules partagent un espace de noms, `__main__`, et Databricks y met `dbutils`, `display` et `spark`. Les magies sont
 `%md` (passée), `%run` (suivie), `%pip` (notée, pas exécutée). JOURNAL reçoit, en JSON, ce que le notebook a demandé.
@@ -20,12 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from databricks_archive import read_archive
 
 
-class NotebookExit(BaseException):
-    """`dbutils.notebook.exit` : la fin du notebook, sans erreur."""
-
-
 class Widgets:
-    """`dbutils.widgets` : des textes, nommés, lus après avoir été créés."""
+    """`dbutils.widgets` : des textes, nommés, lus après avoir été créés ; `given` : ceux qu'un lecteur a changés."""
 
     def __init__(self, given: dict[str, str]):
         self.given, self.values = given, {}
@@ -61,22 +57,16 @@ class Context:
 class Workspace:
     """Les notebooks d'une archive, et l'interprète qui les exécute."""
 
-    def __init__(self, notebooks: dict[str, list[str]], given: dict[str, str]):
-        self.notebooks = notebooks
-        self.widgets = Widgets(given)
-        self.journal = {"pip": [], "run": [], "displayed": [], "restarts": 0, "exit": None, "widgets": self.widgets.values}
-        self.spark = None
+    def __init__(self, notebooks: dict[str, list[str]]):
+        self.notebooks, self.widgets, self.spark = notebooks, Widgets({}), None
+        self.journal = {"pip": [], "run": [], "displayed": [], "restarts": 0}
         # Le `__main__` d'un notebook : les classes qu'il définit y sont, et cloudpickle les enregistre avec le modèle.
         self.namespace = sys.modules["__main__"] = ModuleType("__main__")
         self.fill()
 
     def fill(self):
         self.namespace.__dict__.update(
-            dbutils=SimpleNamespace(
-                widgets=self.widgets,
-                library=SimpleNamespace(restartPython=self.restart),
-                notebook=SimpleNamespace(exit=self.exit),
-            ),
+            dbutils=SimpleNamespace(widgets=self.widgets, library=SimpleNamespace(restartPython=self.restart)),
             display=lambda shown: self.journal["displayed"].append(type(shown).__name__),
             **({"spark": self.spark} if self.spark else {}),
         )
@@ -86,10 +76,6 @@ class Workspace:
         for name in [name for name in vars(self.namespace) if not name.startswith("__")]:
             del self.namespace.__dict__[name]
         self.fill()
-
-    def exit(self, value: str = ""):
-        self.journal["exit"] = value
-        raise NotebookExit
 
     def start_spark(self):
         """Spark Connect, comme le calcul sans serveur : ni RDD ni `sparkContext`."""
@@ -121,17 +107,13 @@ class Workspace:
             exec(compile(cell, label, "exec"), self.namespace.__dict__)
 
 
-def main(archive: str, name: str, journal: str, *given: str):
+def main(archive: str, name: str, journal: str):
     sys.modules["dbruntime"] = ModuleType("dbruntime")
     sys.modules["dbruntime.databricks_repl_context"] = answers = ModuleType("dbruntime.databricks_repl_context")
     answers.get_context = lambda: Context(f"{Path(archive).stem}/{name}")
-    workspace = Workspace(read_archive(Path(archive)), dict(value.split("=", 1) for value in given))
+    workspace = Workspace(read_archive(Path(archive)))
     try:
         workspace.run(f"{Path(archive).stem}/{name}")
-        if unknown := workspace.widgets.given.keys() - workspace.widgets.values.keys():
-            raise SystemExit(f"le notebook n'a pas de widget {sorted(unknown)}")
-    except NotebookExit:
-        print(f"Notebook exited: {workspace.journal['exit']}")
     finally:
         Path(journal).write_text(json.dumps(workspace.journal, ensure_ascii=False), encoding="utf-8")
         if workspace.spark is not None:

@@ -56,11 +56,6 @@ def children(course, parent) -> list:
     return course.runs(FOLDER, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")[::-1]
 
 
-def models_of(course, run) -> dict[int, object]:
-    """Les modèles d'un run, par `step`."""
-    return {output.step: course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs}
-
-
 def model_uri(course, run, name: str) -> str:
     models = [course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     return next(model.model_uri for model in models if model.name == name)
@@ -92,10 +87,6 @@ def by_step(course, run, metric: str) -> dict[int, float]:
 def aside(course, name: str) -> str:
     """Une expérience à part, où un test écrit."""
     return course.client().create_experiment(name, artifact_location=(course.root / name).as_uri())
-
-
-def bits(values: dict[str, float]) -> dict[str, str]:
-    return {name: value.hex() for name, value in values.items()}
 
 
 @cache

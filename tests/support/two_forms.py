@@ -1,6 +1,7 @@
 """Ce que les tests des formes partagent : lire un script sans le générateur, comparer ses cellules, lancer un générateur ici même."""
 
 import ast
+import os
 import re
 import shutil
 import sys
@@ -71,7 +72,9 @@ def write_scripts(root: Path, **scripts: str) -> Path:
 
 def ask(tool: ModuleType, root: Path, *options: str) -> tuple[int, str]:
     """Un générateur de `tools/`, lancé ici même sur le cours de `root` : son code, ce qu'il dit."""
-    with mock.patch.object(sys, "argv", [tool.__name__, *options]), redirect_stdout(StringIO()) as said:
+    argv, environment = mock.patch.object(sys, "argv", [tool.__name__, *options]), mock.patch.dict(os.environ)
+    with argv, environment, redirect_stdout(StringIO()) as said:
+        os.environ.pop("PYTEST_CURRENT_TEST", None)  # sous pytest, un noyau Jupyter n'entend pas les commandes qu'il lance
         try:
             tool.main(root)
         except SystemExit as ended:
