@@ -104,12 +104,14 @@ def test_every_script_has_its_notebook_or_its_reason(built):
 
 
 def test_the_cells_are_those_of_the_script(cells):
-    """Instruction par instruction, modules et exercices compris : rien de plus, rien de moins, dans le même ordre."""
+    """Instruction par instruction, figures montrées comprises, pour les modules et les exercices aussi."""
     for name, found in cells.items():
         theirs = [(kind, text) for kind, tag, text in cells_of(source_of(name)) if not tag]
         ours = [("markdown", cell[4:]) if cell.startswith("%md\n") else ("code", cell) for cell in found]
         ours = [(kind, text) for kind, text in ours if not text.startswith(("%pip", "%run")) and "dbutils.widgets.get(" not in text]
         assert essences(ours) == essences(theirs), name
+        marked = re.findall(r"# databricks: (display\(.*\))$", source_of(name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert re.findall(r"^ *(display\(.*\))$", "\n".join(text for _, text in ours), re.MULTILINE) == marked, name
 
 
 def test_source_and_archive_hold_the_same_cells(built, cells):

@@ -25,6 +25,10 @@ def code(text: str) -> str:
     return f"{TITLE}\n# %%\n{text}\n"
 
 
+def parameters(text: str, end: str = PARSED) -> str:
+    return f"{TITLE}\n# %%\nimport argparse\n\n{PARSER}{text}\n{end}"
+
+
 @pytest.fixture
 def lesson(tmp_path):
     """Écrit des scripts dans une leçon à part ; `lesson(x="...")` renvoie les cellules de ses notebooks."""
@@ -57,77 +61,51 @@ def heavy():
 
     return tensorflow
 """
-SCRIPT = """# %% [markdown]
-# # Un script
-#
-# Voir [MLflow](https://mlflow.org), et régler `--max-depth` (pas `--lr`).
 
-# %% tags=["local"]
-from store import open_store  # en premier
+
+SCRIPT = """# %% [markdown]
+# # Titre
+#
+# Réglez `--max-depth`, pas `--lr`.
 
 # %%
 import argparse
 import sys
+from module import within
 from pathlib import Path, PurePath
 
-import matplotlib.pyplot as plt
-from module import double, within
-
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Un essai.")
-parser.add_argument("--experiment", default="01_essai")  # databricks: "/Shared/01_essai"
-parser.add_argument("--max-depth", type=within(-1), help="la profondeur")
-parser.add_argument("--gamma", type=within(0.0), nargs="+", default=[0.1, 1.0])
+parser = argparse.ArgumentParser(description="x")
+parser.add_argument("--here", default="a", help="le lieu")  # databricks: "/Shared/a"
+parser.add_argument("--max-depth", type=within(-1))
 args = parser.parse_args()
 
 # %% tags=["local"]
 print(Path(__file__), sys.argv)
 
 # %%
-figure, ax = plt.subplots()
-# databricks: display(figure)
-if double(args.max_depth):
-    print(PurePath("vite"))  # databricks: display(ax)
-
-# %% tags=["local"]
-print("Ensuite : uv run 01_essai/local/serveur.py")
+if args.here:
+    print(PurePath("é"))  # databricks: display(1)
+# databricks: display(2)
 """
-EXPECTED = [
-    "%md\n<!-- Généré depuis local/script.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->\n"
-    "# Un script\n\nVoir [MLflow](https://mlflow.org), et régler `max_depth` (pas `--lr`).",
-    "%run ./module",
-    "from pathlib import PurePath\n\nimport matplotlib.pyplot as plt",
-    """import shlex
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_essai")
-dbutils.widgets.text("max_depth", "")  # la profondeur
-dbutils.widgets.text("gamma", "0.1 1.0")
-
-if not dbutils.widgets.get("gamma").strip():
-    raise SystemExit("Le réglage « gamma » est vide : remplissez-le en haut de la page, puis relancez.")
-args = SimpleNamespace(
-    experiment=dbutils.widgets.get("experiment"),
-    max_depth=within(-1)(dbutils.widgets.get("max_depth")) if dbutils.widgets.get("max_depth") else None,
-    gamma=[within(0.0)(word) for word in shlex.split(dbutils.widgets.get("gamma"))],
-)""",
-    'figure, ax = plt.subplots()\ndisplay(figure)\nif double(args.max_depth):\n    print(PurePath("vite"))\n    display(ax)',
-    "%md\n**Ensuite** : [suite]($./suite)",
-]
 
 
-def test_what_each_cell_becomes(lesson, monkeypatch):
+def test_what_a_script_says_to_databricks_alone(lesson, monkeypatch):
+    """Ses marques, ses imports utiles, ses widgets, et le lien vers le premier script suivant qui a un notebook."""
     order = [Script("01_essai", name, 5) for name in ("script", "serveur", "suite")]
     monkeypatch.setattr("forms.notebook.SCRIPTS", (*order, Script("02_autre", "suite", 5)))
-    excluded = "# databricks: non (elle lance un serveur)\n# %%\nimport nowhere\n"
-    made = lesson(module=MODULE, script=SCRIPT, suite=code("print(1)"), store="def open_store():\n    pass\n", serveur=excluded)
-    assert made.keys() == {"module", "script", "suite"}  # `suite` suit `script` : `serveur` n'a pas de notebook
-    pins = read_pins(ROOT)
-    install = f"%pip install {pins['matplotlib']} {pins['numpy']}\ndbutils.library.restartPython()"
-    assert made["script"] == [EXPECTED[0], install, *EXPECTED[1:]]
-    assert made["suite"] == [made["suite"][0], "print(1)"]  # rien à installer : pas de %pip
+    made = lesson(module=MODULE, script=SCRIPT, suite=code("print(1)"), serveur="# databricks: non (un serveur)\n# %%\nimport nowhere\n")
+    assert made.keys() == {"module", "script", "suite"}
+    title, install, run, imports, widgets, shown, following = made["script"]
+    assert title.startswith("%md\n<!-- Généré depuis local/script.py") and title.endswith("# Titre\n\nRéglez `max_depth`, pas `--lr`.")
+    assert install == f"%pip install {read_pins(ROOT)['numpy']}\ndbutils.library.restartPython()"
+    assert (run, imports) == ("%run ./module", "from pathlib import PurePath")
+    assert 'dbutils.widgets.text("here", "/Shared/a")  # le lieu\ndbutils.widgets.text("max_depth", "")\n' in widgets
+    assert shown == 'if args.here:\n    print(PurePath("é"))\n    display(1)\ndisplay(2)'
+    assert following == "%md\n**Ensuite** : [suite]($./suite)"
+    assert made["suite"][1:] == ["print(1)"]  # rien à installer : pas de %pip
     assert not any("%pip" in cell for cell in made["module"])  # un module n'efface pas les variables de qui l'exécute
-    assert from_source(to_source(made["script"])) == made["script"]
+    assert all(from_source(to_source(cells)) == cells for cells in made.values())
 
 
 def test_only_what_is_reached_is_installed(lesson):
@@ -171,10 +149,6 @@ def local(text: str) -> str:
 
 def markdown(text: str) -> str:
     return f"# %% [markdown]\n# # Titre\n{text}\n"
-
-
-def parameters(text: str, end: str = PARSED) -> str:
-    return f"{TITLE}\n# %%\nimport argparse\n\n{PARSER}{text}\n{end}"
 
 
 def option(given: str) -> str:

@@ -16,7 +16,7 @@ from databricks_archive import read_archive
 from mlflow import MlflowClient
 from patients import known_patients
 from programs import LIGHT, ended, free_port, running
-from recorded_runs import WITHOUT_RUN, added, by_script
+from recorded_runs import appeared, check_against_scripts, described_runs
 from recording import recorded
 from run_course import missing
 from sklearn.metrics import recall_score
@@ -54,17 +54,18 @@ def notebook_store(course: Course) -> str:
     return f"sqlite:///{course.root / 'notebooks.db'}"
 
 
-def compare(course: Course, script: Script, known: set[str], **options) -> None:
-    """Exécute le notebook d'un script : les mêmes runs que le script, bit pour bit, et une installation, une seule."""
-    name = f"{script.lesson}/{script.name}"
-    notebook = run_notebook(course, name, **options)
-    runs = added(notebook_store(course), known)
-    assert runs == by_script(script.name, script.lesson), name
-    assert bool(runs) == (script.name not in WITHOUT_RUN), name
-    assert notebook.restarts == len(notebook.pip) == 1
-    cells = read_archive(course.root / script.lesson / f"{script.lesson}.dbc")[name]
-    shows = any(re.search(r"^\s*display\(", cell, re.MULTILINE) for cell in cells if not cell.startswith("%"))
-    assert bool(notebook.displayed) == shows, name
+def compare(course: Course, scripts: list[Script], **options) -> None:
+    """Exécute les notebooks de ces scripts : les mêmes runs que les scripts, bit pour bit, et une installation, une seule."""
+    made, known = {}, set()
+    for script in scripts:
+        name = f"{script.lesson}/{script.name}"
+        notebook = run_notebook(course, name, **options)
+        made[script] = appeared(notebook_store(course), known)
+        assert notebook.restarts == len(notebook.pip) == 1, name
+        cells = read_archive(course.root / script.lesson / f"{script.lesson}.dbc")[name]
+        shows = any(re.search(r"^\s*display\(", cell, re.MULTILINE) for cell in cells if not cell.startswith("%"))
+        assert bool(notebook.displayed) == shows, name
+    check_against_scripts(notebook_store(course), made)  # à la fin : annotate_runs ajoute une métrique aux runs d'un autre
 
 
 @pytest.fixture
@@ -72,27 +73,24 @@ def whole_course(tmp_path) -> Course:
     return Course(tmp_path / "cours", whole=True)
 
 
-def named(name: str) -> Script:
-    return next(script for script in WITH_NOTEBOOK if script.name == name)
+def named(name: str) -> list[Script]:
+    return [script for script in WITH_NOTEBOOK if script.name == name]
 
 
 def test_the_first_notebook_records_what_its_script_records(whole_course):
-    compare(whole_course, named("first_run"), set(), start=warm.forked)
+    compare(whole_course, named("first_run"), start=warm.forked)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["full_run", "kmeans_sweep", "run_project", "register_models"])
 def test_a_notebook_a_lesson_records_what_its_script_records(whole_course, name):
-    compare(whole_course, named(name), set())
+    compare(whole_course, named(name))
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_notebook_records_what_its_script_records(whole_course, lesson):
-    known = set()
-    for script in WITH_NOTEBOOK:
-        if script.lesson == lesson and not missing(script):
-            compare(whole_course, script, known)
+    compare(whole_course, [script for script in WITH_NOTEBOOK if script.lesson == lesson and not missing(script)])
 
 
 @pytest.mark.slow
@@ -108,7 +106,7 @@ def test_the_notebook_of_an_exercise_records_what_its_script_records(whole_cours
     lesson, _, stem = path.partition("/")
     whole_course.run(f"{path}.py", start=ended if lesson.startswith("03") else warm.forked)
     run_notebook(whole_course, f"{lesson}/{stem}", start=ended if lesson.startswith("03") else warm.forked)
-    local, remote = (added(uri, set()) for uri in (whole_course.uri, notebook_store(whole_course)))
+    local, remote = (described_runs(uri, appeared(uri, set())) for uri in (whole_course.uri, notebook_store(whole_course)))
     assert local and local == remote
 
 
@@ -124,34 +122,17 @@ def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
 # --------------------------------------------------------------------------------------- le Databricks de poche lui-même
 
 
-def pocket(tmp_path, cells: list[str], **others: list[str]):
-    archive, journal = tmp_path / "poche.dbc", tmp_path / "journal.json"
-    archive.write_bytes(write_archive("poche", {"essai": cells, **others}))
-    told = warm.forked([sys.executable, str(RUNTIME), str(archive), "essai", str(journal)], tmp_path, 60)
-    return told, json.loads(journal.read_text(encoding="utf-8"))
-
-
-def test_the_pocket_workspace_does_what_the_real_one_does(tmp_path):
-    """`%run` partage `__main__` ; les widgets sont des textes ; redémarrer Python efface les variables."""
-    module = ["%md\n# Module", "class Model:\n    factor = 2\n\n\ndef scale(x):\n    return Model.factor * x"]
-    create = 'dbutils.widgets.text("a", "1")\ndbutils.widgets.dropdown("b", "non", ["non", "oui"])'
-    cells = ["%run ./module", create, "display(3.5)", 'print(scale(21), Model.__module__, __name__, dbutils.widgets.get("a"))']
-    restart = ["%pip install mlflow==3.17.2\ndbutils.library.restartPython()", "print(scale)"]
-    told, journal = pocket(tmp_path, [*cells, *restart], module=module)
-    assert told.stdout.strip() == "42 __main__ __main__ 1", told.stderr
-    assert told.returncode == 1 and told.stderr.strip().endswith("NameError: name 'scale' is not defined")
-    assert journal == {"run": ["./module"], "displayed": ["float"], "pip": ["install mlflow==3.17.2"], "restarts": 1}
-
-
 def test_the_pocket_workspace_is_no_more_lenient_than_the_real_one(tmp_path):
-    for cell, reason in {
-        'dbutils.widgets.get("a")': "InputWidgetNotDefined",
-        'dbutils.widgets.dropdown("a", "x", ["y"])': "n'est pas parmi",
-        'dbutils.widgets.text("a", 1)': "n'est pas un texte",
-        "%sh ls": "magie inconnue",
-    }.items():
-        told, _ = pocket(tmp_path, [cell])
-        assert told.returncode == 1 and reason in told.stderr, cell
+    for cells, reason in (
+        (['dbutils.widgets.get("a")'], "InputWidgetNotDefined"),
+        (['dbutils.widgets.dropdown("a", "x", ["y"])'], "n'est pas parmi"),
+        (['dbutils.widgets.text("a", 1)'], "n'est pas un texte"),
+        (["%sh ls"], "magie inconnue"),
+        (["x = 1", "%pip install y\ndbutils.library.restartPython()", "print(x)"], "name 'x' is not defined"),
+    ):
+        (tmp_path / "poche.dbc").write_bytes(write_archive("poche", {"essai": cells}))
+        told = warm.forked([sys.executable, str(RUNTIME), "poche.dbc", "essai", "journal.json"], tmp_path, 60)
+        assert told.returncode == 1 and reason in told.stderr, reason
 
 
 # ------------------------------------------------------------------------------------- le protocole de Databricks lui-même
@@ -201,7 +182,8 @@ def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
         finally:
             workspace.shutdown()
             workspace.server_close()
-        assert added(Workspace.behind, set()) == by_script("full_run", "01_tracking_supervised")
+        [full_run] = named("full_run")
+        check_against_scripts(Workspace.behind, {full_run: appeared(Workspace.behind, set())})
     calls = {path: authorization for path, authorization in Workspace.asked if "/mlflow/" in path}
     assert set(calls.values()) == {"Bearer jeton"}
     assert all(any(path.endswith(end) for path in calls) for end in ("/runs/create", "/logged-models"))

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from texts import ROOT
 from two_forms import ask, cells_of, essences, with_form, write_scripts
 
-from course import LESSONS, SCRIPTS, Script
+from course import LESSONS, SCRIPTS, Script, spoken
 from forms.arguments import read_arguments
 from forms.cells import read_script
 from forms.jupyter import notebooks
@@ -29,95 +29,39 @@ def notebook_of(script: Script) -> Path:
 
 # ------------------------------------------------------------------------------------------------------ de script à notebook
 
-MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n\n\ndef existing_file(text):\n    return text\n"
+MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n"
+OTHER = "# %% [markdown]\n# # Un autre\n\n# %%\nprint(1)\n"
+STORE = "def open_store():\n    pass\n"
 SCRIPT = """# %% [markdown]
-# # Leçon 1, script 1 : essai
-#
-# Réglez `--max-depth`.
-
-# %% [markdown] tags=["local"]
-# ```
-# uv run 01_essai/local/script.py
-# ```
+# # Un script
 
 # %%
-import argparse
-from pathlib import Path
-
-from module import double, existing_file
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Un essai.")
-parser.add_argument("--experiment", default="01_essai")  # databricks: "/Shared/01_essai"
-parser.add_argument("--max-depth", type=double, default=3, help="la profondeur")
-parser.add_argument("--table", type=existing_file)
-parser.add_argument("--quick", action="store_true")
-parser.add_argument("--words", nargs="*", default=["l'un", 'le « "deux" »'])
-args = parser.parse_args()
-
-# %% tags=["local"]
+from module import double
 from store import open_store
 
-open_store()  # à la racine
+# %% tags=["local"]
+open_store()
+print("Ensuite : uv run 01_essai/local/suite.py")
 
 # %%
-figure = double(args.max_depth)
+figure = double(3)
 # databricks: display(figure)
-
-# %% tags=["local"]
-print("Ici :", Path(__file__).name)
-print("Ensuite : uv run 01_essai/local/suite.py")
 
 # %% [markdown]
 # ## À retenir
 """
-EXPECTED = [  # après la cellule qui dit comment l'ouvrir, et celle qui trouve le cours
-    ("code", "from pathlib import Path\n\nfrom module import double"),
-    (
-        "code",
-        'from types import SimpleNamespace\n\nargs = SimpleNamespace(\n    experiment="01_essai",\n    max_depth=3,  # la profondeur\n'
-        '    table=None,\n    quick=False,\n    words=["l\'un", "le « \\"deux\\" »"],\n)',
-    ),
-    ("code", "from store import open_store\n\nopen_store();  # à la racine"),
-    ("code", "figure = double(args.max_depth)\ndisplay(figure)"),
-    ("code", 'print("Ici :", Path(__file__).name)'),
-    ("markdown", "## À retenir"),
-    ("markdown", "**Ensuite** : [suite](suite.ipynb)"),
-]
 
 
 @pytest.fixture
 def lesson(tmp_path, monkeypatch):
     """Une leçon inventée ; `lesson(x="...")` en renvoie les notebooks."""
-    (tmp_path / "01_essai/Images").mkdir(parents=True)
-    (tmp_path / "01_essai/Images/script_liste.png").touch()
-    plan = (Script("01_essai", "script", 5, ("spark", "java")), *(Script("01_essai", name, 5) for name in ("serveur", "autre", "suite")))
-    monkeypatch.setattr("forms.jupyter.SCRIPTS", plan)
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_essai", "script", 5)])
 
     def write(**scripts: str):
         return notebooks(write_scripts(tmp_path, **scripts), read_pins(tmp_path))
 
     write.root = tmp_path
     return write
-
-
-STORE = '"""Le magasin."""\n\n\ndef open_store():\n    pass\n'
-OTHER = "# %% [markdown]\n# # Un autre\n\n# %%\nprint(1)\n"
-
-
-def test_what_each_cell_becomes(lesson):
-    made = lesson(
-        module=MODULE, script=SCRIPT, store=STORE, suite=OTHER,
-        serveur=f"# databricks: non (un serveur)\n{OTHER}", autre=f"# jupyter: non (il faut Java)\n{OTHER}",
-    )  # fmt: skip
-    assert [notebook.path.name for notebook in made] == ["script.ipynb", "suite.ipynb"]
-    (_, title), (_, opening), (_, finding), *others = made[0].cells
-    assert title.startswith("# Leçon 1, script 1 : essai\n\nRéglez `max_depth`.\n\n<!-- Généré depuis local/script.py")
-    command = "uv run --group jupyter --group spark jupyter lab 01_essai/jupyter/script.ipynb"
-    for said in (command, "Cinq secondes.", "depuis la racine du dépôt", "(../Images/script_liste.png)"):
-        assert said in opening
-    assert "%matplotlib inline" in finding and "__file__ = " in finding
-    assert others == EXPECTED
 
 
 def test_a_value_that_the_script_does_not_show_is_not_shown(lesson):
@@ -143,7 +87,7 @@ def test_outputs_depend_on_code_and_versions_and_on_nothing_else(lesson):
     assert sources(module=MODULE.replace("2 * x", "3 * x")) != before
     assert sources(store=STORE.replace("pass", "return 1")) != before
     assert sources(other=OTHER) == sources()
-    numpy = SCRIPT.replace("import argparse\n", "import argparse\nimport numpy as np\n")
+    numpy = SCRIPT.replace("from module", "import numpy as np\nfrom module")
     with_numpy = sources(script=numpy)
     pins = lesson.root / "requirements.txt"
     pins.write_text(re.sub(r"^numpy==.*$", "numpy==9.9.9", pins.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
@@ -237,18 +181,38 @@ def test_every_script_has_its_notebook_or_its_reason():
     assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {notebook_of(script) for script in WITH_NOTEBOOK}
 
 
-def test_the_cells_are_those_of_the_script():
-    """Instruction par instruction, et les options de la cellule `args` sont celles du script."""
-    for script in WITH_NOTEBOOK:
-        written = json.loads(notebook_of(script).read_text(encoding="utf-8"))
-        title, _, _, *ours = [(cell["cell_type"], "".join(cell["source"])) for cell in written["cells"]]
-        [parameters] = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
-        ours.remove(parameters)
-        exec(parameters[1], scope := {})
-        declared = read_arguments(read_script(ROOT / script.path).parameters())
-        assert vars(scope["args"]) == {argument.name: False if argument.flag else argument.default for argument in declared}
-        theirs = [cell for cell in cells_of(ROOT / script.path) if cell[1] != "parameters" and cell[:2] != ("markdown", "local")]
-        assert essences([title, *ours]) == essences([(kind, text) for kind, _, text in theirs]), script.name
+def cells_in(script: Script) -> list[tuple[str, str]]:
+    """Les cellules du notebook d'un script : (type, texte)."""
+    written = json.loads(notebook_of(script).read_text(encoding="utf-8"))
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in written["cells"]]
+
+
+@pytest.mark.parametrize("script", WITH_NOTEBOOK, ids=lambda script: script.name)
+def test_the_cells_are_those_of_the_script(script):
+    """Instruction par instruction, figures montrées comprises, et les options de la cellule `args` sont celles du script."""
+    title, _, _, *ours = cells_in(script)
+    [parameters] = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
+    ours.remove(parameters)
+    exec(parameters[1], scope := {})
+    declared = read_arguments(read_script(ROOT / script.path).parameters())
+    assert vars(scope["args"]) == {argument.name: False if argument.flag else argument.default for argument in declared}
+    theirs = [cell for cell in cells_of(ROOT / script.path) if cell[1] != "parameters" and cell[:2] != ("markdown", "local")]
+    assert essences([title, *ours]) == essences([(kind, text) for kind, _, text in theirs])
+    marked = re.findall(r"# databricks: (display\(.*\))$", (ROOT / script.path).read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^ *(display\(.*\))$", "\n".join(text for kind, text in ours if kind == "code"), re.MULTILINE) == marked
+
+
+def test_a_notebook_says_how_to_open_it_and_what_comes_next():
+    for script, following in zip(WITH_NOTEBOOK, [*WITH_NOTEBOOK[1:], None], strict=True):
+        title, (_, opening), (_, finding), *_, last = cells_in(script)
+        assert f"<!-- Généré depuis local/{script.name}.py" in title[1]
+        groups = "".join(f" --group {group}" for group in ("jupyter", *script.groups))
+        assert f"`uv run{groups} jupyter lab {script.lesson}/jupyter/{script.name}.ipynb`" in opening and spoken(script.seconds) in opening
+        assert "%matplotlib inline" in finding or "display(" not in (ROOT / script.path).read_text(encoding="utf-8")
+        if following and following.lesson == script.lesson:
+            assert last[1] == f"**Ensuite** : [{following.name}]({following.name}.ipynb)"
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", opening + last[1]):
+            assert (notebook_of(script).parent / target).exists(), f"{script.name} : {target}"
 
 
 def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine():

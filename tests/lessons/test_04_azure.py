@@ -7,7 +7,7 @@ import sys
 
 import mlflow
 import pytest
-from lesson_04 import ENDPOINT, LESSON, LOCAL, MODEL, WINES, predicted, script, with_server
+from lesson_04 import ENDPOINT, LESSON, LOCAL, MODEL, WINES, one_line, predicted, script, with_server
 from programs import ended
 from texts import ROOT
 
@@ -51,6 +51,7 @@ def test_the_sample_requests_are_the_same_two_true_wines():
     assert mlflow_form == {"dataframe_split": {key: table[key] for key in ("columns", "data")}}
 
 
+@pytest.mark.slow
 def test_yaml_files_pass_the_sdk_and_eight_bad_ones_do_not(tmp_path):
     ml = sdk()
     from azure.ai.ml.exceptions import MlException
@@ -109,17 +110,12 @@ def puts(journal: list[dict], part: str = "") -> list[dict]:
     return [each for each in journal if each["method"] == "PUT" and each["host"] == "management.azure.com" and part in each["path"]]
 
 
-def one_line(told) -> str:
-    [said] = told.stderr.splitlines()
-    assert told.returncode == 1
-    return said
-
-
 @pytest.fixture(scope="module")
 def created(scratch):
     return simulate(scratch, "--yes")
 
 
+@pytest.mark.slow
 def test_create_sends_everything_in_order(created):
     _, journal = created
     name = unique_name("wine-cultivars", dict(zip(("subscription_id", "resource_group", "workspace_name"), PLACE.values(), strict=True)))
@@ -133,6 +129,7 @@ def test_create_sends_everything_in_order(created):
     assert {"MLmodel", "model.skops", "score.py", "conda.yml"} <= uploaded
 
 
+@pytest.mark.slow
 def test_bodies_tell_where_each_model_comes_from(created, lesson):
     bodies = {part: [each["body"] for each in puts(created[1], f"/{part}/")] for part in ("models", "deployments", "environments")}
     for body, alias in zip(bodies["models"], ("previous", "champion"), strict=True):
@@ -152,6 +149,7 @@ def test_bodies_tell_where_each_model_comes_from(created, lesson):
     ]  # le SDK tait les 0
 
 
+@pytest.mark.slow
 def test_the_split_is_seen_from_outside_and_no_secret_is_said(created):
     told, journal = created
     assert "Trafic 100/0, 100 requêtes : {'blue': 100}" in told.stdout
@@ -164,6 +162,7 @@ def test_the_split_is_seen_from_outside_and_no_secret_is_said(created):
     assert secret not in told.stdout and "jeton-simule" not in told.stdout
 
 
+@pytest.mark.slow
 def test_without_option_the_files_are_checked_and_nothing_is_sent(scratch):
     told, journal = simulate(scratch)
     assert "Rien n'est envoyé" in told.stdout and journal == []

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import mlflow
 import numpy as np
 import pytest
-from lesson_04 import FAMILIES, LESSON, MODEL, PRODUCTION, WINES, end_of, fitted, moves, predicted, registry, scores, script
+from lesson_04 import FAMILIES, LESSON, MODEL, PRODUCTION, WINES, end_of, fitted, moves, one_line, predicted, registry, scores, script
 from sklearn.datasets import load_wine
 from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate, train_test_split
@@ -182,8 +182,8 @@ def test_rollback_restores_the_previous_holder_and_the_history_tells_all(story):
     assert story.back.aliases == {"champion": 1, "challenger": 2, "outsider": 3}
     assert moves(story.back.history) == ["1", "1 -> 2", "2 -> 1"] and all(line in story.going_back for line in story.back.history)
     assert story.back.versions[2].tags["decision"] == "rolled back"
-    [said] = story.again.stderr.splitlines()  # une seconde fois : plus personne n'est avant
-    assert story.again.returncode == 1 and "version 1" in said and "sans --rollback" in said
+    said = one_line(story.again)  # une seconde fois : plus personne n'est avant
+    assert "version 1" in said and "sans --rollback" in said
     assert "blue : @challenger, version 2," in story.planned and "green : @champion, version 1," in story.planned
 
 
@@ -226,12 +226,6 @@ def test_refusals_are_one_line_and_leave_no_run(scratch, fresh_course):
     assert len(scratch.runs(LESSON)) == before
     for name in ("promote", "gate", "copy_to_production", "serve", "rehearse", "deploy_local", "plan_azure", "measure_traceability"):
         assert one_line(fresh_course.fork(script(name), fails=True)).endswith(f"Lancez d'abord : uv run {REGISTER}"), name
-
-
-def one_line(ended) -> str:
-    [said] = ended.stderr.splitlines()
-    assert ended.returncode == 1
-    return said
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Leçon 4, ce que sa page affirme : ses nombres, ses destinations, ses pièges. `test_follow_01_02_04` suit ses commandes."""
 
-import json
 import re
 import shutil
 import sys
@@ -47,13 +46,6 @@ def test_the_scripts_said_to_be_enough_take_little_of_the_hour():
     further = {int(re.match(r"## Script (\d+)", text)[1]) for text in re.split(r"(?m)^(?=## )", PAGE) if "aller plus loin.*\n\n**Q" in text}
     assert chosen == set(range(1, len(NAMES) + 1)) - further
     assert sum(SCRIPTS[number - 1].seconds for number in chosen) < 180
-
-
-def test_the_pictures_are_those_of_the_list():
-    listed = json.loads((ROOT / LESSON / "Images/images.json").read_text(encoding="utf-8"))
-    assert [f"Images/{each['name']}" for each in listed] == [target for _, target in pages.IMAGE.findall(PAGE)]
-    clicks = [re.sub(r"\s+", " ", click) for click in re.findall(r"^\d\. (.*(?:\n   .*)*)", PAGE, re.MULTILINE)]
-    assert all(step in clicks for each in listed for step in each.get("steps", []))
 
 
 def test_the_notebooks_named_are_those_that_exist():

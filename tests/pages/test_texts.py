@@ -109,6 +109,11 @@ def test_external_links_stand_in_one_list():
         ("`tools/licorne.txt`", "tools/licorne.txt n'existe pas"),
         ("```\nx\n```", "ligne 1 : langue «  »"),
         ("```python\n# tools/course.py\nlicorne = 1\n```", "tools/course.py ne contient pas"),
+        ("```python\n# tools/course.py\ndef after(script: Script)\n```", "tools/course.py ne contient pas"),
+        (
+            "```python\n# tools/course.py\nclass Script(NamedTuple):\n# ...\nfrom typing import NamedTuple\n```",
+            "à cette place",
+        ),
         ("```bash\n# demande rien\nif\n```", "syntax error"),
         ("```python\n# demande rien\nfrom pathlib import Path, Chemin\n```", "pathlib.Chemin n'existe pas"),
         ("```bash\nuv run tools/licorne.py\n```", "ce script n'existe pas"),
@@ -140,19 +145,3 @@ def test_links_and_anchors():
     assert pages.anchors(text) == {"à-retenir", "mlflow-run--léchec-", "à-retenir-1"}
     text = "[a](b.md#c) ![image](d.png) `[code](e.md)` <https://f> [![g](h.png)](i.md)\n```text\n[j](k.md)\n```\n"
     assert pages.links(text) == ["b.md#c", "https://f", "i.md"]
-
-
-@pytest.mark.parametrize(
-    "quoted, wrong",
-    [
-        ("def links(text: str) -> list[str]:", False),
-        ('return [target for match in LINK.findall(prose(text)) for target in match if target]', False),
-        ("def links(text: str) -> list[str]:\n# ...\ndef external(text: str) -> set[str]:", False),
-        ("def external(text: str) -> set[str]:\n# ...\ndef links(text: str) -> list[str]:", True),
-        ("def links(text):", True),
-    ],
-)  # fmt: skip
-def test_quotation(quoted, wrong):
-    block = pages.Block("python", ["# tests/support/pages.py", *quoted.splitlines()], 1, False)
-    assert block.quoted == Path(pages.__file__)
-    assert bool(pages.quotation_error(block)) is wrong

@@ -3,10 +3,11 @@
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pages
 import pytest
-from reader import SET_UP, Reader, commands_of, follow, what_is_wrong, without_uv
+from reader import SET_UP, Reader, commands_of, follow, what_is_wrong
 from troubles import NOT_CAUSED, PAGE, TROUBLES
 
 from course import LESSONS
@@ -42,13 +43,6 @@ def test_the_troubles_page_is_executed_elsewhere():
     assert [title for title in NOT_CAUSED if TROUBLES[title].blocks] == []
     outside = pages.blocks(PAGE.read_text(encoding="utf-8"))[sum(len(trouble.blocks) for trouble in TROUBLES.values()) :]
     assert [block.language for block in outside] == ["python", "text"]  # le dernier exemple, exécuté lui aussi
-
-
-def test_commands_without_uv():
-    assert without_uv("uv run a/b.py --c 1") == "python a/b.py --c 1"
-    assert without_uv("uv run --group azure a/b.py --dry-run") == "python a/b.py --dry-run"
-    assert without_uv("MLFLOW_X=true uv run mlflow ui --port 5001") == "MLFLOW_X=true mlflow ui --port 5001"
-    assert without_uv("uv run python -c 'import x'") == "python -c 'import x'"
 
 
 SMALL_PAGE = """
@@ -98,28 +92,20 @@ def test_a_wrong_page_is_refused(tmp_path, before, after, said):
     assert bool(wrong) is bool(said)
 
 
-class Played:
-    """Une séance d'un seul script, `full_run`."""
-
-    def names(self) -> list[str]:
-        return ["full_run"]
-
-    def ended(self, name: str) -> subprocess.CompletedProcess:
-        return subprocess.CompletedProcess(name, 0, "de la séance\n", "")
-
-
 def test_what_is_looked_up_and_what_is_run(fresh_course):
     """Un script sans option se consulte une fois ; la seconde, avec une option, ou si le code a changé, il est lancé."""
-    script = "01_tracking_supervised/local/full_run.py"
+    script = "02_tracking_unsupervised/local/kmeans_sweep.py"
     (fresh_course.root / script).write_text("import sys\nprint('lancé', *sys.argv[1:])\n")
     fresh_course.client().create_experiment("measurements")
-
+    session = SimpleNamespace(
+        names=lambda: ["kmeans_sweep"], ended=lambda name: subprocess.CompletedProcess(name, 0, "de la séance\n", "")
+    )
     with ExitStack() as stack:
-        reader = Reader(fresh_course.root, stack, session=Played())
-        typed = [pages.Block("bash", [f"uv run {script}{options}"], 1, False) for options in ("", " --C 2", "", "")]
+        reader = Reader(fresh_course.root, stack, session=session)
+        typed = [pages.Block("bash", [f"uv run {script}{options}"], 1, False) for options in ("", " --seed 2", "", "")]
         assert reader.type(typed[0]).output == "lancé\n"  # le fichier n'est plus celui du commit
         fresh_course.commit("un autre script")
-        assert [reader.type(each).output for each in typed[1:]] == ["lancé --C 2\n", "de la séance\n", "lancé\n"]
+        assert [reader.type(each).output for each in typed[1:]] == ["lancé --seed 2\n", "de la séance\n", "lancé\n"]
 
 
 @pytest.mark.slow

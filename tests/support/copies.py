@@ -17,7 +17,7 @@ from programs import SECONDS, ended
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (".png", ".ipynb", ".dbc")  # la moitié du dépôt, dont peu de tests ont besoin
-shared: Path  # un dossier que tous les processus de tests partagent : conftest.py le donne
+shared = Path()  # un dossier que tous les processus de tests partagent : conftest.py le donne
 
 
 def git(folder: Path, *arguments: str) -> str:

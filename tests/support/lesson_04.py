@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 
 import mlflow
@@ -67,6 +68,13 @@ def predicted(course: Course, version: int | str, wines=WINES.X_test) -> list[st
     """Ce que la version inscrite répond pour ces vins."""
     course.client()
     return mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}").predict(wines).tolist()
+
+
+def one_line(told: CompletedProcess) -> str:
+    """Ce que dit un script qui refuse."""
+    [said] = told.stderr.splitlines()
+    assert told.returncode == 1
+    return said
 
 
 def with_server(whole: Recorded) -> Recorded:

@@ -109,13 +109,14 @@ class Reader:
         todo = [self.elsewhere(without_uv(command)) for command in todo]
         if all(SCRIPT.fullmatch(command) for command in todo):
             for command in todo:
-                ended = self.launch(*command.split()[1:])
-                if ended.returncode:
+                told = self.launch(*command.split()[1:])
+                if told.returncode:
                     break
         else:
             *before, last = todo
-            ended = self.program(["bash", "-c", "\n".join(["set -e", "exec 3>&1 >/dev/null", *before, "exec >&3", last])])
-        return Ended(ended.returncode, self.as_written(ended.stdout), self.as_written(ended.stderr))
+            script = "\n".join(["set -e", "exec 3>&1 >/dev/null", *before, "exec >&3", last])
+            told = ended(["bash", "-c", script], self.root, 3 * SECONDS, **self.variables)
+        return Ended(told.returncode, self.as_written(told.stdout), self.as_written(told.stderr))
 
     def launch(self, script: str, *arguments: str) -> subprocess.CompletedProcess:
         """Ce que la séance a déjà lancé se consulte, la première fois, tant que le code est celui du commit ; le reste se lance."""
@@ -125,13 +126,8 @@ class Reader:
                 self.client.restore_experiment(self.measurements)
                 self.measurements = None
             return self.recorded.ended(name)
-        command = [sys.executable, str(self.root / script), *arguments]
-        if WARM.match(script):
-            return warm.forked(command, self.root, SECONDS, **self.variables)
-        return self.program(command)
-
-    def program(self, command: list[str]) -> subprocess.CompletedProcess:
-        return ended(command, self.root, 3 * SECONDS, **self.variables)
+        start = warm.forked if WARM.match(script) else ended
+        return start([sys.executable, str(self.root / script), *arguments], self.root, 3 * SECONDS, **self.variables)
 
     def serve(self, kind: str, command: str) -> None:
         """Ouvre un serveur, sur un port libre, et attend qu'il réponde ; le même, tapé deux fois, n'est ouvert qu'une."""
@@ -163,20 +159,19 @@ class Reader:
 
 def follow(text: str, reader: Reader) -> list[str]:
     """Suit une page jusqu'au bout ; renvoie ce qui n'y est pas vrai."""
-    wrong, ended = [], None
+    wrong, told = [], None
     for block in pages.blocks(text):
         if block.language in ("bash", "python") and not block.needs_more and not block.quoted:
-            ended = reader.type(block) if block.language == "bash" else reader.execute(block)
-            if ended and (ended.code != 0) != block.fails:
-                wrong.append(f"ligne {block.line} : code {ended.code}\n{ended.output}\n{ended.trace or ended.error}")
+            told = reader.type(block) if block.language == "bash" else reader.execute(block)
+            if told and (told.code != 0) != block.fails:
+                wrong.append(f"ligne {block.line} : code {told.code}\n{told.output}\n{told.trace or told.error}")
             failing = block.fails
-        elif block.language == "text" and block.follows and ended:
-            seen = ended.output + ended.error if failing else ended.output
+            continue
+        if block.language == "text" and block.follows and told:
+            seen = told.output + told.error if failing else told.output
             if not pages.same_output(block.lines, seen):
                 wrong.append(f"ligne {block.line} : la page montre\n{block.text}\net l'on obtient\n{seen}")
-            ended = None
-        else:
-            ended = None
+        told = None
     return wrong
 
 

@@ -5,6 +5,8 @@ import re
 from mlflow import MlflowClient
 from recording import recorded
 
+from course import Script
+
 WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
 
 
@@ -25,18 +27,25 @@ def described(run) -> tuple:
     return neutral(run.info.run_name), run.info.status, parameters, metrics
 
 
-def added(uri: str, known: set[str]) -> list:
-    """Les runs d'un magasin ajoutés depuis le dernier appel, décrits et rangés."""
+def appeared(uri: str, known: set[str]) -> list[str]:
+    """Les runs d'un magasin apparus depuis le dernier appel."""
     client = MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = [run for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
-    known |= {run.info.run_id for run in found}
-    return sorted(map(described, found))
+    found = [run.info.run_id for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
+    known.update(found)
+    return found
 
 
-def by_script(name: str, lesson: str) -> list:
-    """Les runs que ce script a créés dans la séance enregistrée, décrits et rangés."""
-    session = recorded(lesson)
-    if name not in session.names():
-        session = recorded(lesson, slow=True)
-    return sorted(map(described, session.runs_of(name)))
+def described_runs(uri: str, run_ids: list[str]) -> list[tuple]:
+    return sorted(described(MlflowClient(uri).get_run(run_id)) for run_id in run_ids)
+
+
+def check_against_scripts(uri: str, made: dict[Script, list[str]]) -> None:
+    """Les runs que ces scripts, sous une autre forme, ont créés dans `uri` sont ceux de la séance enregistrée, bit pour bit."""
+    for script, run_ids in made.items():
+        session = recorded(script.lesson)
+        if script.name not in session.names():
+            session = recorded(script.lesson, slow=True)
+        here, there = sorted(map(described, session.runs_of(script.name))), described_runs(uri, run_ids)
+        assert there == here, f"{script.name}, par son script :\n{here}\net sous cette forme :\n{there}"
+        assert bool(there) == (script.name not in WITHOUT_RUN), script.name

@@ -21,7 +21,8 @@ from pathlib import Path
 
 PRELOADED = (
     "mlflow", "mlflow.sklearn", "mlflow.models", "mlflow.data", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.db.utils", "mlflow.projects", "alembic", "sqlalchemy", "filelock", "psutil", "rich.progress", "skops.io", "pandas", "numpy",
+    "mlflow.store.db.utils", "mlflow.projects", "alembic", "sqlalchemy", "filelock", "psutil", "rich.progress", "skops.io",
+    "pandas", "numpy",
     "matplotlib.pyplot", "sklearn.svm", "sklearn.ensemble", "sklearn.cluster", "sklearn.decomposition", "sklearn.linear_model",
     "sklearn.model_selection", "sklearn.neural_network", "sklearn.compose", "sklearn.impute",
 )  # fmt: skip

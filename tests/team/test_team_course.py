@@ -1,7 +1,5 @@
 """Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes valeurs que sur SQLite."""
 
-import contextlib
-
 import mlflow
 import pytest
 from exact_values import hard_numbers, hard_texts, identical
@@ -9,24 +7,17 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from recorded_runs import WITHOUT_RUN, depends_on_the_machine, described, neutral
 from recording import recorded
-from team_servers import Team
+from team_servers import team_server
 
 from course import SCRIPTS
 
 pytestmark = pytest.mark.release
 
-# Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs ; ou ils demandent un outil de plus.
+# Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs, sinon sa taille ; ou ils demandent un outil de plus.
 ELSEWHERE = {
-    "delete_restore",
-    "store_life",
-    "svm_sweep_spark",
-    "webhook",
-    "serve",
-    "rehearse",
-    "deploy_local",
-    "plan_azure",
+    "delete_restore", "store_life", "svm_sweep_spark", "measure_storage", "webhook", "serve", "rehearse", "deploy_local", "plan_azure",
     "deploy_azure",
-}
+}  # fmt: skip
 PATHS = {script.name: script.path for script in SCRIPTS}
 
 
@@ -67,27 +58,25 @@ def told(found: list) -> list[tuple]:
 
 
 @pytest.mark.parametrize("lesson", ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"])
-def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(team: Team, lesson, monkeypatch):
-    """Chaque script : ses runs. À la fin : leurs modèles, auxquels les balayages rattachent des métriques, et le registre."""
-    session, served = recorded(lesson, slow=True), set()
-    with contextlib.chdir(team.course.root):
-        client = team.client(monkeypatch, "alice")
-        for name in session.names():
-            if name in ELSEWHERE:
-                continue
-            before = set(runs(client))
-            team.course.run(PATHS[name], **team.account("alice"))
-            there = [run for run_id, run in runs(client).items() if run_id not in before]
-            here = [run for run in session.runs_of(name) if run.info.lifecycle_stage == "active"]
-            assert told(there) == told(here) and bool(there) == (name not in WITHOUT_RUN), name
-            served |= {run.info.run_id for run in there}
-            mlflow.set_tracking_uri(team.uri)
-        kept = {run.info.run_id for name in session.names() if name not in ELSEWHERE for run in session.runs_of(name)}
-        found = models(session.client(), kept)
-        assert found and models(team.client(monkeypatch, "alice"), served) == found
-        if lesson.startswith("04"):
-            assert "wine_cultivars" in registry(session.client())
-            assert registry(team.client(monkeypatch, "alice")) == registry(session.client())
+def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(course, folder, lesson, monkeypatch):
+    """Les runs de chaque script, une fois la leçon lancée ; leurs modèles, et les métriques qui s'y rattachent ; le registre."""
+    session, served = recorded(lesson, slow=True), {}
+    names = [name for name in session.names() if name not in ELSEWHERE]
+    with team_server(course, folder, "--users", "alice") as team:
+        for name in names:
+            course.run(PATHS[name], **team.account("alice"))
+            client = team.client(monkeypatch, "alice")
+            served[name] = set(runs(client)) - set().union(*served.values())
+        found = runs(client)
+        there = {name: told([found[run_id] for run_id in added]) for name, added in served.items()}
+        models_there, registry_there = models(client, set(found)), registry(client)
+    here = {name: told([run for run in session.runs_of(name) if run.info.lifecycle_stage == "active"]) for name in names}
+    for name in names:
+        assert there[name] == here[name] and bool(here[name]) == (name not in WITHOUT_RUN), name
+    kept = {run.info.run_id for name in names for run in session.runs_of(name)}
+    assert models_there == models(session.client(), kept) != []
+    if lesson.startswith("04"):
+        assert registry_there == registry(session.client()) and "wine_cultivars" in registry_there
 
 
 def read_back(client: MlflowClient, experiment: str, sent: list) -> list:
