@@ -51,12 +51,12 @@ def rmse(model, seed=0, part="valid") -> float:
     return root_mean_squared_error(getattr(data, f"y_{part}"), model.predict(getattr(data, f"X_{part}")))
 
 
-def train(me, number, kind="elastic_net", value=0.1, *, said=None, real=None, seed=0, metrics=None, **options) -> str:
-    """Un run du point d'entrée `train`. `said` : ce que disent ses paramètres ; `real` : le modèle gardé, s'il diffère."""
+def train(me, number, kind="elastic_net", value=0.1, *, said=None, real=None, seed=0, noted=None, **options) -> str:
+    """Un run de `train`. `said`, `noted` : ses paramètres, sa RMSE, s'ils diffèrent ; `real` : le modèle gardé, s'il diffère."""
     model = real or fitted(kind, value)
     key = "alpha" if kind == "elastic_net" else "seed"
     params = {"model": kind, "l1_ratio": "0.5", key: f"{value:g}", "csv": "diabetes"} | (said or {})
-    given = {"params": params, "metrics": metrics or {"valid_rmse": rmse(model, seed)}, "model": model, "files": files(seed)}
+    given = {"params": params, "metrics": {"valid_rmse": noted or rmse(model, seed)}, "model": model, "files": files(seed)}
     return me.run(number, lesson=LESSON, name=f"{kind} {value:g}", **{"project": True, **given, **options})
 
 
@@ -118,95 +118,60 @@ def seeds(me, given=range(5), *, reference=True, number="03-3", said=None, only=
         train(me, None, parent=parent)
 
 
-def test_right_in_numbers(room):
-    """Ce que check.py annonce est recalculé ici."""
-    low, high = around()
-    said = f"la forêt ({rmse(fitted('random_forest', 0)):.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}"
-    room.judged("03-1", "juste", "fait", lambda me: alphas(me, low, high), said)
-    room.judged("03-2", "juste", "fait", pair, f"RMSE {rmse(linear(4.2)):.2f} hors commit, {rmse(linear(0.42)):.2f} rejouée")
-    room.judged("03-3", "juste", "fait", seeds, "bouge de {spread:.2f} ; {wins} graine(s) sur 5".format(**spread_and_wins()))
+def said(number: str) -> str:
+    """Ce que check.py doit annoncer d'une réponse juste, recalculé."""
+    (low, high), forest, numbers = around(), rmse(fitted("random_forest", 0)), spread_and_wins()
+    return {
+        "03-1": f"la forêt ({forest:.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}",
+        "03-2": f"RMSE {rmse(linear(4.2)):.2f} hors commit, {rmse(linear(0.42)):.2f} rejouée",
+        "03-3": f"bouge de {numbers['spread']:.2f} ; {numbers['wins']} graine(s) sur 5",
+    }[number]
 
 
 RIGHT = {
-    "03-1": {
-        "sans étiquette": (lambda me: alphas(me, *around(), 8, 0.01, number=None),),
-        "une autre forêt, de plus près": (lambda me: alphas(me, *around(3, 20), forest=3),),
-        "à côté de 03-2": (beside_the_liar,),
-    },
-    "03-2": {
-        # Une autre ligne : le découpage. Le run hors commit est jugé sur d'autres patients, c'est son droit.
-        "le découpage": (lambda me: pair(me, first={"real": linear(0.42), "seed": 1}),),
-    },
-    "03-3": {
-        "six autres graines, sans étiquette": (lambda me: seeds(me, range(1, 7), number=None),),
-    },
+    "03-1 juste": (lambda me: alphas(me, *around()), lambda: said("03-1")),
+    "03-2 juste": (pair, lambda: said("03-2")),
+    "03-3 juste": (seeds, lambda: said("03-3")),
+    "03-1 sans étiquette": (lambda me: alphas(me, *around(), 8, 0.01, number=None),),
+    "03-1 une autre forêt, de plus près": (lambda me: alphas(me, *around(3, 20), forest=3),),
+    "03-1 à côté de 03-2": (beside_the_liar,),
+    # Une autre ligne : le découpage. Le run hors commit est jugé sur d'autres patients, c'est son droit.
+    "03-2 le découpage": (lambda me: pair(me, first={"real": linear(0.42), "seed": 1}),),
+    "03-3 six autres graines, sans étiquette": (lambda me: seeds(me, range(1, 7), number=None),),
 }
 
 WRONG = {
-    "03-1": {
-        "à moitié": (alphas, "entre 1 et 5 : continuez, il le faut à 0.1 près"),
-        "sans forêt": (lambda me: alphas(me, forest=None), "il manque un run de la forêt (`model=random_forest`)"),
-        "sans alpha 5": (lambda me: alphas(me, *around(), given=(0.42, 1)), "il manque un run d'ElasticNet à alpha = 5"),
-        "un autre l1_ratio": (lambda me: alphas(me, said={"l1_ratio": "0.9"}), "alpha = 0.42 (l1_ratio à sa valeur d'origine"),
-        "hors du projet": (lambda me: alphas(me, project=False, forest=None), "point d'entrée `train` du projet"),
-        "sur l'apprentissage": (
-            lambda me: alphas(me, metrics={"valid_rmse": rmse(linear(1), part="train")}),
-            "la RMSE ne monte pas avec alpha",
-        ),
-        "métrique inventée": (
-            lambda me: [alphas(me), train(me, "03-1", value=4.9, metrics={"valid_rmse": rmse(linear(1))})],
-            "mais le modèle du même run donne 63.49",
-        ),
-        "alpha inventé": (
-            lambda me: [alphas(me), train(me, "03-1", value=4.95, real=linear(1.0))],
-            "le run dit alpha = 4.95, mais son modèle a 1",
-        ),
-        "en échec": (lambda me: alphas(me, forest=None, status="FAILED"), "FAILED"),
-        "un autre découpage": (lambda me: alphas(me, *around(), seed=1), "89 patients de validation du cours"),
-    },
-    "03-2": {
-        "sans rejeu": (lambda me: pair(me, replay=False), "un second run, étiqueté `replay_of`"),
-        "rien de changé": (lambda me: pair(me, replay=False, first={"tags": {}}), "`git.dirty` vaut false"),
-        "rejeu d'un run propre": (lambda me: pair(me, first={"tags": {}}), "son code est celui du commit"),
-        "rejeu du dossier modifié": (lambda me: pair(me, again={"tags": {"git.dirty": "true"}}), "rejouez depuis Git"),
-        "un autre commit": (lambda me: pair(me, again={"tags": {"mlflow.source.git.commit": "d" * 40}}), "même commit"),
-        "un autre point d'entrée": (lambda me: pair(me, again={"tags": {"mlflow.project.entryPoint": "main"}}), "même point d'entrée"),
-        "d'autres paramètres": (lambda me: pair(me, again={"said": {"alpha": "4.2"}}), "mêmes paramètres"),
-        "de rien": (lambda me: pair(me, of="f" * 32), "`replay_of` ne désigne pas un autre run de l'exercice"),
-        "une ligne sans effet": (lambda me: pair(me, first={"real": linear(0.42)}), "la même RMSE, 55.48"),
-        "métrique inventée": (
-            lambda me: pair(me, again={"metrics": {"valid_rmse": 50.0}}),
-            "`valid_rmse` vaut 50, mais le modèle du même run donne 55.48",
-        ),
-        "sur l'apprentissage": (
-            lambda me: pair(me, again={"metrics": {"valid_rmse": rmse(linear(0.42), part="train")}}),
-            "porte sur l'apprentissage",
-        ),
-    },
-    "03-3": {
-        "une seule": (lambda me: seeds(me, (0,)), "il faut cinq graines différentes ; vous avez 0."),
-        "la même cinq fois": (lambda me: seeds(me, (0,) * 5), "vous avez 0 ; 5 runs, mais la même graine revient"),
-        "hasard non fixé": (lambda me: seeds(me, said={"seed": "none"}), "une graine vaut `none`"),
-        "sans ElasticNet": (lambda me: seeds(me, reference=False), "il manque ElasticNet"),
-        "sans réseau": (lambda me: seeds(me, ()), "aucun run enfant du réseau (`model=ann`)"),
-        "pas d'écart": (lambda me: seeds(me, only={"wins": 0}), "il manque la métrique `spread`"),
-        "écart inventé": (lambda me: seeds(me, spread=12.0), "la métrique `spread` vaut 12, mais"),
-        "victoires à l'envers": (lambda me: seeds(me, wins=5 - spread_and_wins()["wins"]), "compte les défaites"),
-        "écart type": (lambda me: seeds(me, spread=statistics.pstdev(networks())), "est l'écart type : il faut la pire moins"),
-        "écart type, n - 1": (lambda me: seeds(me, spread=statistics.stdev(networks())), "est un écart type : il faut la pire moins"),
-    },
+    "03-1 à moitié": (alphas, "entre 1 et 5 : continuez, il le faut à 0.1 près"),
+    "03-1 sans forêt": (lambda me: alphas(me, forest=None), "il manque un run de la forêt (`model=random_forest`)"),
+    "03-1 sans alpha 5": (lambda me: alphas(me, *around(), given=(0.42, 1)), "il manque un run d'ElasticNet à alpha = 5"),
+    "03-1 un autre l1_ratio": (lambda me: alphas(me, said={"l1_ratio": "0.9"}), "alpha = 0.42 (l1_ratio à sa valeur d'origine"),
+    "03-1 hors du projet": (lambda me: alphas(me, project=False, forest=None), "point d'entrée `train` du projet"),
+    "03-1 sur l'apprentissage": (lambda me: alphas(me, noted=rmse(linear(1), part="train")), "la RMSE ne monte pas avec alpha"),
+    "03-1 alpha inventé": (lambda me: [alphas(me), train(me, "03-1", value=4.95, real=linear(1))], "alpha = 4.95, mais son modèle a 1"),
+    "03-1 un autre découpage": (lambda me: alphas(me, *around(), seed=1), "89 patients de validation du cours"),
+    "03-2 sans rejeu": (lambda me: pair(me, replay=False), "un second run, étiqueté `replay_of`"),
+    "03-2 rien de changé": (lambda me: pair(me, replay=False, first={"tags": {}}), "`git.dirty` vaut false"),
+    "03-2 rejeu d'un run propre": (lambda me: pair(me, first={"tags": {}}), "son code est celui du commit"),
+    "03-2 rejeu du dossier modifié": (lambda me: pair(me, again={"tags": {"git.dirty": "true"}}), "rejouez depuis Git"),
+    "03-2 un autre commit": (lambda me: pair(me, again={"tags": {"mlflow.source.git.commit": "d" * 40}}), "même commit"),
+    "03-2 un autre point d'entrée": (lambda me: pair(me, again={"tags": {"mlflow.project.entryPoint": "main"}}), "même point d'entrée"),
+    "03-2 d'autres paramètres": (lambda me: pair(me, again={"said": {"alpha": "4.2"}}), "mêmes paramètres"),
+    "03-2 de rien": (lambda me: pair(me, of="f" * 32), "`replay_of` ne désigne pas un autre run de l'exercice"),
+    "03-2 une ligne sans effet": (lambda me: pair(me, first={"real": linear(0.42)}), "la même RMSE, 55.48"),
+    "03-2 métrique inventée": (lambda me: pair(me, again={"noted": 50.0}), "vaut 50, mais le modèle du même run donne 55.48"),
+    "03-2 sur l'apprentissage": (lambda me: pair(me, again={"noted": rmse(linear(0.42), part="train")}), "porte sur l'apprentissage"),
+    "03-3 une seule": (lambda me: seeds(me, (0,)), "il faut cinq graines différentes ; vous avez 0."),
+    "03-3 la même cinq fois": (lambda me: seeds(me, (0,) * 5), "vous avez 0 ; 5 runs, mais la même graine revient"),
+    "03-3 hasard non fixé": (lambda me: seeds(me, said={"seed": "none"}), "une graine vaut `none`"),
+    "03-3 sans ElasticNet": (lambda me: seeds(me, reference=False), "il manque ElasticNet"),
+    "03-3 sans réseau": (lambda me: seeds(me, ()), "aucun run enfant du réseau (`model=ann`)"),
+    "03-3 pas d'écart": (lambda me: seeds(me, only={"wins": 0}), "il manque la métrique `spread`"),
+    "03-3 victoires à l'envers": (lambda me: seeds(me, wins=5 - spread_and_wins()["wins"]), "compte les défaites"),
+    "03-3 écart type": (lambda me: seeds(me, spread=statistics.pstdev(networks())), "est l'écart type : il faut la pire moins"),
+    "03-3 écart type, n - 1": (lambda me: seeds(me, spread=statistics.stdev(networks())), "est un écart type : il faut la pire moins"),
 }
 
 
-@each(RIGHT)
-def test_right(room, number, name):
-    room.judged(number, name, "fait", *RIGHT[number][name])
-
-
-@each(WRONG)
-def test_wrong(room, number, name):
-    room.judged(number, name, "à revoir", *WRONG[number][name])
-
-
-def test_the_runs_of_the_lesson_are_not_taken_for_an_answer(room):
-    room.judged("03-1", "leçon", "à faire", lambda me: alphas(me, given=(0.1, 1, 10), number=None))
+@each(RIGHT, WRONG, {"03-1 les runs de la leçon": (lambda me: alphas(me, given=(0.1, 1, 10), number=None),)})
+def test_answer(room, case):
+    room.judged(*case)

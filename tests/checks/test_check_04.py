@@ -60,6 +60,11 @@ def promote(me, champion="forest", decisions=("refused", "refused"), reasons=(RE
     return name
 
 
+def renamed(me):
+    me.client.rename_registered_model(promote(me), "vins")
+    me.client.set_registered_model_tag("vins", "exercise", "04-1")
+
+
 # --- 04-2
 
 
@@ -116,97 +121,59 @@ def serve(me, pair=("tree", "forest"), *, live="2", params=None, number="04-3", 
 
 
 RIGHT = {
-    "04-1": {
-        "juste": (promote, "@champion reste à la version 1 (0.947) ; la version 2 annonçait 1.000, elle vaut 0.773"),
-        "en français": (lambda me: promote(me, decisions=("refusé", "non retenue")),),
-        "deux fois": (lambda me: [promote(me, champion="neighbor", decisions=()), promote(me)],),
-    },
-    "04-2": {
-        "juste": (roll_back, "@champion est revenu de la version 2 à la 1"),
-        "à la main": (by_hand,),
-    },
-    "04-3": {
-        "juste": (serve, "sur 45 réponses, 0 change quand l'alias bouge, 5 après le redémarrage"),
-        "à l'envers": (lambda me: serve(me, ("forest", "tree")),),
-        "sans étiquette": (lambda me: serve(me, number=None),),
-    },
+    "04-1 juste": (promote, "@champion reste à la version 1 (0.947) ; la version 2 annonçait 1.000, elle vaut 0.773"),
+    "04-1 en français": (lambda me: promote(me, decisions=("refusé", "non retenue")),),
+    "04-1 deux fois": (lambda me: [promote(me, champion="neighbor", decisions=()), promote(me)],),
+    "04-1 un autre nom": (renamed,),
+    "04-2 juste": (roll_back, "@champion est revenu de la version 2 à la 1"),
+    "04-2 à la main": (by_hand,),
+    "04-3 juste": (serve, "sur 45 réponses, 0 change quand l'alias bouge, 5 après le redémarrage"),
+    "04-3 à l'envers": (lambda me: serve(me, ("forest", "tree")),),
+    "04-3 sans étiquette": (lambda me: serve(me, number=None),),
 }
 
 WRONG = {
-    "04-1": {
-        "sur parole": (lambda me: promote(me, champion="neighbor"), "annonce 1.000 ; sur 25 plis elle vaut 0.773"),
-        "la meilleure exactitude": (lambda me: promote(me, champion="svm"), "en baisse sur cultivar_2). C'est la meilleure exactitude"),
-        "sans décision": (lambda me: promote(me, decisions=(None, None)), "il manque l'étiquette `decision` sur la version 2"),
-        "sans raison": (lambda me: promote(me, reasons=(None, REASON)), "il manque l'étiquette `reason` sur la version 2"),
-        "raison trop brève": (lambda me: promote(me, reasons=(REASON, "non")), "dit « non »"),
-        "décision contraire": (lambda me: promote(me, decisions=("promoted", "refused")), "`decision` dit « promoted »"),
-        "un seul refus": (lambda me: promote(me, decisions=("refused",)), "il manque l'étiquette `decision` sur la version 3"),
-        "plus de champion": (lambda me: promote(me, champion=None, decisions=()), "ne porte @champion"),
-        "deux modèles": (lambda me: promote(me, teams=("forest", "svm")), "n'a que 2 sortes de modèles"),
-        "champion d'avant": (lambda me: [promote(me), promote(me, champion=None)], "@champion est resté sur la version 1"),
-    },
-    "04-2": {
-        "rien de fait": (
-            lambda me: roll_back(me, champion="2", decision=None, reason=None, history=None),
-            "@champion désigne toujours la version 2, qui ne répond jamais cultivar_2",
-        ),
-        "plus de champion": (lambda me: roll_back(me, champion=None), "ne porte @champion"),
-        "sans décision": (lambda me: roll_back(me, decision=None), "il manque l'étiquette `decision` sur la version 2"),
-        "décision d'avant": (lambda me: roll_back(me, decision="promoted"), "`decision` dit « promoted »"),
-        "sans raison": (lambda me: roll_back(me, reason=None), "il manque l'étiquette `reason` sur la version 2"),
-        "raison trop brève": (lambda me: roll_back(me, reason="bug"), "dit « bug »"),
-        "sans histoire": (lambda me: roll_back(me, history=None), "l'histoire ne dit pas le retour de 2 à 1"),
-        "histoire à l'envers": (lambda me: roll_back(me, history="1 -> 2"), "l'histoire ne dit pas le retour de 2 à 1"),
-        "fautive effacée": (lambda me: me.client.delete_model_version(roll_back(me), "2"), "la version fautive (1) a été supprimée"),
-        "bonne effacée": (
-            lambda me: me.client.delete_model_version(roll_back(me, champion=None), "1"),
-            "la version d'avant la 2 a disparu",
-        ),
-        "réinscrite": (again, "est sur la version 3, inscrite après coup"),
-    },
-    "04-3": {
-        "redémarré trop tôt": (lambda me: serve(me, moved="forest", move=different()), "le service a été redémarré trop tôt"),
-        "alias immobile": (lambda me: serve(me, restarted="tree", restart=0), "ne répond pas comme la version 2"),
-        "jamais redémarré": (lambda me: serve(me, only=2), "answers.csv n'a pas de colonne `restarted`"),
-        "jamais déplacé": (lambda me: serve(me, only=1), "answers.csv n'a pas de colonne `moved`"),
-        "prévu, pas mesuré": (lambda me: serve(me, move=different()), "`changed_after_move` (5.000) compte les différences entre versions"),
-        "compté à l'envers": (lambda me: serve(me, restart=45 - different()), "compte les réponses qui n'ont pas changé"),
-        "inventé": (lambda me: serve(me, restart=12), "la métrique `changed_after_restart` vaut 12, mais"),
-        "alias remis": (lambda me: serve(me, live="1"), "@live est revenu à la version 1"),
-        "alias effacé": (lambda me: serve(me, live=None), "ne porte @live"),
-        "sans paramètres": (lambda me: serve(me, params={}), "paramètres `model`, `old_version` et `new_version`"),
-        "versions jumelles": (lambda me: serve(me, ("tree", "tree"), restart=0), "répondent pareil aux 45 vins"),
-        "mauvais départ": (lambda me: serve(me, before="forest", moved="forest"), "ne répondait pas comme la version 1"),
-    },
+    "04-1 sur parole": (lambda me: promote(me, champion="neighbor"), "annonce 1.000 ; sur 25 plis elle vaut 0.773"),
+    "04-1 la meilleure exactitude": (lambda me: promote(me, champion="svm"), "en baisse sur cultivar_2). C'est la meilleure exactitude"),
+    "04-1 sans décision": (lambda me: promote(me, decisions=(None, None)), "il manque l'étiquette `decision` sur la version 2"),
+    "04-1 sans raison": (lambda me: promote(me, reasons=(None, REASON)), "il manque l'étiquette `reason` sur la version 2"),
+    "04-1 décision contraire": (lambda me: promote(me, decisions=("promoted", "refused")), "`decision` dit « promoted »"),
+    "04-1 plus de champion": (lambda me: promote(me, champion=None, decisions=()), "ne porte @champion"),
+    "04-1 deux modèles": (lambda me: promote(me, teams=("forest", "svm")), "n'a que 2 sortes de modèles"),
+    "04-1 champion d'avant": (lambda me: [promote(me), promote(me, champion=None)], "@champion est resté sur la version 1"),
+    "04-2 rien de fait": (lambda me: roll_back(me, "2", None, None, None), "toujours la version 2, qui ne répond jamais cultivar_2"),
+    "04-2 plus de champion": (lambda me: roll_back(me, champion=None), "ne porte @champion"),
+    "04-2 sans décision": (lambda me: roll_back(me, decision=None), "il manque l'étiquette `decision` sur la version 2"),
+    "04-2 décision d'avant": (lambda me: roll_back(me, decision="promoted"), "`decision` dit « promoted »"),
+    "04-2 sans raison": (lambda me: roll_back(me, reason=None), "il manque l'étiquette `reason` sur la version 2"),
+    "04-2 sans histoire": (lambda me: roll_back(me, history=None), "l'histoire ne dit pas le retour de 2 à 1"),
+    "04-2 histoire à l'envers": (lambda me: roll_back(me, history="1 -> 2"), "l'histoire ne dit pas le retour de 2 à 1"),
+    "04-2 fautive effacée": (lambda me: me.client.delete_model_version(roll_back(me), "2"), "la version fautive (1) a été supprimée"),
+    "04-2 bonne effacée": (lambda me: me.client.delete_model_version(roll_back(me, None), "1"), "la version d'avant la 2 a disparu"),
+    "04-2 réinscrite": (again, "est sur la version 3, inscrite après coup"),
+    "04-3 redémarré trop tôt": (lambda me: serve(me, moved="forest", move=different()), "le service a été redémarré trop tôt"),
+    "04-3 alias immobile": (lambda me: serve(me, restarted="tree", restart=0), "ne répond pas comme la version 2"),
+    "04-3 jamais redémarré": (lambda me: serve(me, only=2), "answers.csv n'a pas de colonne `restarted`"),
+    "04-3 prévu, pas mesuré": (lambda me: serve(me, move=different()), "`changed_after_move` (5.000) compte les différences"),
+    "04-3 compté à l'envers": (lambda me: serve(me, restart=45 - different()), "compte les réponses qui n'ont pas changé"),
+    "04-3 alias remis": (lambda me: serve(me, live="1"), "@live est revenu à la version 1"),
+    "04-3 alias effacé": (lambda me: serve(me, live=None), "ne porte @live"),
+    "04-3 sans paramètres": (lambda me: serve(me, params={}), "paramètres `model`, `old_version` et `new_version`"),
+    "04-3 versions jumelles": (lambda me: serve(me, ("tree", "tree"), restart=0), "répondent pareil aux 45 vins"),
+    "04-3 mauvais départ": (lambda me: serve(me, before="forest", moved="forest"), "ne répondait pas comme la version 1"),
 }
 
 
-@each(RIGHT)
-def test_right(room, number, name):
-    room.judged(number, name, "fait", *RIGHT[number][name])
-
-
-@each(WRONG)
-def test_wrong(room, number, name):
-    room.judged(number, name, "à revoir", *WRONG[number][name])
-
-
-def test_a_model_of_another_name_is_found_by_its_tag(room):
-    me = room.of("paul")
-    me.client.rename_registered_model(promote(me), "vins")
-    assert me.verdict("04-1").state == "à faire"
-    me.client.set_registered_model_tag("vins", "exercise", "04-1")
-    assert me.verdict("04-1").state == "fait"
+@each(RIGHT, WRONG, {"04-1 un nom quelconque": (lambda me: me.client.rename_registered_model(promote(me), "vins de Paul"),)})
+def test_answer(room, case):
+    room.judged(*case)
 
 
 def test_a_refusal_is_said_in_many_words():
     told = {
-        UNDONE: (("rolled back", "Retirée", "retrait", "abandonnée"), ("promoted",)),
-        REFUSED: (
-            ("refused", "Refusée", "rejetée", "écartée", "non retenue", "pas promue", "not promoted", "no"),
-            ("promoted", "promue, exactitude annoncée"),
-        ),
+        UNDONE: (["rolled back", "Retirée", "retrait", "abandonnée"], ["promoted"]),
+        REFUSED: (["refused", "Refusée", "rejetée", "écartée", "non retenue", "pas promue", "not promoted", "no"], ["promoted", "promue"]),
     }
-    for pattern, (said, others) in told.items():
-        assert all(re.search(pattern, word, re.IGNORECASE) for word in said)
-        assert not any(re.search(pattern, word, re.IGNORECASE) for word in others)
+    for pattern, (yes, no) in told.items():
+        assert all(re.search(pattern, word, re.IGNORECASE) for word in yes)
+        assert not any(re.search(pattern, word, re.IGNORECASE) for word in no)

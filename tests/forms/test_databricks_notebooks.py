@@ -110,6 +110,7 @@ def test_the_notebook_of_an_exercise_records_what_its_script_records(whole_cours
     assert local and local == remote
 
 
+@pytest.mark.slow
 def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
     """Une ligne, en français, sans trace d'appels : aucun modèle à ouvrir ; ou, importé par l'archive, pas de MLproject à côté."""
     told = run_notebook(whole_course, "01_tracking_supervised/open_model", fails=True, start=warm.forked)

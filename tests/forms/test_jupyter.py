@@ -37,9 +37,10 @@ SCRIPT = """# %% [markdown]
 
 # %%
 from module import double
-from store import open_store
 
 # %% tags=["local"]
+from store import open_store
+
 open_store()
 print("Ensuite : uv run 01_essai/local/suite.py")
 

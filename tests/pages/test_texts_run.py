@@ -97,9 +97,7 @@ def test_what_is_looked_up_and_what_is_run(fresh_course):
     script = "02_tracking_unsupervised/local/kmeans_sweep.py"
     (fresh_course.root / script).write_text("import sys\nprint('lancé', *sys.argv[1:])\n")
     fresh_course.client().create_experiment("measurements")
-    session = SimpleNamespace(
-        names=lambda: ["kmeans_sweep"], ended=lambda name: subprocess.CompletedProcess(name, 0, "de la séance\n", "")
-    )
+    session = SimpleNamespace(names=lambda: ["kmeans_sweep"], ended=lambda name: subprocess.CompletedProcess(name, 0, "de la séance\n", ""))
     with ExitStack() as stack:
         reader = Reader(fresh_course.root, stack, session=session)
         typed = [pages.Block("bash", [f"uv run {script}{options}"], 1, False) for options in ("", " --seed 2", "", "")]

@@ -71,11 +71,10 @@ def noted(gamma: float, C: float) -> dict[str, float]:
     return {"cv_sensitivity": 0.5, "cv_specificity": 1.0 if C < 1 and gamma < 0.3 else 0.9}
 
 
-def threshold(me, value=None, **options):
+def threshold(me, value=None, metrics=None, number="01-2", **options):
     """01-2 : un seuil, celui qu'il faut si `value` n'est pas donné."""
     value = limit() if value is None else value
-    given = {"params": {"threshold": value}, "model": fitted()} | options
-    me.run(**{"number": "01-2", "lesson": LESSON, "metrics": given.get("metrics") or at(value), **given})
+    me.run(number, lesson=LESSON, metrics=metrics or at(value), **{"params": {"threshold": value}, "model": fitted()} | options)
 
 
 def sweep(me, points=35) -> dict[tuple, str]:

@@ -65,9 +65,11 @@ def call(*arguments: str, uri: str, start=forked) -> subprocess.CompletedProcess
     return told
 
 
-def each(answers: dict[str, dict]):
-    """Un test par réponse de `answers`, qui range par exercice, puis par nom."""
-    return pytest.mark.parametrize(("number", "name"), [(number, name) for number, named in answers.items() for name in named])
+def each(right: dict[str, tuple], wrong: dict[str, tuple], untouched: dict[str, tuple] | None = None):
+    """Un test par réponse, `case` : ce que reçoit `Classroom.judged`. « 01-1 sans modèle » est une réponse à l'exercice 01-1."""
+    states = {"fait": right, "à revoir": wrong, "à faire": untouched or {}}
+    cases = [(name, state, *told) for state, answers in states.items() for name, told in answers.items()]
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case[0])
 
 
 class Classroom:
@@ -105,21 +107,21 @@ class Classroom:
         told = repr((number, lesson, parent is None, {**content, "model": id(content.get("model"))}))
         if told in self.written:
             return self.again(parent, *self.written[told])
-        run_id = self.write(number, lesson, parent, **content)
+        start = next(self.times)
+        run_id = self.write(number, lesson, parent, start, **content)
         with self.base() as base:
             rows = {table: base.execute(f"SELECT * FROM {table} WHERE {key} = ?", (run_id,)).fetchall() for table, key in TABLES.items()}
-        start = self.client.get_run(run_id).info.start_time
         self.written[told] = (run_id, self.user, parent, start), rows, content  # `content` garde le modèle en vie, et son `id`
         return run_id
 
     def write(
-        self, number, lesson, parent, *, name="essai", params=None, metrics=None, tags=None, model=None, history=None, files=None,
+        self, number, lesson, parent, start, *, name="essai", params=None, metrics=None, tags=None, model=None, history=None, files=None,
         status="FINISHED", project=False,
     ) -> str:  # fmt: skip
         """Écrit un run par MLflow ; `model` : un estimateur ; `history` : une métrique et ses valeurs, pas par pas."""
         given = {"mlflow.user": self.user, "mlflow.source.name": "ailleurs.py"} | (PROJECT if project else {}) | (tags or {})
         given |= ({"exercise": number} if number else {}) | ({"mlflow.parentRunId": parent} if parent else {})
-        run_id = self.client.create_run(self.experiments[lesson], next(self.times), given, name).info.run_id
+        run_id = self.client.create_run(self.experiments[lesson], start, given, name).info.run_id
         key, values = history or ("", {})
         points = [Metric(key, value, 0, step) for step, value in values.items()]
         points += [Metric(key, float(value), 0, 0) for key, value in (metrics or {}).items()]
@@ -160,17 +162,12 @@ class Classroom:
             self.models[id(model)] = logged.model_id
         return logged.model_id
 
-    def model(self, run_id: str) -> str:
-        """L'identifiant du modèle d'un run."""
-        (output,) = self.client.get_run(run_id).outputs.model_outputs
-        return output.model_id
-
     def version(self, name: str, run_id: str) -> str:
         """Inscrit le modèle d'un run sous `name` ; renvoie le numéro de version."""
         if name not in self.names:
             self.client.create_registered_model(name)
             self.names.add(name)
-        model = self.model(run_id)
+        [model] = [output.model_id for output in self.client.get_run(run_id).outputs.model_outputs]
         return str(self.client.create_model_version(name, f"models:/{model}", run_id, model_id=model).version)
 
     def verdict(self, number: str) -> Verdict:
@@ -178,12 +175,12 @@ class Classroom:
         [exercise] = [exercise for exercise in (*EXERCISES, *STEPS) if exercise.number == number]
         return verdict(exercise, Learner(Course(self.client), self.user))
 
-    def judged(self, number: str, name: str, state: str, answer, said: str = ""):
-        """Quelqu'un répond à l'exercice ; check.py doit lui répondre `state`, et `said`."""
-        me = self.of(f"{number} {name}")
+    def judged(self, name: str, state: str, answer, said=""):
+        """Quelqu'un, `name`, répond à l'exercice par lequel son nom commence ; check.py doit lui dire `state` et `said`, ou `said()`."""
+        me = self.of(name)
         answer(me)
-        found = me.verdict(number)
-        assert found.state == state and said in found.text, found
+        found = me.verdict(name.split()[0])
+        assert found.state == state and (said() if callable(said) else said) in found.text, found
 
     def check(self, *arguments: str) -> SimpleNamespace:
         """`check.py` et ses options sur ce magasin, sans lancer de programme ; comme lui : un code, une sortie, une erreur."""
