@@ -141,7 +141,7 @@ def test_slow_log_model(trouble, capsys, guessed):
     assert len(guessed) == 1
     executed(trouble, capsys)
     assert len(guessed) == 1
-    assert "Quatre secondes ou plus" in trouble.text and RECORD["log_model.guessed_s"] >= 4 > 10 * RECORD["log_model.given_s"]
+    assert "Trois secondes ou plus" in trouble.text and RECORD["log_model.guessed_s"] >= 3 > 10 * RECORD["log_model.given_s"]
 
 
 @about("Logged model with ID not found")
