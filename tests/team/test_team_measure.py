@@ -10,6 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+from team_servers import embedded_postgres, short_folder  # en premier : sans le groupe `team`, il fait sauter le fichier
+
 import mlflow
 import psutil
 import pytest
@@ -20,7 +22,6 @@ import team as programs
 import writer
 from listening import addresses
 from mlflow import MlflowClient
-from team_servers import embedded_postgres, short_folder
 from texts import ROOT
 
 pytestmark = pytest.mark.release

@@ -3,6 +3,8 @@
 import socket
 import subprocess
 
+from team_servers import READY, SCRIPT, command_lines, listening  # en premier : sans le groupe `team`, il fait sauter le fichier
+
 import mlflow
 import postgres
 import pytest
@@ -10,7 +12,6 @@ import requests
 import team as module
 from mlflow.server.auth.client import AuthServiceClient
 from programs import free_port
-from team_servers import READY, SCRIPT, command_lines, listening
 
 pytestmark = pytest.mark.release
 
