@@ -32,7 +32,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def guessed(monkeypatch) -> list:
-    """Les fois où MLflow aurait ouvert un second Python pour deviner des dépendances : quatre secondes chacune."""
+    """Les fois où MLflow aurait ouvert un second Python pour deviner des dépendances."""
     asked = []
     monkeypatch.setattr(mlflow.models, "infer_pip_requirements", lambda *arguments, **options: asked.append(arguments) or PINS)
     return asked
