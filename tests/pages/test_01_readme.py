@@ -41,6 +41,12 @@ def test_each_script_has_its_section_its_command_its_quotation_and_what_to_read(
         assert (script.path in quoted) != measure
 
 
+def test_the_page_shows_what_the_brief_scripts_write(lesson):
+    for name in lesson.names():
+        command = f"uv run {LOCAL}/{name}.py" + " --gamma 0.03" * (name == "first_run")  # celui sans option : sa valeur par défaut
+        assert pages.same_output(pages.shown(README, command), lesson.ended(name).stdout), name
+
+
 def test_the_announced_hour_is_enough_for_the_machine():
     """Les scripts qu'elle compte sont ceux qui ne peuvent attendre : moins de trois minutes de calcul, le reste est à lire."""
     kept = {n: script.seconds for n, script in enumerate(SCRIPTS, 1) if "*Pour aller plus loin.*" not in section_of(n)}

@@ -58,8 +58,7 @@ def test_the_notebooks_named_are_those_that_exist():
 
 def test_the_page_shows_what_the_brief_scripts_write(lesson):
     for name in lesson.names():
-        at = next(place for place, block in enumerate(BLOCKS) if block.lines == [f"uv run {script(name)}"])
-        assert pages.same_output(BLOCKS[at + 1].lines, lesson.ended(name).stdout), name
+        assert pages.same_output(pages.shown(PAGE, f"uv run {script(name)}"), lesson.ended(name).stdout), name
 
 
 def test_every_number_was_computed():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pages
 import pytest
 from library import names_of
-from texts import ROOT
+from texts import ROOT, numbers
 
 PAGES = pages.markdown_pages()
 LANGUAGES = {"bash", "text", "python", "yaml", "json", "toml", "ini", "mermaid", "powershell", "r", "java", "csv", "markdown"}
@@ -39,6 +39,13 @@ def errors(page: Path, text: str) -> Iterator[str]:
             yield f"{code} n'existe pas"
         elif re.fullmatch(r"(0\d_|tests/|tools/|local/)[\w./-]+\.\w+", code) and not found(code, page):
             yield f"{code} n'existe pas"
+    drawn = [block.text for block in pages.blocks(text) if block.language == "mermaid"]
+    said = text
+    for diagram in drawn:
+        said = said.replace(diagram, "")
+    for number in numbers("\n".join(drawn)):
+        if number not in numbers(said):
+            yield f"{number} est dans un schéma, et nulle part ailleurs dans la page"
     for block in pages.blocks(text):
         where = f"ligne {block.line} :"
         if block.language not in LANGUAGES:
@@ -116,6 +123,7 @@ def test_external_links_stand_in_one_list():
         ),
         ("```bash\n# demande rien\nif\n```", "syntax error"),
         ("```python\n# demande rien\nfrom pathlib import Path, Chemin\n```", "pathlib.Chemin n'existe pas"),
+        ("```mermaid\nA[x = 0.954]\n```\nx vaut 0.953.", "0.954 est dans un schéma"),
         ("```bash\nuv run tools/licorne.py\n```", "ce script n'existe pas"),
         ("`uv run tools/check.py --licorne`", "check.py n'a pas d'option --licorne"),
     ],

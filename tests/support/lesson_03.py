@@ -121,10 +121,7 @@ def declared(name: str) -> dict:
 
 def announced(command: str) -> list[str]:
     """La sortie que la page montre après cette commande, la dernière de son bloc."""
-    found = pages.blocks(PAGE)
-    at = next(place for place, block in enumerate(found) if block.language == "bash" and block.lines[-1] == command)
-    assert found[at + 1].language == "text"
-    return found[at + 1].lines
+    return pages.shown(PAGE, command)
 
 
 def script(name: str, *options: str) -> str:

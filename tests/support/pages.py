@@ -90,6 +90,14 @@ def outside(text: str) -> str:
     return re.sub(r"^ *(`{3,}|~{3,}).*?^ *\1 *$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def shown(text: str, command: str) -> list[str]:
+    """La sortie que la page montre après cette commande, la dernière de son bloc : les lignes du bloc `text` qui le suit."""
+    found = blocks(text)
+    at = next(place for place, block in enumerate(found) if block.language == "bash" and block.lines[-1] == command)
+    assert found[at + 1].language == "text", command
+    return found[at + 1].lines
+
+
 def prose(text: str) -> str:
     """La page sans ses blocs de code ni son code en ligne."""
     return re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", outside(text))
