@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, announced, end_of, judged, model_of, named, shown, svm_metrics
+from lesson_01 import EXPERIMENT, LOCAL, announced, end_of, judged, model_of, shown, svm_metrics
 from programs import ended, free_port, running
 from texts import ROOT, in_text, tables
 
@@ -100,7 +100,7 @@ def test_open_model(lesson):
 
 def test_open_model_opens_the_model_of_full_run_after_sweeps_too(scratch):
     printed = scratch.fork(f"{LOCAL}/open_model.py").stdout
-    assert f"run d'origine : {named(scratch, 'svm complet').info.run_id}" in printed
+    assert f"run d'origine : {scratch.named('svm complet').info.run_id}" in printed
 
 
 def test_on_an_empty_store_a_script_names_the_command_to_run_first_and_a_bad_option_leaves_no_run(fresh_course):
@@ -151,7 +151,7 @@ def test_compare_models(whole_lesson):
 @pytest.mark.slow
 def test_the_logged_network_travels_with_its_class(whole_lesson, tmp_path):
     """Relu d'un dossier vide, par un Python qui ne connaît pas patients.py."""
-    run = named(whole_lesson, "neural_network breast_cancer")
+    run = whole_lesson.named("neural_network breast_cancer")
     code = (
         f"import mlflow; mlflow.set_tracking_uri({whole_lesson.uri!r}); "
         f"model = mlflow.pyfunc.load_model('runs:/{run.info.run_id}/neural_network'); "

@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, end_of, model_of, named
+from lesson_01 import EXPERIMENT, LOCAL, end_of, model_of
 from mlflow.exceptions import MlflowException
 from PIL import Image
 from programs import ended, reader_environment
@@ -69,7 +69,7 @@ def test_rich_run(lesson, tmp_path):
 @pytest.mark.slow
 def test_annotate_runs(whole_lesson, tmp_path):
     printed, data = whole_lesson.ended("annotate_runs").stdout, load_patients()
-    together = f"tags.comparison = '{named(whole_lesson, 'svm_rbf breast_cancer').data.tags['comparison']}'"
+    together = f"tags.comparison = '{whole_lesson.named('svm_rbf breast_cancer').data.tags['comparison']}'"
     runs = whole_lesson.runs(EXPERIMENT, together)
     assert len(runs) == 7
     kept = set()
@@ -121,7 +121,7 @@ def test_gc_wants_both_addresses(tmp_path):
 
 def test_a_deleted_run_leaves_a_model_that_still_predicts(scratch):
     """« Supprimer des runs laisse leurs modèles » : ils se rechargent."""
-    run, data = named(scratch, "svm complet"), load_patients()
+    run, data = scratch.named("svm complet"), load_patients()
     scratch.client().delete_run(run.info.run_id)
     assert model_of(run).score(data.X_valid, data.y_valid) > 0.9
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import mlflow
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, announced, children_of, couple, end_of, is_cross_validated, judged, model_of, named, shown
+from lesson_01 import EXPERIMENT, LOCAL, announced, couple, end_of, is_cross_validated, judged, model_of, shown
 from programs import SECONDS, reader_environment
 from scipy.stats import binomtest
 from texts import in_text, numbers, tables
@@ -25,8 +25,8 @@ def files_of(course, run) -> list[str]:
 
 
 def test_svm_sweep(lesson):
-    printed, text, parent = lesson.ended("svm_sweep").stdout, end_of("svm_sweep"), named(lesson, "svm balayage")
-    children = children_of(lesson, parent)
+    printed, text, parent = lesson.ended("svm_sweep").stdout, end_of("svm_sweep"), lesson.named("svm balayage")
+    children = lesson.children(parent)
     points = {couple(child): child for child in children}
     assert len(points) == len(children) == 35
     assert all(is_cross_validated(points[point]) for point in [(0.1, 0.0001), (1.0, 0.1), (100.0, 0.003)])
@@ -66,7 +66,7 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
 
 def assert_whole(course, parent, experiment: str = EXPERIMENT):
     """Douze couples, chacun une fois, aux valeurs d'un balayage sans histoire, et un parent qui les résume."""
-    finished = [run for run in children_of(course, parent, experiment) if run.info.status == "FINISHED"]
+    finished = [run for run in course.children(parent) if run.info.status == "FINISHED"]
     assert len(finished) == len({couple(run) for run in finished}) == 12
     assert all(map(is_cross_validated, finished))
     best = max(finished, key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]))
@@ -79,7 +79,7 @@ def test_resume_sweep(lesson):
     done, left, whole = map(int, re.search(r"repris : (\d+) couples .*?, (\d+) .*?, (\d+) en tout", printed).groups())
     assert done >= 3 and done + left == whole == 12
     assert "svm balayage : RUNNING, sans programme -> KILLED" in printed
-    assert_whole(lesson, named(lesson, "svm balayage", RESUMED), RESUMED)
+    assert_whole(lesson, lesson.named("svm balayage", RESUMED), RESUMED)
     statuses = Counter(run.info.status for run in lesson.runs(RESUMED))
     assert statuses["FINISHED"] == 13 and set(statuses) <= {"FINISHED", "KILLED"} and statuses["KILLED"] <= 1
     assert in_text(r"les (\d+) sont là, chacun une fois", end_of("resume_sweep")) == ("12",)
@@ -103,7 +103,7 @@ def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
 
     resume = [f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
     fresh_course.fork(*resume)
-    assert_whole(fresh_course, named(fresh_course, "svm balayage"))
+    assert_whole(fresh_course, fresh_course.named("svm balayage"))
     after = fresh_course.runs(EXPERIMENT)
     assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {run.info.run_id for run in after}
     # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme, reste à lui
@@ -114,9 +114,9 @@ def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
 
 def test_search_runs(lesson):
     printed, text, data = lesson.ended("search_runs").stdout, end_of("search_runs"), load_patients()
-    run, predictions = named(lesson, "jugement du meilleur svm"), named(lesson, "prédictions")
+    run, predictions = lesson.named("jugement du meilleur svm"), lesson.named("prédictions")
     best = lesson.client().get_run(run.data.params["judged_run_id"])
-    assert named(lesson, "svm balayage").data.tags["best_run_id"] == best.info.run_id
+    assert lesson.named("svm balayage").data.tags["best_run_id"] == best.info.run_id
     model = model_of(best)
     expected = judged(model, data.X_test, data.y_test)
     assert run.data.metrics == {f"test_{name}": value for name, value in expected.items()}
@@ -138,7 +138,7 @@ def test_search_runs(lesson):
 def test_seven_couples_tie_and_the_test_cannot_separate_them(lesson):
     """Tout ce que la dernière cellule de search_runs affirme, recalculé : les sept ex aequo, leurs 42 tumeurs, la moyenne."""
     printed, text, data, rows = lesson.ended("search_runs").stdout, end_of("search_runs"), load_patients(), []
-    for run in children_of(lesson, named(lesson, "svm balayage")):
+    for run in lesson.children(lesson.named("svm balayage")):
         found = model_of(run).predict(data.X_test)[data.y_test == 1] == 1
         cv, spec = (run.data.metrics[f"cv_{name}"] for name in ("sensitivity", "specificity"))
         rows.append({"name": run.info.run_name, "cv": cv, "spec": spec, "found": found})
@@ -203,7 +203,7 @@ def test_svm_sweep_spark(whole_lesson):
     assert [run.data.params["workers"] for run in searches] == ["1", "1", "2", "2"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     for parent in searches:
-        trials = children_of(whole_lesson, parent)
+        trials = whole_lesson.children(parent)
         assert len(trials) == 12 and parent.data.tags["mlflow.note.content"]
         for run in trials:
             assert run.data.metrics["value"] == cross_validated(svm(*couple(run)), *known_patients())["cv_sensitivity"]
@@ -214,5 +214,5 @@ def test_svm_sweep_spark(whole_lesson):
         workers: f"{number} points communs sur 12" for workers, number in common.items()
     }
     assert re.findall(r"la même graine : (\d+) points communs sur 12", printed) == [str(number) for number in common.values()]
-    best = f"{named(whole_lesson, 'svm balayage').data.metrics['best_cv_sensitivity']:.3f}"
+    best = f"{whole_lesson.named('svm balayage').data.metrics['best_cv_sensitivity']:.3f}"
     assert numbers(text) == [best] == [f"{searches[0].data.metrics['best_cv_sensitivity']:.3f}"]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described, model_uri, named,
-    network, on_a_pc, script, section, y,
+    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described,
+    model_uri, network, on_a_pc, script, section, y,
 )  # fmt: skip
 from mlflow.entities import LoggedModelStatus
 from programs import ended, running
@@ -30,7 +30,7 @@ VALID, UNSEEN = (part.to_numpy("float32") for part in (IMAGES.X_valid, IMAGES.X_
 def trained(lesson):
     lesson.ended("autoencoder")
     digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
-    return named(lesson, "autoencodeur code=8")
+    return lesson.named("autoencodeur code=8")
 
 
 # ------------------------------------------------------------------------------------------------------------- autoencoder
@@ -119,7 +119,7 @@ def has_avx512() -> bool:
 @pytest.mark.skipif(not has_avx512(), reason="ce processeur n'a pas (ou ne dit pas avoir) les instructions AVX-512")
 def test_other_instructions_learn_another_network(fresh_course):
     fresh_course.run(script("autoencoder"), ONEDNN_MAX_CPU_ISA="ALL")
-    assert str(len(history(fresh_course, named(fresh_course, "autoencodeur code=8"), "loss"))) == with_avx512()
+    assert str(len(history(fresh_course, fresh_course.named("autoencodeur code=8"), "loss"))) == with_avx512()
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course):
 @pytest.fixture(scope="module")
 def saved(lesson, trained):
     """Le run, et ses points de reprise par époque, de la première à la dernière."""
-    run = named(lesson, "points de reprise")
+    run = lesson.named("points de reprise")
     models = {output.step: lesson.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs}
     return run, dict(sorted(models.items()))
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    X, answer, artifact_names, by_step, children, end_of, expected_output, is_fully_described, model_uri, named, network, on_a_pc, script,
+    X, answer, artifact_names, by_step, end_of, expected_output, is_fully_described, model_uri, network, on_a_pc, script,
     section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
@@ -24,13 +24,13 @@ NAMES = ["pixels", "pixels standardisés", "ACP", "autoencodeur"]
 def parent(whole_lesson):
     whole_lesson.ended("compare_representations")
     digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
-    return named(whole_lesson, "comparaison des représentations")
+    return whole_lesson.named("comparaison des représentations")
 
 
 @pytest.fixture(scope="module")
 def runs(whole_lesson, parent) -> dict:
     """Les enfants, par représentation."""
-    return {run.info.run_name: run for run in children(whole_lesson, parent)}
+    return {run.info.run_name: run for run in whole_lesson.children(parent)}
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def metrics(runs) -> dict[str, dict[str, float]]:
 
 
 def test_compare_uses_the_encoder_that_was_logged(whole_lesson, parent, runs):
-    trained = named(whole_lesson, "autoencodeur code=8")
+    trained = whole_lesson.named("autoencodeur code=8")
     assert parent.data.params["encoder"] == model_uri(whole_lesson, trained, "encoder")
     assert is_fully_described(parent) and list(runs) == NAMES
     assert artifact_names(whole_lesson, parent) == {"maps.png", "spread.png"}
 
 
 def test_each_representation_is_recomputed(whole_lesson, runs):
-    codes = digits.encode(network(whole_lesson, named(whole_lesson, "autoencodeur code=8"), "encoder"), X)
+    codes = digits.encode(network(whole_lesson, whole_lesson.named("autoencodeur code=8"), "encoder"), X)
     seen = X.to_numpy(), StandardScaler().fit_transform(X), PCA(8, random_state=0).fit_transform(X), codes.to_numpy()
     for name, points in zip(NAMES, seen, strict=True):
         models = [KMeans(10, n_init=1, random_state=seed).fit(points) for seed in range(10)]
@@ -102,7 +102,7 @@ def test_standardizing_weighs_what_hardly_varies(metrics):
 
 def test_drawing_well_is_not_grouping_well(whole_lesson, metrics):
     means = {name: found["ari_mean"] for name, found in metrics.items()}
-    trained = named(whole_lesson, "autoencodeur code=8").data.metrics
+    trained = whole_lesson.named("autoencodeur code=8").data.metrics
     assert max(means, key=means.get) == "pixels" and means["autoencodeur"] < means["ACP"]
     assert trained["test_mse"] < trained["pca_test_mse"]
 
@@ -127,4 +127,4 @@ def test_another_autoencoder_changes_the_verdict(fresh_course):
     seed, announced = in_text(r"appris avec `--seed (\d+)`, il monte à (\d\.\d+)", end_of("compare_representations"))
     fresh_course.run(script("autoencoder"), "--seed", seed)
     fresh_course.run(script("compare_representations"))
-    assert f"{named(fresh_course, 'autoencodeur').data.metrics['ari_mean']:.3f}" == announced
+    assert f"{fresh_course.named('autoencodeur').data.metrics['ari_mean']:.3f}" == announced

@@ -12,11 +12,11 @@ from statistics import median
 import mlflow
 import pytest
 from lesson_02 import (
-    README, RECORD, artifact_names, aside, by_step, children, end_of, is_fully_described, model_uri, named, script, section,
+    README, artifact_names, aside, by_step, end_of, is_fully_described, model_uri, script, section,
 )  # fmt: skip
 from mlflow import MlflowClient
 from programs import reader_environment
-from texts import in_text, tables
+from texts import RECORD, in_text, tables
 
 import costs
 
@@ -71,13 +71,13 @@ def test_announced_sizes_are_those_of_the_store(lesson, scratch, weighed):
     empty, per_run, model = map(float, found)
     assert weighed[0].data.metrics["empty_database_bytes"] / 1000 == pytest.approx(empty, abs=0.5)
     assert by_step(scratch, weighed[0], "database_bytes_per_run")[MANY] / 1000 == pytest.approx(per_run, abs=0.3)
-    folder = Path(mlflow.artifacts.download_artifacts(model_uri(lesson, named(lesson, "kmeans k=10"), "kmeans")))
+    folder = Path(mlflow.artifacts.download_artifacts(model_uri(lesson, lesson.named("kmeans k=10"), "kmeans")))
     assert costs.total_bytes(folder) / 1000 == pytest.approx(model, abs=1.5)  # les dates et les versions n'ont pas toutes la même longueur
     assert model / per_run == pytest.approx(22, abs=1) and "vingt-deux fois son run" in README
 
 
 def test_each_thing_is_where_the_text_says(lesson):
-    rows, run = costs.rows_by_table(lesson.root / "mlflow.db"), named(lesson, "kmeans k=10")
+    rows, run = costs.rows_by_table(lesson.root / "mlflow.db"), lesson.named("kmeans k=10")
     assert rows[["runs", "params", "tags", "metrics", "latest_metrics", "datasets", "inputs", "logged_models"]].min() > 0
     with closing(sqlite3.connect(lesson.root / "mlflow.db")) as base:
         digest, schema = base.execute("SELECT digest, dataset_schema FROM datasets WHERE name = 'digits'").fetchone()
@@ -193,8 +193,8 @@ def readings(run) -> set[str]:
 
 @pytest.mark.slow
 def test_only_the_observed_runs_have_readings(whole_lesson):
-    parent = named(whole_lesson, "autoencodeur seul ou observé")
-    runs = children(whole_lesson, parent)
+    parent = whole_lesson.named("autoencodeur seul ou observé")
+    runs = whole_lesson.children(parent)
     assert is_fully_described(parent)
     assert [run.info.run_name for run in runs] == ["seul", "observé"] * 3
     assert not any(map(readings, runs[::2]))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    FOLDER, X, aside, answer, artifact_names, children, end_of, expected_output, is_fully_described, kmeans, model_uri, named, script,
+    FOLDER, X, aside, answer, artifact_names, end_of, expected_output, is_fully_described, kmeans, model_uri, script,
     section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
@@ -25,8 +25,8 @@ CHOSEN = ("k_elbow", "k_silhouette", "k_davies_bouldin", "k_calinski_harabasz", 
 @pytest.fixture(scope="module")
 def sweep(lesson):
     """Le run parent, et ses enfants par nombre de groupes."""
-    parent = named(lesson, "kmeans k=2 à 20")
-    return parent, {int(run.data.params["n_clusters"]): run for run in children(lesson, parent)}
+    parent = lesson.named("kmeans k=2 à 20")
+    return parent, {int(run.data.params["n_clusters"]): run for run in lesson.children(parent)}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import subprocess
 import pandas as pd
 import pytest
 from launch import recorded_parameters
-from lesson_03 import LESSON, by_command, children, declared, hexes, parts, step, table, text, valid_rmse, variant
+from lesson_03 import LESSON, by_command, steps_of, declared, hexes, parts, step, table, text, valid_rmse, variant
 from sklearn.datasets import load_diabetes
 from texts import ROOT
 
@@ -137,7 +137,7 @@ def test_a_refused_workflow_is_failed_up_to_its_parent(fresh_course):
     told = by_command(fresh_course, LESSON, "-P", "alpha=1e5", *LOCALLY)
     assert told.returncode == 1 and "ne fait pas mieux que la moyenne" in told.stderr and "Traceback" not in told.stderr
     [workflow] = [run for run in fresh_course.runs(LESSON) if run.data.tags["mlflow.project.entryPoint"] == "main"]
-    steps = children(fresh_course, workflow)
+    steps = steps_of(fresh_course, workflow)
     assert workflow.info.status == "FAILED"
     assert {name: run.info.status for name, run in steps.items()} == {"prepare": "FINISHED", "train": "FINISHED", "validate": "FAILED"}
     assert steps["train"].data.metrics["valid_rmse"] == pytest.approx(valid_rmse("elastic_net", 1e5), rel=1e-12)

@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from launch import clone_uri, git_uri, recorded_source
-from lesson_03 import LESSON, LINEAR, LOCAL, children, fitted, hexes, mean_rmse, parts, table, text, valid_rmse, variant
+from lesson_03 import LESSON, LINEAR, LOCAL, steps_of, fitted, hexes, mean_rmse, parts, table, text, valid_rmse, variant
 from programs import reader_environment
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from texts import last_cell, tables
@@ -119,13 +119,13 @@ def test_the_clone_is_cloned_and_its_workflow_runs(lesson, workflow):
     assert tags["mlflow.source.name"].endswith(f"%2Egit#{LESSON}") and tags["git.dirty"] == "false"
     for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.project.entryPoint", "git.dirty"):
         assert f"  {name} = {tags[name]}\n" in lesson.ended("run_from_git").stdout
-    steps = children(lesson, workflow)
+    steps = steps_of(lesson, workflow)
     assert {name: run.info.status for name, run in steps.items()} == dict.fromkeys(("prepare", "train", "validate"), "FINISHED")
     assert {run.data.tags["mlflow.source.name"] for run in steps.values()} == {tags["mlflow.source.name"]}
 
 
 def test_steps_pass_their_data_by_run_id(lesson, workflow):
-    prepared, trained, judged = (children(lesson, workflow)[name] for name in ("prepare", "train", "validate"))
+    prepared, trained, judged = (steps_of(lesson, workflow)[name] for name in ("prepare", "train", "validate"))
     assert prepared.data.metrics == {"train_rows": 264.0, "valid_rows": 89.0, "test_rows": 89.0}
     assert trained.data.tags["data_run"] == prepared.info.run_id and judged.data.params["run_id"] == trained.info.run_id
     rmse = trained.data.metrics["valid_rmse"]

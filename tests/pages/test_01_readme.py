@@ -8,11 +8,11 @@ import mlflow
 import pages
 import pytest
 import warm
-from lesson_01 import EXPERIMENT, LOCAL, README, RECORD, end_of, judged
+from lesson_01 import EXPERIMENT, LOCAL, README, end_of, judged
 from programs import ended
 from sklearn.metrics import confusion_matrix
 from sklearn.tree import DecisionTreeClassifier
-from texts import ROOT, in_text, numbers, tables
+from texts import RECORD, ROOT, in_text, numbers, tables
 
 import course
 from patients import load_patients, pins, svm, trusted_types

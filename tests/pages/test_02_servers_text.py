@@ -2,8 +2,8 @@
 
 import re
 
-from lesson_02 import README, RECORD, end_of, section
-from texts import in_text, tables
+from lesson_02 import README, end_of, section
+from texts import RECORD, in_text, tables
 
 ROWS = {row.pop("montage"): {name: float(value) for name, value in row.items()} for row in tables(end_of("measure_server"))}
 ALONE, *SERVERS = ROWS

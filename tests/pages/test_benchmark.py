@@ -10,10 +10,9 @@ import psutil
 import pytest
 from bench import catalog, claims, soak
 from copies import Course
-from texts import ROOT, in_text
+from texts import RECORD, ROOT, in_text
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-RESULTS = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # la dernière mesure
 LINES = [line.metric for lines in catalog.TABLE.values() for line in lines]
 
 
@@ -23,15 +22,15 @@ def named(metric: str) -> bool:
 
 
 def test_the_table_is_the_one_of_the_last_measure():
-    assert f"\n{catalog.markdown(RESULTS)}\n" in PAGE
-    assert [line for line in LINES if not all(line.format(size=size) in RESULTS for size in (1000, 10_000))] == []
+    assert f"\n{catalog.markdown(RECORD)}\n" in PAGE
+    assert [line for line in LINES if not all(line.format(size=size) in RECORD for size in (1000, 10_000))] == []
 
 
 def test_the_last_measure_kept_its_limits():
-    assert catalog.exceeded(RESULTS) == []
-    assert RESULTS["kills.tried"] == 40 and RESULTS["kills.left_running"] > 0
+    assert catalog.exceeded(RECORD) == []
+    assert RECORD["kills.tried"] == 40 and RECORD["kills.left_running"] > 0
     [minutes] = in_text(r"# demande (\d+) minutes\nuv run --group team tools/benchmark.py --write\n", PAGE)
-    assert RESULTS["minutes"] < int(minutes)
+    assert RECORD["minutes"] < int(minutes)
 
 
 def test_the_readme_says_no_more_than_the_last_measure():
@@ -40,8 +39,8 @@ def test_the_readme_says_no_more_than_the_last_measure():
     first, more = in_text(
         r"le premier run d'un programme et son modèle ajoutent ([\d.]+) s, chacun des suivants moins de ([\d.]+) s", readme
     )
-    assert f"{RESULTS['child.first_s']:.1f}" == first
-    children = [RESULTS[name] for name in ("child.ours_ms", "lesson.svm_sweep_child_ms", "lesson.kmeans_sweep_child_ms")]
+    assert f"{RECORD['child.first_s']:.1f}" == first
+    children = [RECORD[name] for name in ("child.ours_ms", "lesson.svm_sweep_child_ms", "lesson.kmeans_sweep_child_ms")]
     assert max(children) < 1000 * float(more)
 
 

@@ -9,7 +9,6 @@ import mlflow
 import pages
 import pandas as pd
 import pytest
-from lesson_01 import RECORD
 from mlflow import MlflowClient, MlflowException
 from mlflow.models import infer_signature
 from programs import reader_environment
@@ -17,7 +16,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 from sklearn.tree import DecisionTreeRegressor
-from texts import ROOT, tables
+from texts import RECORD, ROOT, tables
 from troubles import NOT_CAUSED, PAGE, TROUBLES, about
 
 X, Y = load_diabetes(return_X_y=True, as_frame=True)

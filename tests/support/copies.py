@@ -103,6 +103,17 @@ class Course:
         found = client.get_experiment_by_name(experiment)
         return list(client.search_runs([found.experiment_id], filter_string, max_results=50_000)) if found else []
 
+    def named(self, name: str, experiment: str = ""):
+        """Le plus récent run de ce nom, dans une expérience ou dans tout le magasin."""
+        client = self.client()
+        where = [found.experiment_id for found in client.search_experiments() if experiment in ("", found.name)]
+        return client.search_runs(where, f"attributes.run_name = '{name}'", max_results=1)[0]
+
+    def children(self, parent) -> list:
+        """Les enfants d'un run, du plus ancien au plus récent."""
+        of_it = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+        return list(self.client().search_runs([parent.info.experiment_id], of_it, max_results=50_000))[::-1]
+
 
 def bring_store(old: Path, new: Path) -> None:
     """Copie dans `new` ce que des scripts ont produit dans `old`, et change chaque adresse du magasin : MLflow les note entières."""

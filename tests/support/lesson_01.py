@@ -1,6 +1,5 @@
 """Ce que les tests de la leçon 1 partagent : ses scripts, comment relire leurs runs, ce qu'un SVM doit valoir."""
 
-import json
 from functools import cache
 
 import mlflow
@@ -11,21 +10,11 @@ from patients import clinical_metrics, cross_validated, known_patients, load_pat
 EXPERIMENT = "01_tracking_supervised"
 LOCAL = f"{EXPERIMENT}/local"
 README = (ROOT / EXPERIMENT / "README.md").read_text(encoding="utf-8")
-RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # la dernière mesure complète
 
 
 def end_of(script: str) -> str:
     """Ce que la dernière cellule d'un script affirme."""
     return last_cell(f"{LOCAL}/{script}.py")
-
-
-def named(course, name: str, experiment: str = EXPERIMENT):
-    """Le plus récent run de ce nom."""
-    return next(run for run in course.runs(experiment) if run.info.run_name == name)
-
-
-def children_of(course, parent, experiment: str = EXPERIMENT) -> list:
-    return course.runs(experiment, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
 
 
 def couple(run) -> tuple[float, float]:

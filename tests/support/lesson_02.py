@@ -1,6 +1,5 @@
 """Ce que les tests de la leçon 2 partagent : ses scripts, ses données, comment relire leurs runs et le texte."""
 
-import json
 import platform
 import re
 from functools import cache
@@ -15,7 +14,6 @@ import digits
 FOLDER = "02_tracking_unsupervised"
 LOCAL = f"{FOLDER}/local"
 README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
-RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # la dernière mesure complète
 X, y = digits.load_images()
 on_a_pc = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="les décimales de TensorFlow annoncées sont celles d'un PC"
@@ -44,16 +42,6 @@ def answer(number: int) -> str:
 def expected_output(name: str) -> str:
     """Le bloc ```text qui suit la commande du script dans le README."""
     return re.search(rf"uv run {re.escape(script(name))}\n```.*?```text\n(.*?)```", README, re.DOTALL)[1]
-
-
-def named(course, name: str):
-    """Le plus récent run de ce nom."""
-    return next(run for run in course.runs(FOLDER) if run.info.run_name == name)
-
-
-def children(course, parent) -> list:
-    """Du plus ancien au plus récent."""
-    return course.runs(FOLDER, f"tags.mlflow.parentRunId = '{parent.info.run_id}'")[::-1]
 
 
 def model_uri(course, run, name: str) -> str:

@@ -91,9 +91,8 @@ def by_command(course: Course, *arguments: str, cwd: Path | None = None, start=e
 # -------------------------------------------------------------------------------------------------------- relire un run
 
 
-def children(course: Course, parent) -> dict[str, object]:
-    found = course.client().search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
-    return {run.data.tags["mlflow.project.entryPoint"]: run for run in found}
+def steps_of(course: Course, parent) -> dict[str, object]:
+    return {run.data.tags["mlflow.project.entryPoint"]: run for run in course.children(parent)}
 
 
 def variant(course: Course, name: str = LINEAR):

@@ -57,7 +57,7 @@ def key(lesson: str, slow: bool) -> str:
     code = [path for path in (ROOT / lesson).rglob("*") if path.suffix in (".py", ".yaml", ".yml", ".json") or path.name == "MLproject"]
     aside = {"databricks", "jupyter", "Images", "exercises", "solutions", ".venv-server", "__pycache__"}
     sources = [path for path in code if not aside & set(path.relative_to(ROOT).parts)]
-    for path in [*sorted(sources), ROOT / "requirements.txt", Path(__file__)]:
+    for path in [*sorted(sources), *(ROOT / lesson).glob("endpoint/requirements.txt"), ROOT / "requirements.txt", Path(__file__)]:
         made.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return made.hexdigest()[:12]
 

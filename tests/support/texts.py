@@ -1,9 +1,11 @@
 """Lire ce que les scripts et les pages disent : dernières cellules, tableaux, nombres."""
 
+import json
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # ce que le banc d'essai a mesuré en dernier
 
 
 def last_cell(script: str) -> str:

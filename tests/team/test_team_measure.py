@@ -3,7 +3,6 @@
 Les durées sont au banc d'essai ; test_02_servers_text.py y compare le tableau.
 """
 
-import json
 import re
 import sys
 import time
@@ -22,12 +21,11 @@ import team as programs
 import writer
 from listening import addresses
 from mlflow import MlflowClient
-from texts import ROOT
+from texts import RECORD
 
 pytestmark = pytest.mark.release
 
 MEASURE = "02_tracking_unsupervised/local/measure_server.py"
-RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))
 MEASURES = ["child", "best", "writers_1", "writers_4", "writers_8"]
 
 
