@@ -25,7 +25,7 @@ def files_of(course, run) -> list[str]:
 
 
 def test_svm_sweep(lesson):
-    printed, text, parent = lesson.ended("svm_sweep").stdout, end_of("svm_sweep"), lesson.named("svm balayage")
+    printed, text, parent = lesson.ended("svm_sweep").stdout, end_of("svm_sweep"), lesson.named("svm balayage", EXPERIMENT)
     children = lesson.children(parent)
     points = {couple(child): child for child in children}
     assert len(points) == len(children) == 35
@@ -103,7 +103,7 @@ def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
 
     resume = [f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
     fresh_course.fork(*resume)
-    assert_whole(fresh_course, fresh_course.named("svm balayage"))
+    assert_whole(fresh_course, fresh_course.named("svm balayage", EXPERIMENT))
     after = fresh_course.runs(EXPERIMENT)
     assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {run.info.run_id for run in after}
     # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme, reste à lui
@@ -116,7 +116,7 @@ def test_search_runs(lesson):
     printed, text, data = lesson.ended("search_runs").stdout, end_of("search_runs"), load_patients()
     run, predictions = lesson.named("jugement du meilleur svm"), lesson.named("prédictions")
     best = lesson.client().get_run(run.data.params["judged_run_id"])
-    assert lesson.named("svm balayage").data.tags["best_run_id"] == best.info.run_id
+    assert lesson.named("svm balayage", EXPERIMENT).data.tags["best_run_id"] == best.info.run_id
     model = model_of(best)
     expected = judged(model, data.X_test, data.y_test)
     assert run.data.metrics == {f"test_{name}": value for name, value in expected.items()}
@@ -138,7 +138,7 @@ def test_search_runs(lesson):
 def test_seven_couples_tie_and_the_test_cannot_separate_them(lesson):
     """Tout ce que la dernière cellule de search_runs affirme, recalculé : les sept ex aequo, leurs 42 tumeurs, la moyenne."""
     printed, text, data, rows = lesson.ended("search_runs").stdout, end_of("search_runs"), load_patients(), []
-    for run in lesson.children(lesson.named("svm balayage")):
+    for run in lesson.children(lesson.named("svm balayage", EXPERIMENT)):
         found = model_of(run).predict(data.X_test)[data.y_test == 1] == 1
         cv, spec = (run.data.metrics[f"cv_{name}"] for name in ("sensitivity", "specificity"))
         rows.append({"name": run.info.run_name, "cv": cv, "spec": spec, "found": found})
@@ -214,5 +214,5 @@ def test_svm_sweep_spark(whole_lesson):
         workers: f"{number} points communs sur 12" for workers, number in common.items()
     }
     assert re.findall(r"la même graine : (\d+) points communs sur 12", printed) == [str(number) for number in common.values()]
-    best = f"{whole_lesson.named('svm balayage').data.metrics['best_cv_sensitivity']:.3f}"
+    best = f"{whole_lesson.named('svm balayage', EXPERIMENT).data.metrics['best_cv_sensitivity']:.3f}"
     assert numbers(text) == [best] == [f"{searches[0].data.metrics['best_cv_sensitivity']:.3f}"]
