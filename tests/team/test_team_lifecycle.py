@@ -251,5 +251,6 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", account["MLFLOW_TRACKING_PASSWORD"])
         assert MlflowClient(team.uri).search_experiments()  # son compte était dans la même sauvegarde
 
-    refused = course.fork(SCRIPT, "--folder", elsewhere, "--restore", folder / "mlflow.dump", fails=True)
+    again = ("--folder", elsewhere, "--port", free_port(), "--restore", folder / "mlflow.dump")
+    refused = course.fork(SCRIPT, *again, fails=True)
     assert refused.stderr.startswith("--restore remplit une base vide") and len(refused.stderr.splitlines()) == 1

@@ -78,7 +78,7 @@ def test_a_taken_port_and_a_base_that_does_not_answer_are_one_line(course, tmp_p
     assert f"127.0.0.1:{port} est pris" in line and f"--port {port + 1}" in line
     assert not (folder / "postgres").exists()
     base = f"postgresql://m@127.0.0.1:{free_port()}/mlflow"
-    ended = course.fork(SCRIPT, "--folder", folder, "--database", base, fails=True, PGPASSWORD="motdepasse")
+    ended = course.fork(SCRIPT, "--folder", folder, "--database", base, "--port", free_port(), fails=True, PGPASSWORD="motdepasse")
     (line,) = ended.stderr.splitlines()
     assert "ne répond pas" in line and "motdepasse" not in line
 
