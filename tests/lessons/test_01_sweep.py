@@ -64,7 +64,7 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
     assert reach == sorted(reach, reverse=True)
 
 
-def assert_whole(course, parent, experiment: str = EXPERIMENT):
+def assert_whole(course, parent):
     """Douze couples, chacun une fois, aux valeurs d'un balayage sans histoire, et un parent qui les résume."""
     finished = [run for run in course.children(parent) if run.info.status == "FINISHED"]
     assert len(finished) == len({couple(run) for run in finished}) == 12
@@ -79,7 +79,7 @@ def test_resume_sweep(lesson):
     done, left, whole = map(int, re.search(r"repris : (\d+) couples .*?, (\d+) .*?, (\d+) en tout", printed).groups())
     assert done >= 3 and done + left == whole == 12
     assert "svm balayage : RUNNING, sans programme -> KILLED" in printed
-    assert_whole(lesson, lesson.named("svm balayage", RESUMED), RESUMED)
+    assert_whole(lesson, lesson.named("svm balayage", RESUMED))
     statuses = Counter(run.info.status for run in lesson.runs(RESUMED))
     assert statuses["FINISHED"] == 13 and set(statuses) <= {"FINISHED", "KILLED"} and statuses["KILLED"] <= 1
     assert in_text(r"les (\d+) sont là, chacun une fois", end_of("resume_sweep")) == ("12",)
