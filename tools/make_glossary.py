@@ -1,10 +1,10 @@
-"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts (les lignes, les appels).
+"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts (les liens, les appels).
 
     uv run tools/make_glossary.py            écrit la page
     uv run tools/make_glossary.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
 
-Un mot mène à la ligne du premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais. L'index des appels
-à MLflow vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou un commentaire n'y est pas.
+Un mot mène au premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais. L'index des appels à MLflow
+vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou un commentaire n'y est pas.
 """
 
 import argparse
@@ -27,7 +27,7 @@ HEAD = f"""\
 # Glossaire
 
 {NAVIGATION}
-Chaque mot en français et en anglais, une phrase, et la ligne où un script le montre d'abord. À la fin,
+Chaque mot en français et en anglais, une phrase, et le premier script qui le montre. À la fin,
 l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
 """
 INDEX = "## Index des appels à MLflow\n\n`MlflowClient.x` se lit `client.x`, où `client = MlflowClient()`.\n"
@@ -51,13 +51,6 @@ class Term(NamedTuple):
     def stands_in(self, text: str) -> bool:
         """Ce texte contient-il le mot, au pluriel peut-être, ou dans un nom comme `val_loss` ?"""
         return any(re.search(rf"\b{re.escape(form)}(s|x|es)?\b", plain(text)) for form in self.forms)
-
-
-class Call(NamedTuple):
-    """Un appel à MLflow : son nom complet et la ligne."""
-
-    name: str
-    line: int
 
 
 @cache
@@ -99,21 +92,25 @@ def sources(root: Path) -> dict[str, str]:
     return found
 
 
-def first_place(term: Term, files: dict[str, str]) -> tuple[str, int]:
-    """Le fichier et la ligne où le mot se lit d'abord. Lève `ValueError` s'il n'est dans aucun."""
+def one_line(text: str) -> str:
+    """Un texte recoupé se cherche comme s'il tenait sur une ligne, sans les `#` de ses commentaires."""
+    return re.sub(r"\s*\n[# ]*", " ", text)
+
+
+def first_place(term: Term, files: dict[str, str]) -> str:
+    """Le fichier où le mot se lit d'abord. Lève `ValueError` s'il n'est dans aucun."""
     for path, text in files.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if term.sought in line if term.sought else term.stands_in(line):
-                return path, number
+        if (term.sought in text or term.sought in one_line(text)) if term.sought else term.stands_in(text):
+            return path
     raise ValueError(f"« {term.sought or term.french} » n'est dans aucun script")
 
 
-def link(path: str, line: int) -> str:
-    return f"[{path}]({path})" if path.endswith(".md") else f"[{Path(path).name}]({path}#L{line})"
+def link(path: str) -> str:
+    return f"[{path if path.endswith('.md') else Path(path).name}]({path})"
 
 
-def calls(source: str) -> list[Call]:
-    """Les appels à MLflow de `source`, dans l'ordre des lignes ; un client est reconnu à sa construction."""
+def calls(source: str) -> set[str]:
+    """Les noms complets des appels à MLflow de `source` ; un client est reconnu à sa construction."""
     nodes, names = list(ast.walk(ast.parse(source))), {"mlflow": "mlflow"}
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mlflow."):
@@ -124,8 +121,7 @@ def calls(source: str) -> list[Call]:
             several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
             pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
             names |= {each.id: CLIENT for each, made in pairs if isinstance(each, ast.Name) and full_name(made, names) == CLIENT}
-    named = [Call(full_name(node.func, names), node.lineno) for node in nodes if isinstance(node, ast.Call)]
-    return sorted((call for call in named if call.name), key=lambda call: call.line)
+    return {name for node in nodes if isinstance(node, ast.Call) and (name := full_name(node.func, names))}
 
 
 def full_name(node: ast.expr, names: dict[str, str]) -> str:
@@ -140,14 +136,14 @@ def full_name(node: ast.expr, names: dict[str, str]) -> str:
 
 
 def index(files: dict[str, str]) -> list[str]:
-    """Le tableau : chaque appel, et les scripts qui le montrent, à la ligne de leur premier appel."""
-    places: dict[str, dict[str, int]] = {}
+    """Le tableau : chaque appel, et les scripts qui le montrent."""
+    places: dict[str, list[str]] = {}
     for path, text in files.items():
-        for call in calls(text) if path.endswith(".py") else []:
-            places.setdefault(call.name, {}).setdefault(path, call.line)
+        for name in calls(text) if path.endswith(".py") else ():
+            places.setdefault(name, []).append(path)
     lines = ["| appel | les scripts qui le montrent |", "|---|---|"]
     for name in sorted(places, key=lambda name: (name.startswith(CLIENT), name.count(".") > 1, name.lower())):
-        lines.append(f"| `{name}` | {', '.join(link(*place) for place in places[name].items())} |")
+        lines.append(f"| `{name}` | {', '.join(map(link, places[name]))} |")
     return lines
 
 
@@ -158,7 +154,7 @@ def build(root: Path = ROOT) -> str:
         if term.part != part:
             part = term.part
             lines += [f"\n## {part}\n", "| français | anglais | ce que c'est | vu d'abord |", "|---|---|---|---|"]
-        lines.append(f"| {term.french} | *{term.english}* | {term.sentence} | {link(*first_place(term, files))} |")
+        lines.append(f"| {term.french} | *{term.english}* | {term.sentence} | {link(first_place(term, files))} |")
     return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])
 
 
