@@ -1,4 +1,6 @@
-"""Le projet entier : prepare, train, validate, chacun un run enfant de celui-ci. Les artefacts passent par l'identifiant du run.
+"""Le projet entier : prepare, train, validate, chacun un run enfant de celui-ci.
+
+Les artefacts passent par l'identifiant du run.
 
 mlflow run 03_mlflow_project -P alpha=0.42 --env-manager local --experiment-name 03_mlflow_project
 """
@@ -6,7 +8,8 @@ mlflow run 03_mlflow_project -P alpha=0.42 --env-manager local --experiment-name
 import argparse
 import logging
 
-from diabetes import MODELS, model_name, seed, table_path, tree_state  # en premier : Ctrl-C n'écrit alors rien de plus
+# en premier : Ctrl-C n'écrit alors rien de plus
+from diabetes import MODELS, model_name, seed, table_path, tree_state
 
 import mlflow
 from mlflow.exceptions import ExecutionException
@@ -23,18 +26,33 @@ args = parser.parse_args()
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # chaque étape dit déjà sa ligne
 data = {"csv": args.csv, "target": args.target}
-settings = {"model": args.model, "alpha": args.alpha, "l1_ratio": args.l1_ratio, "seed": "none" if args.seed is None else args.seed}
+settings = {
+    "model": args.model,
+    "alpha": args.alpha,
+    "l1_ratio": args.l1_ratio,
+    "seed": "none" if args.seed is None else args.seed,
+}
 
-with mlflow.start_run(run_name="workflow", description="prepare, train, validate : un run enfant par étape.") as workflow:
+with mlflow.start_run(
+    run_name="workflow", description="prepare, train, validate : un run enfant par étape."
+) as workflow:
     if not workflow.data.params:  # lancé par `mlflow run`, le run a déjà ses paramètres
         mlflow.log_params(vars(args))
     mlflow.set_tag("git.dirty", tree_state())
     client, source = mlflow.MlflowClient(), workflow.data.tags["mlflow.source.name"]
     try:
-        # `local` : les étapes héritent de l'environnement de ce script, quel que soit celui qui l'a bâti.
+        # `local` : les étapes héritent de l'environnement de ce script, quel que soit celui qui l'a
+        # bâti.
         prepared = mlflow.projects.run(".", "prepare", parameters=data, env_manager="local")
-        trained = mlflow.projects.run(".", "train", parameters={**settings, **data, "data_run": prepared.run_id}, env_manager="local")
-        validated = mlflow.projects.run(".", "validate", parameters={"run_id": trained.run_id}, env_manager="local")
+        trained = mlflow.projects.run(
+            ".",
+            "train",
+            parameters={**settings, **data, "data_run": prepared.run_id},
+            env_manager="local",
+        )
+        validated = mlflow.projects.run(
+            ".", "validate", parameters={"run_id": trained.run_id}, env_manager="local"
+        )
     except ExecutionException as error:
         raise SystemExit(f"Le projet s'arrête là : {error}") from None
     mlflow.log_metrics(client.get_run(validated.run_id).data.metrics)

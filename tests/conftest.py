@@ -1,4 +1,7 @@
-"""Ce que tous les tests reçoivent : une leçon enregistrée, une copie où écrire, un clone frais. Voir README.md, à côté."""
+"""Ce que tous les tests reçoivent : une leçon enregistrée, une copie où écrire, un clone frais.
+
+Voir README.md, à côté.
+"""
 
 import json
 import os
@@ -16,18 +19,27 @@ from recording import Recorded, recorded
 
 from course import LESSONS
 
-DURATIONS = Path(__file__).with_name("durations.json")  # secondes par fichier, écrites par l'intégration continue
+# secondes par fichier, écrites par l'intégration continue
+DURATIONS = Path(__file__).with_name("durations.json")
 spent = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-durations", action="store_true", help="récrit tests/durations.json, qui range les fichiers")
+    parser.addoption(
+        "--write-durations",
+        action="store_true",
+        help="récrit tests/durations.json, qui range les fichiers",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Le fichier le plus long part le premier ; ce qui est pour `-m release` ne vient que si on le nomme."""
+    """Le fichier le plus long part le premier ; ce qui est pour `-m release` ne vient que si on le
+    nomme.
+    """
     if "release" not in config.option.markexpr:
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("release")])
+        config.hook.pytest_deselected(
+            items=[item for item in items if item.get_closest_marker("release")]
+        )
         items[:] = [item for item in items if not item.get_closest_marker("release")]
     known = json.loads(DURATIONS.read_text(encoding="utf-8")) if DURATIONS.exists() else {}
     items.sort(key=lambda item: -known.get(item.location[0], 0))
@@ -41,7 +53,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("write_durations") and not hasattr(session.config, "workerinput"):
         known = json.loads(DURATIONS.read_text(encoding="utf-8")) if DURATIONS.exists() else {}
         known |= {name: round(seconds) for name, seconds in spent.items() if seconds >= 1}
-        DURATIONS.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+        DURATIONS.write_text(
+            json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,7 +72,9 @@ def lesson_of(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def lesson(request) -> Recorded:
-    """La leçon du fichier, enregistrée : ses scripts annoncés à vingt secondes au plus, chacun lancé une fois."""
+    """La leçon du fichier, enregistrée : ses scripts annoncés à vingt secondes au plus, chacun
+    lancé une fois.
+    """
     return recorded(lesson_of(request))
 
 
@@ -70,7 +86,9 @@ def whole_lesson(request) -> Recorded:
 
 @pytest.fixture(scope="module")
 def scratch(lesson, tmp_path_factory) -> Course:
-    """Une copie de la leçon enregistrée, pour les tests d'un fichier qui lancent ou écrivent autre chose."""
+    """Une copie de la leçon enregistrée, pour les tests d'un fichier qui lancent ou écrivent autre
+    chose.
+    """
     return lesson.copy(tmp_path_factory.mktemp("brouillon") / "cours")
 
 

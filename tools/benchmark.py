@@ -1,11 +1,13 @@
-"""Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux choses de la même exécution.
+"""Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux
+choses de la même exécution.
 
     uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
     uv run --group team tools/benchmark.py             tout, sur une machine au repos ; --write met à jour CONTRIBUTING.md
     uv run --group team tools/benchmark.py --only storage claims --write     ces étapes-là, ajoutées à la dernière mesure
 
-Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans le magasin commun.
-Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un script court sous 1.4 fois ses imports, rien de perdu.
+Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans
+le magasin commun. Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un
+script court sous 1.4 fois ses imports, rien de perdu.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
-RESULTS = ROOT / "tools/bench/last.json"  # la dernière mesure de chaque étape : le tableau de CONTRIBUTING.md en est fait
+# la dernière mesure de chaque étape : le tableau de CONTRIBUTING.md en est fait
+RESULTS = ROOT / "tools/bench/last.json"
 PAGE = ROOT / "CONTRIBUTING.md"
 MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
 
@@ -39,11 +42,15 @@ def refuse_a_busy_machine() -> None:
     """Lève `SystemExit`, en une ligne, si d'autres programmes occupent le processeur."""
     busy = psutil.cpu_percent(interval=5)
     if busy > BUSY:
-        raise SystemExit(f"La machine n'est pas au repos : {busy:.0f} % du processeur est pris. Attendez, ou passez --quick.")
+        raise SystemExit(
+            f"La machine n'est pas au repos : {busy:.0f} % du processeur est pris. Attendez, ou passez --quick."
+        )
 
 
 def steps(quick: bool, folder: Path) -> dict:
-    """Ce qu'il y a à mesurer : pour chaque étape, une fonction sans argument qui renvoie des métriques."""
+    """Ce qu'il y a à mesurer : pour chaque étape, une fonction sans argument qui renvoie des
+    métriques.
+    """
     from bench import children, claims, kills, servers, soak, startup, volume, works
 
     def endurance(seconds: int) -> dict[str, float]:
@@ -54,7 +61,9 @@ def steps(quick: bool, folder: Path) -> dict:
         os.environ["MLFLOW_TRACKING_URI"] = address
         mlflow.set_tracking_uri(address)
         try:
-            return found | {f"soak.server.{name}": value for name, value in soak.measure(seconds, 8).items()}
+            return found | {
+                f"soak.server.{name}": value for name, value in soak.measure(seconds, 8).items()
+            }
         finally:
             os.environ["MLFLOW_TRACKING_URI"] = here
             mlflow.set_tracking_uri(here)
@@ -86,35 +95,68 @@ def record(metrics: dict[str, float], name: str, uri: str) -> None:
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("benchmark")
     with mlflow.start_run(run_name=name):
-        mlflow.log_params({"cores": os.cpu_count(), "python": platform.python_version(), "mlflow": mlflow.__version__})
+        mlflow.log_params(
+            {
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+                "mlflow": mlflow.__version__,
+            }
+        )
         mlflow.log_metrics(metrics)
         mlflow.log_figure(catalog.chart(metrics), "ratios.png")
         mlflow.log_text(catalog.markdown(metrics), "table.md")
-        mlflow.set_tag("mlflow.note.content", "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics))
+        mlflow.set_tag(
+            "mlflow.note.content",
+            "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics),
+        )
 
 
-def merged(known: dict[str, float], found: dict[str, dict[str, float]], spent: dict[str, float]) -> dict[str, float]:
-    """La dernière mesure, `known`, où `found` (étape -> métriques, à trois chiffres) remplace ce qu'elle mesure.
+def merged(
+    known: dict[str, float], found: dict[str, dict[str, float]], spent: dict[str, float]
+) -> dict[str, float]:
+    """La dernière mesure, `known`, où `found` (étape -> métriques, à trois chiffres) remplace ce
+    qu'elle mesure.
 
-    `minutes` est la durée de toutes les étapes ; `spent` : secondes de chacune, qui s'y ajoutent pour celles que `known` n'avait pas.
+    `minutes` est la durée de toutes les étapes ; `spent` : secondes de chacune, qui s'y ajoutent
+    pour celles que `known` n'avait pas.
     """
     new = sum(spent[name] for name, metrics in found.items() if not metrics.keys() & known.keys())
-    kept = {name: float(f"{value:.3g}") for metrics in found.values() for name, value in metrics.items()}
+    kept = {
+        name: float(f"{value:.3g}") for metrics in found.values() for name, value in metrics.items()
+    }
     return {**known, "minutes": round(known.get("minutes", 0) + new / 60, 1), **kept}
 
 
 def write_page(kept: dict[str, float]) -> None:
-    """Garde la mesure dans `RESULTS`, et met son tableau dans CONTRIBUTING.md, entre ses deux marques."""
+    """Garde la mesure dans `RESULTS`, et met son tableau dans CONTRIBUTING.md, entre ses deux
+    marques.
+    """
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    PAGE.write_text(f"{before}{MARKS[0]}{catalog.markdown(kept)}{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+    PAGE.write_text(
+        f"{before}{MARKS[0]}{catalog.markdown(kept)}{MARKS[1]}{rest.partition(MARKS[1])[2]}",
+        encoding="utf-8",
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mesure ce que MLflow ajoute, et le compare.")
-    parser.add_argument("--quick", action="store_true", help="l'essentiel, en deux minutes environ, machine occupée ou non")
-    parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="ÉTAPE", help=f"parmi : {', '.join(STEPS)}")
-    parser.add_argument("--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="l'essentiel, en deux minutes environ, machine occupée ou non",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=STEPS,
+        default=list(STEPS),
+        metavar="ÉTAPE",
+        help=f"parmi : {', '.join(STEPS)}",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md"
+    )
     args = parser.parse_args()
     if args.quick and args.write:
         raise SystemExit("--write demande la mesure complète.")
@@ -128,12 +170,15 @@ def main() -> int:
     import mlflow
 
     found, spent, folder = {}, {}, Path(tempfile.mkdtemp(prefix="mlflow"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # demandé en premier : les serveurs s'arrêtent avant
+    # demandé en premier : les serveurs s'arrêtent avant
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
     os.chdir(folder)  # les artefacts des scripts vont avec leur base
     mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
     console = Console(stderr=True)
-    asked = {name: measure for name, measure in steps(args.quick, folder).items() if name in args.only}
+    asked = {
+        name: measure for name, measure in steps(args.quick, folder).items() if name in args.only
+    }
     for name, measure in track(asked.items(), "Mesures", console=console, transient=True):
         since = time.monotonic()
         found[name] = measure()
@@ -141,17 +186,23 @@ def main() -> int:
         console.print(f"{STEPS[name]} : mesuré en {spent[name]:.0f} s", style="dim")
     del os.environ["MLFLOW_TRACKING_URI"]
     os.chdir(before)
-    metrics, whole = {name: value for each in found.values() for name, value in each.items()}, set(found) == set(STEPS)
+    metrics, whole = (
+        {name: value for each in found.values() for name, value in each.items()},
+        set(found) == set(STEPS),
+    )
     record(metrics, "rapide" if args.quick else "complet" if whole else " ".join(found), home)
     if args.write:
-        write_page(merged({} if whole else json.loads(RESULTS.read_text(encoding="utf-8")), found, spent))
+        write_page(
+            merged({} if whole else json.loads(RESULTS.read_text(encoding="utf-8")), found, spent)
+        )
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:
             print(f"\n{title}")
         section = title
         print(f"  {line.shown(value):>12}  {line.text.replace('`', '')}")
-    late = [] if args.quick else catalog.exceeded(metrics)  # une machine occupée dépasserait sans raison
+    # une machine occupée dépasserait sans raison
+    late = [] if args.quick else catalog.exceeded(metrics)
     for line in late:
         print(f"Limite dépassée : {line}")
     print("\nLe run est dans l'expérience benchmark : uv run mlflow ui")

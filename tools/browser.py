@@ -1,6 +1,8 @@
-"""L'interface d'origine de MLflow dans un vrai navigateur, conduite comme le ferait un lecteur qui a passé l'étape 1 du README.
+"""L'interface d'origine de MLflow dans un vrai navigateur, conduite comme le ferait un lecteur qui
+a passé l'étape 1 du README.
 
-Les images (tools/make_images.py) et les tests de l'interface s'en servent. Il faut Chromium, et un système POSIX.
+Les images (tools/make_images.py) et les tests de l'interface s'en servent. Il faut Chromium, et un
+système POSIX.
 """
 
 import os
@@ -26,20 +28,32 @@ GENAI = ("AI Gateway", "MCP registry", "Detect Issues", "Judges")
 
 @contextmanager
 def ui(store: Path) -> Iterator[str]:
-    """`mlflow ui` lancé dans le dossier `store`, sur un port libre de 127.0.0.1 ; arrêté à la sortie avec tout son groupe.
+    """`mlflow ui` lancé dans le dossier `store`, sur un port libre de 127.0.0.1 ; arrêté à la
+    sortie avec tout son groupe.
 
-    Donne l'adresse, dès qu'elle répond. Lève `TimeoutError`, avec ce que MLflow a écrit, si elle ne répond pas.
+    Donne l'adresse, dès qu'elle répond. Lève `TimeoutError`, avec ce que MLflow a écrit, si elle ne
+    répond pas.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    light = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_WORKERS": "1"}
+    light = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_WORKERS": "1",
+    }
     environment = {**os.environ, **light}
     environment.pop("MLFLOW_TRACKING_URI", None)
     with open(store / "ui.log", "w+") as log:
         command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port)]
         server = subprocess.Popen(
-            command, cwd=store, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=store,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             end = time.monotonic() + PATIENCE
@@ -62,7 +76,9 @@ def answers(url: str) -> bool:
 
 
 def stop(server: subprocess.Popen) -> None:
-    """Arrête `server` et les programmes qu'il a lancés : SIGTERM, puis SIGKILL à ce qui reste du groupe."""
+    """Arrête `server` et les programmes qu'il a lancés : SIGTERM, puis SIGKILL à ce qui reste du
+    groupe.
+    """
     for sent, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
         try:
             os.killpg(server.pid, sent)
@@ -79,12 +95,22 @@ def stop(server: subprocess.Popen) -> None:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Un navigateur sans fenêtre. Lève `FileNotFoundError` si Chromium n'est pas installé."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if not path:
         raise FileNotFoundError("Chromium manque : apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+            executable_path=path,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--hide-scrollbars",
+            ],
         )
         try:
             yield browser
@@ -93,7 +119,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def fresh_page(browser: Browser, window: tuple[int, int] = WINDOW, memory: dict | None = None, scale: float = 2) -> Iterator[Page]:
+def fresh_page(
+    browser: Browser, window: tuple[int, int] = WINDOW, memory: dict | None = None, scale: float = 2
+) -> Iterator[Page]:
     """Une page dans un navigateur qui ne se souvient de rien, sauf de `memory` (voir `step_one`)."""
     context = browser.new_context(
         viewport={"width": window[0], "height": window[1]},
@@ -118,7 +146,8 @@ def opened(browser: Browser, url: str, memory: dict | None) -> Iterator[Page]:
 
 
 def step_one(browser: Browser, address: str) -> dict:
-    """L'étape 1 du README, faite une fois : *Model training*, l'Assistant fermé ; et la fenêtre du registre, fermée aussi.
+    """L'étape 1 du README, faite une fois : *Model training*, l'Assistant fermé ; et la fenêtre du
+    registre, fermée aussi.
 
     Renvoie ce dont le navigateur se souvient, à donner à `fresh_page`.
     """
@@ -188,22 +217,32 @@ def do(page: Page, click: dict | str) -> None:
 
 
 def check(page: Page, shows: list, counts: dict[str, int]) -> None:
-    """Vérifie que la page montre ce qu'elle doit : chaque cible ou texte de `shows`, au moins `counts[css]` éléments de chaque sorte.
+    """Vérifie que la page montre ce qu'elle doit : chaque cible ou texte de `shows`, au moins
+    `counts[css]` éléments de chaque sorte.
 
     Lève `AssertionError` si quelque chose manque, ou si l'on est du côté « GenAI ».
     """
     for text in shows:
-        expect(find(page, {"contains": text} if isinstance(text, str) else text), f"« {text} » n'est pas à l'écran").to_be_visible(
+        expect(
+            find(page, {"contains": text} if isinstance(text, str) else text),
+            f"« {text} » n'est pas à l'écran",
+        ).to_be_visible(timeout=PATIENCE * 1000)
+    for css, least in counts.items():
+        expect(page.locator(css).nth(least - 1), f"moins de {least} éléments {css}").to_be_attached(
             timeout=PATIENCE * 1000
         )
-    for css, least in counts.items():
-        expect(page.locator(css).nth(least - 1), f"moins de {least} éléments {css}").to_be_attached(timeout=PATIENCE * 1000)
     for text in GENAI:
-        expect(page.get_by_text(text, exact=True).filter(visible=True), f"côté GenAI : « {text} » est à l'écran").to_have_count(0)
+        expect(
+            page.get_by_text(text, exact=True).filter(visible=True),
+            f"côté GenAI : « {text} » est à l'écran",
+        ).to_have_count(0)
 
 
 def settled(page: Page) -> bytes:
-    """La capture d'écran, quand deux d'affilée sont égales : plus rien ne charge ni ne bouge. Lève `AssertionError` au bout de 20 s."""
+    """La capture d'écran, quand deux d'affilée sont égales : plus rien ne charge ni ne bouge.
+
+    Lève `AssertionError` au bout de 20 s.
+    """
     last = b""
     for _ in range(40):
         page.wait_for_timeout(500)

@@ -1,11 +1,13 @@
-"""Les notebooks Jupyter, produits depuis les scripts, avec les sorties d'une vraie exécution : `0X_*/jupyter/*.ipynb`.
+"""Les notebooks Jupyter, produits depuis les scripts, avec les sorties d'une vraie exécution :
+`0X_*/jupyter/*.ipynb`.
 
     uv run tools/build_jupyter.py --check                     nomme ce qui n'est plus à jour, sans rien exécuter (code 1)
     uv run --group jupyter tools/build_jupyter.py             récrit le texte qui a changé ; garde les sorties encore vraies
     uv run --group jupyter tools/build_jupyter.py --execute   refait les sorties ; `--lesson 01` : d'une leçon
 
-L'exécution a lieu dans une copie du cours, dans l'ordre de lecture, avec un magasin à elle. Une cellule qui échoue ou qui
-avertit l'arrête. Les identifiants, les dates et les durées y deviennent `…` : exécuter encore ne change rien au texte.
+L'exécution a lieu dans une copie du cours, dans l'ordre de lecture, avec un magasin à elle. Une
+cellule qui échoue ou qui avertit l'arrête. Les identifiants, les dates et les durées y deviennent
+`…` : exécuter encore ne change rien au texte.
 """
 
 import argparse
@@ -24,7 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def read(path: Path) -> dict:
     """Un notebook déjà écrit, ou un notebook vide."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"cells": [], "metadata": {}}
+    return (
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.exists()
+        else {"cells": [], "metadata": {}}
+    )
 
 
 def cells_of(written: dict) -> list[tuple[str, str]]:
@@ -39,12 +45,19 @@ def code_outputs(written: dict) -> list[list[dict]]:
             return {name: joined(each) for name, each in value.items()}
         return "".join(value) if isinstance(value, list) else value
 
-    return [[joined(output) for output in cell["outputs"]] for cell in written["cells"] if cell["cell_type"] == "code"]
+    return [
+        [joined(output) for output in cell["outputs"]]
+        for cell in written["cells"]
+        if cell["cell_type"] == "code"
+    ]
 
 
 def texts(outputs: list[list[dict]]) -> list[list]:
     """Ce que chaque cellule écrit, figures à part."""
-    return [[output.get("text", output.get("data", {}).get("text/plain")) for output in cell] for cell in outputs]
+    return [
+        [output.get("text", output.get("data", {}).get("text/plain")) for output in cell]
+        for cell in outputs
+    ]
 
 
 def wrong(notebook: Notebook) -> str | None:
@@ -71,14 +84,18 @@ def write(notebook: Notebook, outputs: list[list[dict]] | None) -> bool:
 
 
 def rewrite(chosen: list[Notebook], root: Path):
-    """Récrit les cellules qui ont changé ; les sorties restent si rien de ce dont elles dépendent n'a changé."""
+    """Récrit les cellules qui ont changé ; les sorties restent si rien de ce dont elles dépendent
+    n'a changé.
+    """
     for notebook in filter(wrong, chosen):
         written = read(notebook.path)
         outputs = code_outputs(written)
         same = written["metadata"].get("cours", {}).get("sources") == notebook.sources
         same &= len(outputs) == sum(kind == "code" for kind, _ in notebook.cells)
         write(notebook, outputs if same else None)
-        print(f"{notebook.path.relative_to(root).as_posix()} {'récrit' if same else 'écrit, à exécuter (--execute)'}")
+        print(
+            f"{notebook.path.relative_to(root).as_posix()} {'récrit' if same else 'écrit, à exécuter (--execute)'}"
+        )
 
 
 def execute(chosen: list[Notebook], root: Path):
@@ -90,14 +107,21 @@ def execute(chosen: list[Notebook], root: Path):
     from rich.progress import track
 
     with tempfile.TemporaryDirectory() as folder:
-        course, settings = copy_course(root, Path(folder).resolve() / "cours"), Path(folder) / "ipython"
+        course, settings = (
+            copy_course(root, Path(folder).resolve() / "cours"),
+            Path(folder) / "ipython",
+        )
         console = Console(stderr=True)
         done = executed(chosen, root, course, settings)
-        for notebook, outputs in track(done, "Notebooks", total=len(chosen), console=console, transient=True):
+        for notebook, outputs in track(
+            done, "Notebooks", total=len(chosen), console=console, transient=True
+        ):
             name = notebook.path.relative_to(root).as_posix()
             before = code_outputs(read(notebook.path))
             if wrong(notebook) is None and texts(before) != texts(outputs):
-                raise Unstable(f"{name} : son texte change alors que rien n'a changé (effacez ce notebook pour accepter le nouveau)")
+                raise Unstable(
+                    f"{name} : son texte change alors que rien n'a changé (effacez ce notebook pour accepter le nouveau)"
+                )
             if len(before) == len(outputs):
                 outputs = [steady(new, old) for new, old in zip(outputs, before, strict=True)]
             changed = write(notebook, outputs)
@@ -105,10 +129,20 @@ def execute(chosen: list[Notebook], root: Path):
 
 
 def main(root: Path = ROOT):
-    parser = argparse.ArgumentParser(description="Produit les notebooks Jupyter depuis les scripts.")
-    parser.add_argument("--check", action="store_true", help="ne rien écrire ni exécuter ; nommer ce qui n'est plus à jour, code 1")
-    parser.add_argument("--execute", action="store_true", help="refaire les sorties, dans une copie du cours")
-    parser.add_argument("--lesson", choices=[lesson[:2] for lesson in LESSONS], help="une seule leçon")
+    parser = argparse.ArgumentParser(
+        description="Produit les notebooks Jupyter depuis les scripts."
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="ne rien écrire ni exécuter ; nommer ce qui n'est plus à jour, code 1",
+    )
+    parser.add_argument(
+        "--execute", action="store_true", help="refaire les sorties, dans une copie du cours"
+    )
+    parser.add_argument(
+        "--lesson", choices=[lesson[:2] for lesson in LESSONS], help="une seule leçon"
+    )
     args = parser.parse_args()
 
     pins, chosen, reasons = read_pins(root), [], []
@@ -120,7 +154,11 @@ def main(root: Path = ROOT):
     if reasons:
         sys.exit("\n".join(reasons))
     expected = {notebook.path for notebook in chosen}
-    orphans = [path for path in root.glob(f"{args.lesson or '0?'}_*/jupyter/*.ipynb") if path not in expected]
+    orphans = [
+        path
+        for path in root.glob(f"{args.lesson or '0?'}_*/jupyter/*.ipynb")
+        if path not in expected
+    ]
     if args.check:
         lines = [(notebook.path, reason) for notebook in chosen if (reason := wrong(notebook))]
         for path, reason in sorted([*lines, *((path, "n'a plus de script") for path in orphans)]):

@@ -1,4 +1,7 @@
-"""Lit votre magasin MLflow et dit, exercice par exercice, ce qui est fait et la première chose qui manque. N'y écrit jamais.
+"""Lit votre magasin MLflow et dit, exercice par exercice, ce qui est fait et la première chose qui
+manque.
+
+N'y écrit jamais.
 
     uv run tools/check.py                        tout
     uv run tools/check.py --lesson 01            une leçon
@@ -7,7 +10,8 @@
     uv run tools/check.py --project              le projet final (PROJET.md)
     uv run tools/check.py --by-user              une classe : une ligne par apprenant ; --csv FICHIER l'écrit aussi
 
-Le magasin est celui de la racine, ou celui de MLFLOW_TRACKING_URI. Code de sortie 0 quand tout ce qui est demandé est fait.
+Le magasin est celui de la racine, ou celui de MLFLOW_TRACKING_URI. Code de sortie 0 quand tout ce
+qui est demandé est fait.
 """
 
 import argparse
@@ -23,12 +27,16 @@ for library in ("OMP", "OPENBLAS", "MKL"):  # de petites matrices : un seul fil 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Dit, d'après votre magasin MLflow, quels exercices sont faits.")
+    parser = argparse.ArgumentParser(
+        description="Dit, d'après votre magasin MLflow, quels exercices sont faits."
+    )
     parser.add_argument("--lesson", help="une seule leçon : 01, 02, 03 ou 04")
     parser.add_argument("--exercise", help="un seul exercice : 01-1, par exemple")
     parser.add_argument("--project", action="store_true", help="le projet final")
     parser.add_argument("--hint", action="store_true", help="un indice pour ce qui n'est pas fait")
-    parser.add_argument("--by-user", action="store_true", help="une ligne par apprenant (étiquette mlflow.user)")
+    parser.add_argument(
+        "--by-user", action="store_true", help="une ligne par apprenant (étiquette mlflow.user)"
+    )
     parser.add_argument("--csv", help="avec --by-user : le fichier où écrire le tableau")
     args = parser.parse_args()
     if args.csv and not args.by_user:
@@ -53,9 +61,13 @@ def main() -> int:
         if args.by_user:
             done = report.to_teacher(course, exercises, args.csv)
         else:
-            done = report.to_learner(Learner(course), exercises, args.hint, scripts=not (args.exercise or args.project))
+            done = report.to_learner(
+                Learner(course), exercises, args.hint, scripts=not (args.exercise or args.project)
+            )
     except (OSError, MlflowException, SQLAlchemyError) as error:
-        raise SystemExit(explain(os.environ.get("MLFLOW_TRACKING_URI", "mlflow.db"), error)) from None
+        raise SystemExit(
+            explain(os.environ.get("MLFLOW_TRACKING_URI", "mlflow.db"), error)
+        ) from None
     return 0 if done else 1
 
 

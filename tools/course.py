@@ -1,13 +1,20 @@
-"""Le plan du cours : les scripts dans l'ordre de lecture, et la durée que chacun annonce. Tout le reste lit cette liste."""
+"""Le plan du cours : les scripts dans l'ordre de lecture, et la durée que chacun annonce.
+
+Tout le reste lit cette liste.
+"""
 
 from typing import NamedTuple
 
 
-GROUPS = ("spark", "azure", "team")  # les besoins que satisfait un groupe facultatif de pyproject.toml
+# les besoins que satisfait un groupe facultatif de pyproject.toml
+GROUPS = ("spark", "azure", "team")
 
 
 class Script(NamedTuple):
-    """`seconds` : la durée annoncée, environnement prêt. `needs` : ce qu'il faut en plus (voir `run_course.missing`)."""
+    """`seconds` : la durée annoncée, environnement prêt.
+
+    `needs` : ce qu'il faut en plus (voir `run_course.missing`).
+    """
 
     lesson: str
     name: str
@@ -89,7 +96,10 @@ SPOKEN = {
 
 
 def spoken(seconds: int) -> str:
-    """La durée telle que l'en-tête d'un script la dit : 20 -> « Vingt secondes ». Lève `KeyError` hors de `SPOKEN`."""
+    """La durée telle que l'en-tête d'un script la dit : 20 -> « Vingt secondes ».
+
+    Lève `KeyError` hors de `SPOKEN`.
+    """
     return SPOKEN[seconds]
 
 

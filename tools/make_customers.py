@@ -17,12 +17,16 @@ import numpy as np
 import pandas as pd
 from options import full_path, whole_number
 
-FLIPPED, NOISE, MISSING = 0.05, 25.0, 0.02  # part de départs au hasard, bruit de la dépense (euros), part de valeurs absentes
-GROUPS = {"âge": (24, 43, 68), "facture": (18, 55, 34), "usage": (45, 25, 8)}  # trois sortes de clients
+# part de départs au hasard, bruit de la dépense (euros), part de valeurs absentes
+FLIPPED, NOISE, MISSING = 0.05, 25.0, 0.02
+# trois sortes de clients
+GROUPS = {"âge": (24, 43, 68), "facture": (18, 55, 34), "usage": (45, 25, 8)}
 
 
 def customers(rows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Le tableau, une ligne par client, et sa vérité : le groupe de chacun, le départ et la dépense sans le hasard."""
+    """Le tableau, une ligne par client, et sa vérité : le groupe de chacun, le départ et la dépense
+    sans le hasard.
+    """
     draw = np.random.default_rng(seed)
     group = draw.integers(0, 3, rows)
     table = pd.DataFrame({
@@ -35,8 +39,14 @@ def customers(rows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         "facture_mensuelle": np.clip(draw.normal(np.array(GROUPS["facture"])[group], 4), 5, 99).round(2),
         "usage_heures": np.clip(draw.normal(np.array(GROUPS["usage"])[group], 4), 0, 99).round(1),
     })  # fmt: skip
-    leaves = ((table["abonnement"] == "mensuel") & (table["appels_support"] >= 3)) | (table["retards"] >= 3)
-    spent = 12 * table["facture_mensuelle"] + 5 * table["usage_heures"] - 60 * (table["abonnement"] == "annuel")
+    leaves = ((table["abonnement"] == "mensuel") & (table["appels_support"] >= 3)) | (
+        table["retards"] >= 3
+    )
+    spent = (
+        12 * table["facture_mensuelle"]
+        + 5 * table["usage_heures"]
+        - 60 * (table["abonnement"] == "annuel")
+    )
     truth = pd.DataFrame({"group": group, "leaves": leaves, "spent": spent})
 
     left = leaves ^ (draw.random(rows) < FLIPPED)
@@ -64,9 +74,15 @@ def rule(table: pd.DataFrame, truth: pd.DataFrame) -> list[str]:
 
 def main():
     parser = argparse.ArgumentParser(description="Écrit le tableau de clients du projet final.")
-    parser.add_argument("--rows", type=whole_number(100, 100_000), default=600, help="combien de clients")
-    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="un autre tirage")
-    parser.add_argument("--output", type=full_path, default="clients.csv", help="le fichier à écrire")
+    parser.add_argument(
+        "--rows", type=whole_number(100, 100_000), default=600, help="combien de clients"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**32 - 1), default=0, help="un autre tirage"
+    )
+    parser.add_argument(
+        "--output", type=full_path, default="clients.csv", help="le fichier à écrire"
+    )
     parser.add_argument("--rule", action="store_true", help="dire la règle, sans rien écrire")
     args = parser.parse_args()
     sys.stdout.reconfigure(errors="replace")
@@ -78,7 +94,9 @@ def main():
         table.to_csv(args.output, index=False)
     except OSError as error:
         raise SystemExit(f"{args.output} : écriture impossible ({error.strerror}).") from None
-    print(f"{Path(args.output).name} : {len(table)} clients, {(table['parti'] == 'oui').sum()} partis, {table.shape[1]} colonnes")
+    print(
+        f"{Path(args.output).name} : {len(table)} clients, {(table['parti'] == 'oui').sum()} partis, {table.shape[1]} colonnes"
+    )
 
 
 if __name__ == "__main__":

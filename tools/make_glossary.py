@@ -1,10 +1,12 @@
-"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts (les liens, les appels).
+"""GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts
+(les liens, les appels).
 
     uv run tools/make_glossary.py            écrit la page
     uv run tools/make_glossary.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
 
-Un mot mène au premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais. L'index des appels à MLflow
-vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou un commentaire n'y est pas.
+Un mot mène au premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais.
+L'index des appels à MLflow vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou
+un commentaire n'y est pas.
 """
 
 import argparse
@@ -35,7 +37,10 @@ CLIENT = "MlflowClient"
 
 
 class Term(NamedTuple):
-    """Une ligne de glossary.txt. `sought` : le texte exact à chercher, ou une chaîne vide pour chercher le mot lui-même."""
+    """Une ligne de glossary.txt.
+
+    `sought` : le texte exact à chercher, ou une chaîne vide pour chercher le mot lui-même.
+    """
 
     part: str
     french: str
@@ -45,19 +50,29 @@ class Term(NamedTuple):
 
     @property
     def forms(self) -> list[str]:
-        """Les façons de l'écrire, simplifiées : « sensibilité (rappel) » -> sensibilite, rappel, sensitivity, recall."""
-        return [plain(form.removeprefix("to ")) for form in re.split(r"[,()]", f"{self.french},{self.english}") if form.strip()]
+        """Les façons de l'écrire, simplifiées : « sensibilité (rappel) » -> sensibilite, rappel,
+        sensitivity, recall.
+        """
+        return [
+            plain(form.removeprefix("to "))
+            for form in re.split(r"[,()]", f"{self.french},{self.english}")
+            if form.strip()
+        ]
 
     def stands_in(self, text: str) -> bool:
         """Ce texte contient-il le mot, au pluriel peut-être, ou dans un nom comme `val_loss` ?"""
-        return any(re.search(rf"\b{re.escape(form)}(s|x|es)?\b", plain(text)) for form in self.forms)
+        return any(
+            re.search(rf"\b{re.escape(form)}(s|x|es)?\b", plain(text)) for form in self.forms
+        )
 
 
 @cache
 def plain(text: str) -> str:
     """Sans accents ni majuscules ; les noms composés, mot par mot (`log_batch` -> « log batch »)."""
     decomposed = unicodedata.normalize("NFD", text.lower())
-    return re.sub(r"[\W_]+", " ", "".join(each for each in decomposed if not unicodedata.combining(each))).strip()
+    return re.sub(
+        r"[\W_]+", " ", "".join(each for each in decomposed if not unicodedata.combining(each))
+    ).strip()
 
 
 def read_terms(path: Path) -> list[Term]:
@@ -75,7 +90,8 @@ def read_terms(path: Path) -> list[Term]:
 
 
 def sources(root: Path) -> dict[str, str]:
-    """Chemin -> texte, dans l'ordre de lecture : les scripts d'une leçon, puis ce qu'ils importent ou lancent ; l'accueil à la fin.
+    """Chemin -> texte, dans l'ordre de lecture : les scripts d'une leçon, puis ce qu'ils importent
+    ou lancent ; l'accueil à la fin.
 
     Un module que les leçons ont à l'identique (`store.py`) n'y est qu'une fois.
     """
@@ -83,7 +99,9 @@ def sources(root: Path) -> dict[str, str]:
     for lesson in course.LESSONS:
         paths += [root / script.path for script in course.SCRIPTS if script.lesson == lesson]
         paths += [
-            path for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py") for path in sorted((root / lesson).glob(place))
+            path
+            for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py")
+            for path in sorted((root / lesson).glob(place))
         ]
     for path in [*paths, root / "README.md"]:
         text = path.read_text(encoding="utf-8")
@@ -93,14 +111,20 @@ def sources(root: Path) -> dict[str, str]:
 
 
 def one_line(text: str) -> str:
-    """Un texte recoupé se cherche comme s'il tenait sur une ligne, sans les `#` de ses commentaires."""
+    """Un texte recoupé se cherche comme s'il tenait sur une ligne, sans les `#` de ses
+    commentaires.
+    """
     return re.sub(r"\s*\n[# ]*", " ", text)
 
 
 def first_place(term: Term, files: dict[str, str]) -> str:
     """Le fichier où le mot se lit d'abord. Lève `ValueError` s'il n'est dans aucun."""
     for path, text in files.items():
-        if (term.sought in text or term.sought in one_line(text)) if term.sought else term.stands_in(text):
+        if (
+            (term.sought in text or term.sought in one_line(text))
+            if term.sought
+            else term.stands_in(text)
+        ):
             return path
     raise ValueError(f"« {term.sought or term.french} » n'est dans aucun script")
 
@@ -114,14 +138,24 @@ def calls(source: str) -> set[str]:
     nodes, names = list(ast.walk(ast.parse(source))), {"mlflow": "mlflow"}
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mlflow."):
-            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {
+                alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names
+            }
     for node in nodes:
         if isinstance(node, ast.Assign):
             target, value = node.targets[0], node.value
             several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
             pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
-            names |= {each.id: CLIENT for each, made in pairs if isinstance(each, ast.Name) and full_name(made, names) == CLIENT}
-    return {name for node in nodes if isinstance(node, ast.Call) and (name := full_name(node.func, names))}
+            names |= {
+                each.id: CLIENT
+                for each, made in pairs
+                if isinstance(each, ast.Name) and full_name(made, names) == CLIENT
+            }
+    return {
+        name
+        for node in nodes
+        if isinstance(node, ast.Call) and (name := full_name(node.func, names))
+    }
 
 
 def full_name(node: ast.expr, names: dict[str, str]) -> str:
@@ -130,7 +164,8 @@ def full_name(node: ast.expr, names: dict[str, str]) -> str:
         return names.get(node.id, "")
     if isinstance(node, ast.Attribute) and (owner := full_name(node.value, names)):
         return f"{owner}.{node.attr}"
-    if isinstance(node, ast.Call) and full_name(node.func, names).split(".")[-1] == CLIENT:  # MlflowClient().search_runs(...)
+    # MlflowClient().search_runs(...)
+    if isinstance(node, ast.Call) and full_name(node.func, names).split(".")[-1] == CLIENT:
         return CLIENT
     return ""
 
@@ -142,7 +177,9 @@ def index(files: dict[str, str]) -> list[str]:
         for name in calls(text) if path.endswith(".py") else ():
             places.setdefault(name, []).append(path)
     lines = ["| appel | les scripts qui le montrent |", "|---|---|"]
-    for name in sorted(places, key=lambda name: (name.startswith(CLIENT), name.count(".") > 1, name.lower())):
+    for name in sorted(
+        places, key=lambda name: (name.startswith(CLIENT), name.count(".") > 1, name.lower())
+    ):
         lines.append(f"| `{name}` | {', '.join(map(link, places[name]))} |")
     return lines
 
@@ -153,8 +190,14 @@ def build(root: Path = ROOT) -> str:
     for term in read_terms(root / "tools/glossary.txt"):
         if term.part != part:
             part = term.part
-            lines += [f"\n## {part}\n", "| français | anglais | ce que c'est | vu d'abord |", "|---|---|---|---|"]
-        lines.append(f"| {term.french} | *{term.english}* | {term.sentence} | {link(first_place(term, files))} |")
+            lines += [
+                f"\n## {part}\n",
+                "| français | anglais | ce que c'est | vu d'abord |",
+                "|---|---|---|---|",
+            ]
+        lines.append(
+            f"| {term.french} | *{term.english}* | {term.sentence} | {link(first_place(term, files))} |"
+        )
     return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])
 
 
@@ -162,12 +205,22 @@ def differences(found: str, made: str) -> list[str]:
     """Ce qui n'est plus à jour : le mot ou l'appel d'une ligne de tableau, ou la ligne elle-même."""
     old, new = found.splitlines(), made.splitlines()
     changed = [line for line in old if line not in new] + [line for line in new if line not in old]
-    return list(dict.fromkeys(line.split("|")[1].strip() if line.startswith("|") else line for line in changed)) or ["l'ordre des lignes"]
+    return list(
+        dict.fromkeys(
+            line.split("|")[1].strip() if line.startswith("|") else line for line in changed
+        )
+    ) or ["l'ordre des lignes"]
 
 
 def main(root: Path = ROOT):
-    parser = argparse.ArgumentParser(description="Produit GLOSSAIRE.md depuis tools/glossary.txt et les scripts.")
-    parser.add_argument("--check", action="store_true", help="ne rien écrire ; nommer ce qui n'est plus à jour, code 1")
+    parser = argparse.ArgumentParser(
+        description="Produit GLOSSAIRE.md depuis tools/glossary.txt et les scripts."
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="ne rien écrire ; nommer ce qui n'est plus à jour, code 1",
+    )
     args = parser.parse_args()
     page, made = root / "GLOSSAIRE.md", build(root)
     found = page.read_text(encoding="utf-8") if page.exists() else ""

@@ -5,8 +5,9 @@
     uv run --group test tools/make_images.py --only run.png       une seule
     ... --only run.png --ui http://127.0.0.1:5000 --to /tmp/essai   d'une interface déjà ouverte, sans rien lancer
 
-Il copie le cours dans un dossier temporaire, y lance les scripts qu'il faut, ouvre `mlflow ui` et la conduit dans Chromium.
-Ce que chaque image montre est dit par les listes `Images/images.json` : voir tools/pictures.py.
+Il copie le cours dans un dossier temporaire, y lance les scripts qu'il faut, ouvre `mlflow ui` et
+la conduit dans Chromium. Ce que chaque image montre est dit par les listes `Images/images.json` :
+voir tools/pictures.py.
 """
 
 import argparse
@@ -37,7 +38,13 @@ MARGIN = 12  # pixels autour de ce que `crop` désigne
 
 def copy_of_the_course(to: Path) -> None:
     """Le cours tel qu'il est, dans un dépôt Git neuf."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,22 +58,37 @@ def copy_of_the_course(to: Path) -> None:
 
 
 def run(command: tuple[str, ...], folder: Path) -> None:
-    """Lance un script, ou une commande `mlflow`, dans la copie. Lève `SystemExit` avec sa sortie s'il échoue."""
+    """Lance un script, ou une commande `mlflow`, dans la copie.
+
+    Lève `SystemExit` avec sa sortie s'il échoue.
+    """
     words = ["-m", "mlflow", *command[1:]] if command[0] == "mlflow" else list(command)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+    }
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUTF8": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    environment |= dict.fromkeys(("LOGNAME", "USER", "USERNAME"), "vous")  # l'interface montre l'auteur des runs
-    ended = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    # l'interface montre l'auteur des runs
+    environment |= dict.fromkeys(("LOGNAME", "USER", "USERNAME"), "vous")
+    ended = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     if ended.returncode:
         raise SystemExit(f"{shlex.join(command)} a échoué :\n{ended.stdout}\n{ended.stderr}")
 
 
 def filled(page: str, client: MlflowClient) -> str:
-    """Remplace `{experiment:...}`, `{run:.../...}` et `{model:.../...}` par les identifiants du magasin."""
+    """Remplace `{experiment:...}`, `{run:.../...}` et `{model:.../...}` par les identifiants du
+    magasin.
+    """
 
     def identifier(match: re.Match) -> str:
         kind, name = match[1], match[2]
@@ -85,13 +107,20 @@ def newest_run(client: MlflowClient, experiment: str, name: str):
     """Le run le plus récent de ce nom. Lève `SystemExit` s'il n'y en a pas."""
     number = client.get_experiment_by_name(experiment).experiment_id
     quoted = name.replace("'", "\\'")
-    found = client.search_runs([number], f"attributes.run_name = '{quoted}'", order_by=["attributes.start_time DESC"], max_results=1)
+    found = client.search_runs(
+        [number],
+        f"attributes.run_name = '{quoted}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
     if not found:
         raise SystemExit(f"Aucun run « {name} » dans {experiment}.")
     return found[0]
 
 
-def view(entry: dict, browser, address: str, memory: dict | None, client: MlflowClient) -> Image.Image:
+def view(
+    entry: dict, browser, address: str, memory: dict | None, client: MlflowClient
+) -> Image.Image:
     """La vue que décrit `entry`, vérifiée, marquée et cadrée."""
     window = entry.get("window", WINDOW)
     with fresh_page(browser, window, None if entry.get("before_step_one") else memory) as page:
@@ -109,7 +138,9 @@ def view(entry: dict, browser, address: str, memory: dict | None, client: Mlflow
         except (PlaywrightError, AssertionError) as error:
             seen = Path(tempfile.gettempdir()) / f"refused-{entry['name']}"
             page.screenshot(path=seen)
-            raise SystemExit(f"{entry['name']} : {error}\nCe que le navigateur montrait : {seen}") from error
+            raise SystemExit(
+                f"{entry['name']} : {error}\nCe que le navigateur montrait : {seen}"
+            ) from error
     scale = shot.width / window[0]
     return shot.crop(tuple(round(side * scale) for side in box))
 
@@ -135,26 +166,45 @@ def frame(page, crop: list | dict | None, window: tuple) -> tuple[float, float, 
     if isinstance(crop, list) and isinstance(crop[0], int | float):
         x, y, width, height = crop
         return x, y, x + width, y + height
-    boxes = [find(page, target).bounding_box() for target in (crop if isinstance(crop, list) else [crop])]
+    boxes = [
+        find(page, target).bounding_box() for target in (crop if isinstance(crop, list) else [crop])
+    ]
     left, top = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
-    right, bottom = max(box["x"] + box["width"] for box in boxes), max(box["y"] + box["height"] for box in boxes)
-    return max(0, left - MARGIN), max(0, top - MARGIN), min(window[0], right + MARGIN), min(window[1], bottom + MARGIN)
+    right, bottom = (
+        max(box["x"] + box["width"] for box in boxes),
+        max(box["y"] + box["height"] for box in boxes),
+    )
+    return (
+        max(0, left - MARGIN),
+        max(0, top - MARGIN),
+        min(window[0], right + MARGIN),
+        min(window[1], bottom + MARGIN),
+    )
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Met une vue à la largeur commune et l'écrit. Lève `SystemExit` si elle est trop étroite, presque vide, ou trop lourde."""
+    """Met une vue à la largeur commune et l'écrit.
+
+    Lève `SystemExit` si elle est trop étroite, presque vide, ou trop lourde.
+    """
     if image.width < WIDTH / 2:
-        raise SystemExit(f"{path.name} : {image.width} pixels de large, trop étroite pour rester nette.")
+        raise SystemExit(
+            f"{path.name} : {image.width} pixels de large, trop étroite pour rester nette."
+        )
     if ink(image) < 0.005:
         raise SystemExit(f"{path.name} : presque vide.")
-    image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+    image = image.resize(
+        (WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS
+    )
     image.quantize(256, dither=Image.Dither.NONE).save(path, format="png", optimize=True)
     light_enough(path)
 
 
 def light_enough(path: Path) -> None:
     if path.stat().st_size > LIMIT:
-        raise SystemExit(f"{path.name} : {path.stat().st_size // 1000} ko, plus de {LIMIT // 1000}. Cadrez plus serré.")
+        raise SystemExit(
+            f"{path.name} : {path.stat().st_size // 1000} ko, plus de {LIMIT // 1000}. Cadrez plus serré."
+        )
 
 
 def ink(image: Image.Image) -> float:
@@ -164,11 +214,16 @@ def ink(image: Image.Image) -> float:
 
 
 def copy_figure(entry: dict, client: MlflowClient, path: Path) -> None:
-    """Copie telle quelle la figure qu'un script a enregistrée. Lève `SystemExit` si elle est trop large ou trop lourde."""
+    """Copie telle quelle la figure qu'un script a enregistrée.
+
+    Lève `SystemExit` si elle est trop large ou trop lourde.
+    """
     wanted = entry["figure"]
     found = newest_run(client, wanted["experiment"], wanted["run_name"])
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(client.download_artifacts(found.info.run_id, wanted["artifact"], folder), path)
+        shutil.copyfile(
+            client.download_artifacts(found.info.run_id, wanted["artifact"], folder), path
+        )
     with Image.open(path) as image:
         if image.width > WIDTH:
             raise SystemExit(f"{path.name} : {image.width} pixels de large, plus de {WIDTH}.")
@@ -176,12 +231,18 @@ def copy_figure(entry: dict, client: MlflowClient, path: Path) -> None:
 
 
 def make(chosen: list[Picture], address: str | None, to: Path | None, console: Console) -> None:
-    """Fait les images choisies, chacune dès que ce qu'elle demande a tourné. Sans `address`, dans une copie neuve du cours."""
+    """Fait les images choisies, chacune dès que ce qu'elle demande a tourné.
+
+    Sans `address`, dans une copie neuve du cours.
+    """
     done: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         copy = None
         if address is None and any("drawn_by" not in picture.entry for picture in chosen):
-            copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-"))) / "cours-mlflow"
+            copy = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-")))
+                / "cours-mlflow"
+            )
             copy.mkdir()
             copy_of_the_course(copy)
             address = stack.enter_context(ui(copy))
@@ -191,7 +252,9 @@ def make(chosen: list[Picture], address: str | None, to: Path | None, console: C
         for rank, picture in enumerate(sorted(chosen, key=position), 1):
             for place, command in enumerate(picture.commands if copy else (), 1):
                 if done.count(command) < picture.commands[:place].count(command):
-                    console.print(f"      {shlex.join(command)}", style="dim", highlight=False, soft_wrap=True)
+                    console.print(
+                        f"      {shlex.join(command)}", style="dim", highlight=False, soft_wrap=True
+                    )
                     run(command, copy)
                     done.append(command)
             console.print(f"{rank:2}/{len(chosen)} {picture.path}", highlight=False, soft_wrap=True)
@@ -205,11 +268,21 @@ def make(chosen: list[Picture], address: str | None, to: Path | None, console: C
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Refait les images du cours, depuis un magasin neuf.")
-    parser.add_argument("--lesson", choices=["00", *(lesson[:2] for lesson in course.LESSONS)], help="une seule leçon ; 00 : la racine")
+    parser = argparse.ArgumentParser(
+        description="Refait les images du cours, depuis un magasin neuf."
+    )
+    parser.add_argument(
+        "--lesson",
+        choices=["00", *(lesson[:2] for lesson in course.LESSONS)],
+        help="une seule leçon ; 00 : la racine",
+    )
     parser.add_argument("--only", nargs="+", metavar="NOM", help="seulement ces images")
-    parser.add_argument("--ui", metavar="ADRESSE", help="une interface déjà ouverte : aucun script n'est lancé")
-    parser.add_argument("--to", type=Path, metavar="DOSSIER", help="où les écrire, ailleurs que dans le dépôt")
+    parser.add_argument(
+        "--ui", metavar="ADRESSE", help="une interface déjà ouverte : aucun script n'est lancé"
+    )
+    parser.add_argument(
+        "--to", type=Path, metavar="DOSSIER", help="où les écrire, ailleurs que dans le dépôt"
+    )
     args = parser.parse_args()
     chosen = [picture for picture in pictures() if args.lesson in (None, lesson_of(picture))]
     if args.only:

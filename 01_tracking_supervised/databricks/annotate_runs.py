@@ -3,9 +3,11 @@
 # MAGIC <!-- Généré depuis local/annotate_runs.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 9 : annoter après coup, et retrouver
 # MAGIC
-# MAGIC **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y changer ?
+# MAGIC **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y
+# MAGIC changer ?
 # MAGIC
-# MAGIC Pronostic, pour chacun : une étiquette, la description, une métrique de plus, un paramètre mal noté.
+# MAGIC Pronostic, pour chacun : une étiquette, la description, une métrique de plus, un paramètre mal
+# MAGIC noté.
 
 # COMMAND ----------
 
@@ -37,9 +39,14 @@ args = SimpleNamespace(
 # COMMAND ----------
 
 experiment = mlflow.set_experiment(args.experiment)
-last = mlflow.search_runs(filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'", max_results=1)
+last = mlflow.search_runs(
+    filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'",
+    max_results=1,
+)
 if last.empty:
-    raise SystemExit("Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/compare_models.py")
+    raise SystemExit(
+        "Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/compare_models.py"
+    )
 comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 client = mlflow.MlflowClient()
 
@@ -48,8 +55,9 @@ client = mlflow.MlflowClient()
 # MAGIC %md
 # MAGIC ## Relire
 # MAGIC
-# MAGIC Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à réentraîner, la sensibilité est
-# MAGIC dans le magasin. La conclusion va dans une étiquette, qui se cherche, et dans la description, qui se lit.
+# MAGIC Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à
+# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion va dans une étiquette, qui se
+# MAGIC cherche, et dans la description, qui se lit.
 
 # COMMAND ----------
 
@@ -60,7 +68,11 @@ for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
     description = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
-    client.set_tag(run.info.run_id, "mlflow.note.content", f"{description}\n\nRelu : {missed} tumeurs malignes manquées.")
+    client.set_tag(
+        run.info.run_id,
+        "mlflow.note.content",
+        f"{description}\n\nRelu : {missed} tumeurs malignes manquées.",
+    )
     mlflow.set_logged_model_tags(run.outputs.model_outputs[0].model_id, {"review": verdict})
 
 # COMMAND ----------
@@ -84,7 +96,8 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # MAGIC %md
 # MAGIC ## Retrouver
 # MAGIC
-# MAGIC Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre portes vers les mêmes classifieurs.
+# MAGIC Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre
+# MAGIC portes vers les mêmes classifieurs.
 
 # COMMAND ----------
 
@@ -94,9 +107,13 @@ searches = {
     "par la métrique": "metrics.missed = 0",
 }
 for title, filter_string in searches.items():
-    found = mlflow.search_runs(filter_string=f"{comparison} AND {filter_string}", output_format="list")
+    found = mlflow.search_runs(
+        filter_string=f"{comparison} AND {filter_string}", output_format="list"
+    )
     print(f"Retrouvés {title} : {', '.join(sorted(run.data.params['model'] for run in found))}")
-models = mlflow.search_logged_models([experiment.experiment_id], "tags.review = 'retenu'", output_format="list")
+models = mlflow.search_logged_models(
+    [experiment.experiment_id], "tags.review = 'retenu'", output_format="list"
+)
 print(f"Modèles annotés « retenu » : {', '.join(sorted({model.name for model in models}))}")
 
 # COMMAND ----------
@@ -110,8 +127,8 @@ print(f"Modèles annotés « retenu » : {', '.join(sorted({model.name for model
 # MAGIC | métrique | s'ajoute |
 # MAGIC | paramètre | ne se réécrit pas |
 # MAGIC
-# MAGIC Relire, c'est écrire dans le magasin ce que l'on en a conclu. Une étiquette posée aujourd'hui se cherche demain : deux
-# MAGIC classifieurs retenus, cinq écartés, sans rien réentraîner.
+# MAGIC Relire, c'est écrire dans le magasin ce que l'on en a conclu. Une étiquette posée aujourd'hui se
+# MAGIC cherche demain : deux classifieurs retenus, cinq écartés, sans rien réentraîner.
 
 # COMMAND ----------
 

@@ -3,10 +3,11 @@
 # MAGIC <!-- Généré depuis local/compare_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 6 : sept classifieurs côte à côte
 # MAGIC
-# MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de tumeurs malignes ?
+# MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de
+# MAGIC tumeurs malignes ?
 # MAGIC
-# MAGIC Classez d'avance : régression logistique, k plus proches voisins, arbre de décision, forêt aléatoire, Bayes naïf, SVM,
-# MAGIC réseau de neurones.
+# MAGIC Classez d'avance : régression logistique, k plus proches voisins, arbre de décision, forêt
+# MAGIC aléatoire, Bayes naïf, SVM, réseau de neurones.
 
 # COMMAND ----------
 
@@ -68,9 +69,10 @@ target = data.y_train.name
 # MAGIC %md
 # MAGIC ## Autolog, là où il aide
 # MAGIC
-# MAGIC Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
-# MAGIC l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé : il
-# MAGIC écrirait le réseau à chaque époque qui améliore la validation, et les sept modèles sont enregistrés de la même façon, par nous.
+# MAGIC Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il
+# MAGIC apprend. *Autolog*, l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la
+# MAGIC perte à chaque époque. Le reste est coupé : il écrirait le réseau à chaque époque qui améliore la
+# MAGIC validation, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # COMMAND ----------
 
@@ -87,19 +89,26 @@ code_paths = None
 # MAGIC %md
 # MAGIC ## Des runs de même forme
 # MAGIC
-# MAGIC Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans l'interface.
+# MAGIC Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans
+# MAGIC l'interface.
 
 # COMMAND ----------
 
 mlflow.set_experiment(args.experiment)
 comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
-train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
+train = mlflow.data.from_pandas(
+    data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target
+)
 
 ranking = []
-for name, model in track(models.items(), "Classifieurs", console=Console(stderr=True), transient=True):
+for name, model in track(
+    models.items(), "Classifieurs", console=Console(stderr=True), transient=True
+):
     with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
-        mlflow.set_tag("mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation.")
+        mlflow.set_tag(
+            "mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
+        )
         mlflow.log_input(train, context="training")
         mlflow.log_params({"model": name, "data": subject, "target": target})
 
@@ -130,7 +139,9 @@ for name, model in track(models.items(), "Classifieurs", console=Console(stderr=
 
 # COMMAND ----------
 
-print(f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives")
+print(
+    f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives"
+)
 print(f"{'':22}sensibilité  spécificité  exactitude")
 for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")
@@ -150,11 +161,12 @@ for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
 # MAGIC | naive_bayes | 0.884 | 0.972 | 0.939 |
 # MAGIC | decision_tree | 0.814 | 0.972 | 0.912 |
 # MAGIC
-# MAGIC Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
-# MAGIC trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
+# MAGIC Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la
+# MAGIC sensibilité de 0.023, et les trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas
+# MAGIC été ouvert.
 # MAGIC
-# MAGIC Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque améliore ici la validation :
-# MAGIC l'apprentissage en est bien plus long.
+# MAGIC Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque
+# MAGIC améliore ici la validation : l'apprentissage en est bien plus long.
 
 # COMMAND ----------
 

@@ -3,11 +3,11 @@
 # MAGIC <!-- Généré depuis local/first_run.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 1 : un premier run
 # MAGIC
-# MAGIC **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes et les bénignes. Quel
-# MAGIC `gamma` lui fait trouver le plus de tumeurs malignes ?
+# MAGIC **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes et
+# MAGIC les bénignes. Quel `gamma` lui fait trouver le plus de tumeurs malignes ?
 # MAGIC
-# MAGIC Plus `gamma` est grand, plus la frontière épouse chaque cas. Avant chaque essai, notez votre pronostic ; MLflow se
-# MAGIC souviendra du reste.
+# MAGIC Plus `gamma` est grand, plus la frontière épouse chaque cas. Avant chaque essai, notez votre
+# MAGIC pronostic ; MLflow se souviendra du reste.
 
 # COMMAND ----------
 
@@ -46,8 +46,9 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un run = un essai
 # MAGIC
-# MAGIC Une *expérience* MLflow regroupe des *runs*. Tout ce qui est enregistré dans le bloc `with` appartient au même run :
-# MAGIC ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce que l'on veut retrouver (étiquettes).
+# MAGIC Une *expérience* MLflow regroupe des *runs*. Tout ce qui est enregistré dans le bloc `with`
+# MAGIC appartient au même run : ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce
+# MAGIC que l'on veut retrouver (étiquettes).
 
 # COMMAND ----------
 
@@ -79,10 +80,12 @@ print(f"gamma {args.gamma:g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for n
 # MAGIC | 0.3 | 0.974 | 0.977 | 0.972 |
 # MAGIC | 1 | 0.623 | 0.000 | 1.000 |
 # MAGIC
-# MAGIC C'est 0.3 qui trouve le plus de tumeurs malignes : 42 sur 43, au prix de 2 fausses alertes. 0.03 en trouve 41, sans aucune
-# MAGIC fausse alerte. Une patiente d'écart ne tranche pas : la suite garde 0.03, et le balayage du script 4 reprendra la question.
+# MAGIC C'est 0.3 qui trouve le plus de tumeurs malignes : 42 sur 43, au prix de 2 fausses alertes. 0.03
+# MAGIC en trouve 41, sans aucune fausse alerte. Une patiente d'écart ne tranche pas : la suite garde
+# MAGIC 0.03, et le balayage du script 4 reprendra la question.
 # MAGIC
-# MAGIC À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une métrique seule ne suffit pas.
+# MAGIC À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une
+# MAGIC métrique seule ne suffit pas.
 
 # COMMAND ----------
 

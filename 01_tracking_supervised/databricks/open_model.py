@@ -5,7 +5,8 @@
 # MAGIC
 # MAGIC **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
 # MAGIC
-# MAGIC Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de texte ?
+# MAGIC Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de
+# MAGIC texte ?
 
 # COMMAND ----------
 
@@ -43,8 +44,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un dossier
 # MAGIC
-# MAGIC Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run d'origine, ses fichiers.
-# MAGIC Le run, lui, sait quels modèles il a produits.
+# MAGIC Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run
+# MAGIC d'origine, ses fichiers. Le run, lui, sait quels modèles il a produits.
 
 # COMMAND ----------
 
@@ -52,7 +53,9 @@ mlflow.set_experiment(args.experiment)
 complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
 found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
 if not found:
-    raise SystemExit("Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py")
+    raise SystemExit(
+        "Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py"
+    )
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
 temporary = tempfile.TemporaryDirectory()
@@ -77,13 +80,16 @@ for name, role in roles.items():
 # MAGIC %md
 # MAGIC ## `MLmodel`, lu à voix haute
 # MAGIC
-# MAGIC Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ; `python_function` (pyfunc)
-# MAGIC rend un objet qui ne sait que prédire, le même pour toutes les bibliothèques : c'est lui que les services utilisent.
+# MAGIC Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ;
+# MAGIC `python_function` (pyfunc) rend un objet qui ne sait que prédire, le même pour toutes les
+# MAGIC bibliothèques : c'est lui que les services utilisent.
 
 # COMMAND ----------
 
 print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
-print(f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête")
+print(
+    f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête"
+)
 
 # COMMAND ----------
 
@@ -97,14 +103,17 @@ pipeline = mlflow.sklearn.load_model(uri)
 function = mlflow.pyfunc.load_model(uri)
 usual = pipeline.predict(X)
 same = (usual == function.predict(X)).sum()
-print(f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}")
+print(
+    f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}"
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## La signature refuse
 # MAGIC
-# MAGIC Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte sans rien dire.
+# MAGIC Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte
+# MAGIC sans rien dire.
 
 # COMMAND ----------
 
@@ -131,15 +140,17 @@ for damage, table in damaged.items():
 
 asked = (folder / "requirements.txt").read_text().split()
 different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
-print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}")
+print(
+    f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}"
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs l'ouvrent, et donnent ici
-# MAGIC 114 prédictions égales sur 114.
+# MAGIC Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs
+# MAGIC l'ouvrent, et donnent ici 114 prédictions égales sur 114.
 # MAGIC
 # MAGIC | données | scikit-learn | pyfunc |
 # MAGIC |---|---|---|
@@ -147,8 +158,8 @@ print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join
 # MAGIC | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
 # MAGIC | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
 # MAGIC
-# MAGIC La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et plus sévère sur leur type.
-# MAGIC Servez par pyfunc, explorez par scikit-learn.
+# MAGIC La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et
+# MAGIC plus sévère sur leur type. Servez par pyfunc, explorez par scikit-learn.
 
 # COMMAND ----------
 

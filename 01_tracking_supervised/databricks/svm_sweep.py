@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis local/svm_sweep.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 4 : un balayage
 # MAGIC
-# MAGIC **Question.** Un SVM a deux réglages, `C` et `gamma`. Quel couple trouve le plus de tumeurs malignes, et est-ce celui qui a
-# MAGIC la meilleure exactitude ?
+# MAGIC **Question.** Un SVM a deux réglages, `C` et `gamma`. Quel couple trouve le plus de tumeurs
+# MAGIC malignes, et est-ce celui qui a la meilleure exactitude ?
 # MAGIC
 # MAGIC Trente-cinq couples : notez le vôtre.
 
@@ -56,9 +56,10 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un parent, un enfant par couple
 # MAGIC
-# MAGIC Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts, chacune prédite par un modèle
-# MAGIC qui a appris sur les quatre autres. Ce qui est commun va au parent, ce qui est propre au couple va à l'enfant : `nested=True`
-# MAGIC en fait un enfant du run ouvert. `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
+# MAGIC Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts,
+# MAGIC chacune prédite par un modèle qui a appris sur les quatre autres. Ce qui est commun va au parent,
+# MAGIC ce qui est propre au couple va à l'enfant : `nested=True` en fait un enfant du run ouvert.
+# MAGIC `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
 # MAGIC le script suivant s'en sert pour finir un balayage coupé.
 
 # COMMAND ----------
@@ -70,9 +71,16 @@ couples = list(product(grid["C"], grid["gamma"]))
 
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) as parent:
-    mlflow.set_tag("mlflow.note.content", "SVM RBF : chaque couple (C, gamma) jugé par validation croisée.")
+    mlflow.set_tag(
+        "mlflow.note.content", "SVM RBF : chaque couple (C, gamma) jugé par validation croisée."
+    )
     mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
-    mlflow.log_input(mlflow.data.from_pandas(X.assign(malignant=y), name="breast_cancer_cv", targets="malignant"), context="training")
+    mlflow.log_input(
+        mlflow.data.from_pandas(
+            X.assign(malignant=y), name="breast_cancer_cv", targets="malignant"
+        ),
+        context="training",
+    )
 
     for C, gamma in track(couples, "SVM", console=Console(stderr=True), transient=True):
         with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
@@ -80,12 +88,16 @@ with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) 
             mlflow.log_params({"C": C, "gamma": gamma})
             scores = cross_validated(model, X, y)
             model.fit(X, y)
-            logged = mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=requirements)
+            logged = mlflow.sklearn.log_model(
+                model, name="svm", signature=signature, pip_requirements=requirements
+            )
             mlflow.log_metrics(scores, model_id=logged.model_id)
 
     # le parent résume ce que ses enfants ont enregistré
     best_first = ["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"]
-    points = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{parent.info.run_id}'", order_by=best_first)
+    points = mlflow.search_runs(
+        filter_string=f"tags.mlflow.parentRunId = '{parent.info.run_id}'", order_by=best_first
+    )
     points = points.astype({"params.C": float, "params.gamma": float})
     best = points.iloc[0]
     mlflow.set_tag("best_run_id", best["run_id"])
@@ -99,10 +111,15 @@ display(figure)
 
 accurate = points.sort_values(["metrics.cv_accuracy", "metrics.cv_sensitivity"]).iloc[-1]
 for title, row in (("Meilleure sensibilité", best), ("Meilleure exactitude", accurate)):
-    scores = ", ".join(f"{metric} {row[f'metrics.cv_{metric}']:.3f}" for metric in ("sensitivity", "specificity", "accuracy"))
+    scores = ", ".join(
+        f"{metric} {row[f'metrics.cv_{metric}']:.3f}"
+        for metric in ("sensitivity", "specificity", "accuracy")
+    )
     print(f"{title} : {row['tags.mlflow.runName']} ({scores})")
 equal = (points["metrics.cv_sensitivity"] == best["metrics.cv_sensitivity"]).sum()
-print(f"À égalité de sensibilité : {equal} couples sur {len(points)}, départagés par la spécificité")
+print(
+    f"À égalité de sensibilité : {equal} couples sur {len(points)}, départagés par la spécificité"
+)
 
 # COMMAND ----------
 
@@ -114,10 +131,12 @@ print(f"À égalité de sensibilité : {equal} couples sur {len(points)}, dépar
 # MAGIC | la meilleure sensibilité | 1000 | 0.001 | 0.965 | 0.979 | 0.974 |
 # MAGIC | la meilleure exactitude | 100 | 0.003 | 0.959 | 0.989 | 0.978 |
 # MAGIC
-# MAGIC Les deux critères ne désignent pas le même couple, et l'écart est d'une patiente : 164 tumeurs malignes trouvées sur 170,
-# MAGIC contre 163. De plus, 7 couples en trouvent 164 : parmi eux, c'est la spécificité qui a choisi.
+# MAGIC Les deux critères ne désignent pas le même couple, et l'écart est d'une patiente : 164 tumeurs
+# MAGIC malignes trouvées sur 170, contre 163. De plus, 7 couples en trouvent 164 : parmi eux, c'est la
+# MAGIC spécificité qui a choisi.
 # MAGIC
-# MAGIC Un balayage où chaque couple est un run permet de changer de critère après coup, sans rien réentraîner.
+# MAGIC Un balayage où chaque couple est un run permet de changer de critère après coup, sans rien
+# MAGIC réentraîner.
 
 # COMMAND ----------
 

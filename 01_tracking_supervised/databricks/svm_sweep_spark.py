@@ -3,9 +3,11 @@
 # MAGIC <!-- Généré depuis local/svm_sweep_spark.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 # MAGIC
-# MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et que perd-on ?
+# MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et
+# MAGIC que perd-on ?
 # MAGIC
-# MAGIC Notez deux pronostics : deux recherches de même graine essaient-elles les mêmes points ? Et s'il y a deux ouvriers ?
+# MAGIC Notez deux pronostics : deux recherches de même graine essaient-elles les mêmes points ? Et s'il y
+# MAGIC a deux ouvriers ?
 
 # COMMAND ----------
 
@@ -54,7 +56,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un essai
 # MAGIC
-# MAGIC Optuna propose un point, un ouvrier le juge par la validation croisée de `svm_sweep` ; fonction et données partent chez lui.
+# MAGIC Optuna propose un point, un ouvrier le juge par la validation croisée de `svm_sweep` ; fonction et
+# MAGIC données partent chez lui.
 
 # COMMAND ----------
 
@@ -73,8 +76,9 @@ def cv_sensitivity(trial: optuna.Trial) -> float:
 # MAGIC %md
 # MAGIC ## Quatre recherches de même graine
 # MAGIC
-# MAGIC `MlflowSparkStudy` écrit tout dans MLflow : la recherche est un run parent, chaque essai un run enfant. C'est aussi par là
-# MAGIC que les ouvriers se concertent. (Databricks la documente à partir de son runtime ML 17.)
+# MAGIC `MlflowSparkStudy` écrit tout dans MLflow : la recherche est un run parent, chaque essai un run
+# MAGIC enfant. C'est aussi par là que les ouvriers se concertent. (Databricks la documente à partir de
+# MAGIC son runtime ML 17.)
 
 # COMMAND ----------
 
@@ -84,17 +88,23 @@ experiment_id = mlflow.set_experiment(args.experiment).experiment_id
 storage = MlflowStorage(experiment_id)
 points = {}
 
-print(f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité")
+print(
+    f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité"
+)
 for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {search}"
-    study = MlflowSparkStudy(name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
+    study = MlflowSparkStudy(
+        name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize"
+    )
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
     begin = time.perf_counter()
     try:
         study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
     except BaseException:  # Ctrl-C : ni la recherche ni ses essais ne resteront RUNNING
-        left = client.search_runs([experiment_id], f"{children_of} AND attributes.status = 'RUNNING'", max_results=1000)
+        left = client.search_runs(
+            [experiment_id], f"{children_of} AND attributes.status = 'RUNNING'", max_results=1000
+        )
         for run_id in (parent_id, *(run.info.run_id for run in left)):
             client.set_terminated(run_id, "KILLED")
         raise
@@ -105,23 +115,35 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     best = max(trial.data.metrics["value"] for trial in trials)
     together = 0
     for one in trials:  # combien d'essais étaient en cours quand celui-ci a commencé, lui compris ?
-        begun = [each for each in trials if each.info.start_time <= one.info.start_time < each.info.end_time]
+        begun = [
+            each
+            for each in trials
+            if each.info.start_time <= one.info.start_time < each.info.end_time
+        ]
         together = max(together, len(begun))
     with mlflow.start_run(run_id=parent_id):
         mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
-        mlflow.log_metrics({"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together})
-        mlflow.set_tag("mlflow.note.content", "SVM RBF : recherche bayésienne (Optuna), essais répartis par Spark.")
+        mlflow.log_metrics(
+            {"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together}
+        )
+        mlflow.set_tag(
+            "mlflow.note.content",
+            "SVM RBF : recherche bayésienne (Optuna), essais répartis par Spark.",
+        )
     print(f"{workers:8}{together:11}{seconds:10.1f}{best:23.3f}", flush=True)
 
 for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)):
-    print(f"{title}, deux fois la même graine : {len(points[one] & points[two])} points communs sur {args.trials}")
+    print(
+        f"{title}, deux fois la même graine : {len(points[one] & points[two])} points communs sur {args.trials}"
+    )
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Douze essais trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du balayage.
+# MAGIC Douze essais trouvent une sensibilité de 0.965, celle du meilleur des trente-cinq couples du
+# MAGIC balayage.
 # MAGIC
 # MAGIC | ouvriers | deux recherches de graine 0 |
 # MAGIC |---|---|

@@ -1,10 +1,12 @@
 # %% [markdown]
 # # Exercice 01-1 : sans mise à l'échelle
 #
-# **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent l'exactitude et la sensibilité ?
-# Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
+# **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
+# l'exactitude et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de
+# sensibilité ?
 #
-# Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des distances.
+# Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des
+# distances.
 
 # %% [markdown] tags=["local"]
 # ```
@@ -35,7 +37,9 @@ from patients import clinical_metrics, load_patients, pins
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Le même SVM, avec et sans mise à l'échelle.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -44,18 +48,20 @@ open_store()
 # %% [markdown]
 # ## Les modèles
 #
-# Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non entraîné.
+# Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non
+# entraîné.
 
 # %%
 models = {
     "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
-    # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma que vous trouverez
+    # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma
 }
 
 # %% [markdown]
 # ## Un run par modèle
 #
-# L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
+# L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui
+# prouve les métriques.
 
 # %%
 data = load_patients()
@@ -70,9 +76,18 @@ for name, model in models.items():
         metrics = clinical_metrics(data.y_valid, predicted)
         mlflow.log_metrics(metrics)
         signature = infer_signature(data.X_valid, predicted)
-        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+        mlflow.sklearn.log_model(
+            model,
+            name="svm",
+            signature=signature,
+            pip_requirements=pins(),
+            serialization_format="skops",
+        )
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
-    print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
+    print(
+        f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}",
+        end="",
+    )
     print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 
 # %% tags=["local"]

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercice 01-3 : retrouver un run par une question
 #
-# **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
-# tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+# **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
+# 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
+# malignes ?
 #
 # Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -30,8 +31,12 @@ from mlflow import MlflowClient
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Cherche, dans le balayage, le run qui répond à une question, et l'annote.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Cherche, dans le balayage, le run qui répond à une question, et l'annote."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -54,13 +59,15 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 # Un run terminé reçoit encore des étiquettes ; sa description en est une, `mlflow.note.content`.
 
 # %%
-# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
 found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 if not found:
-    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+    raise SystemExit(
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+    )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
-# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
 
 # %%
 metrics = best.data.metrics

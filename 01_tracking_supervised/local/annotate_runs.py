@@ -1,9 +1,11 @@
 # %% [markdown]
 # # Leçon 1, script 9 : annoter après coup, et retrouver
 #
-# **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y changer ?
+# **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y
+# changer ?
 #
-# Pronostic, pour chacun : une étiquette, la description, une métrique de plus, un paramètre mal noté.
+# Pronostic, pour chacun : une étiquette, la description, une métrique de plus, un paramètre mal
+# noté.
 
 # %% [markdown] tags=["local"]
 # ```
@@ -24,8 +26,12 @@ from options import short_text
 from patients import load_patients
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Annote les runs de compare_models.py, puis les retrouve par leurs annotations.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Annote les runs de compare_models.py, puis les retrouve par leurs annotations."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -33,17 +39,23 @@ open_store()
 
 # %%
 experiment = mlflow.set_experiment(args.experiment)
-last = mlflow.search_runs(filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'", max_results=1)
+last = mlflow.search_runs(
+    filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'",
+    max_results=1,
+)
 if last.empty:
-    raise SystemExit("Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/compare_models.py")
+    raise SystemExit(
+        "Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/compare_models.py"
+    )
 comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 client = mlflow.MlflowClient()
 
 # %% [markdown]
 # ## Relire
 #
-# Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à réentraîner, la sensibilité est
-# dans le magasin. La conclusion va dans une étiquette, qui se cherche, et dans la description, qui se lit.
+# Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à
+# réentraîner, la sensibilité est dans le magasin. La conclusion va dans une étiquette, qui se
+# cherche, et dans la description, qui se lit.
 
 # %%
 malignant = int(load_patients().y_valid.sum())
@@ -53,7 +65,11 @@ for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
     description = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
-    client.set_tag(run.info.run_id, "mlflow.note.content", f"{description}\n\nRelu : {missed} tumeurs malignes manquées.")
+    client.set_tag(
+        run.info.run_id,
+        "mlflow.note.content",
+        f"{description}\n\nRelu : {missed} tumeurs malignes manquées.",
+    )
     mlflow.set_logged_model_tags(run.outputs.model_outputs[0].model_id, {"review": verdict})
 
 # %% [markdown]
@@ -72,7 +88,8 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # %% [markdown]
 # ## Retrouver
 #
-# Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre portes vers les mêmes classifieurs.
+# Par l'étiquette, par un mot de la description, par la métrique, ou du côté des modèles : quatre
+# portes vers les mêmes classifieurs.
 
 # %%
 searches = {
@@ -81,9 +98,13 @@ searches = {
     "par la métrique": "metrics.missed = 0",
 }
 for title, filter_string in searches.items():
-    found = mlflow.search_runs(filter_string=f"{comparison} AND {filter_string}", output_format="list")
+    found = mlflow.search_runs(
+        filter_string=f"{comparison} AND {filter_string}", output_format="list"
+    )
     print(f"Retrouvés {title} : {', '.join(sorted(run.data.params['model'] for run in found))}")
-models = mlflow.search_logged_models([experiment.experiment_id], "tags.review = 'retenu'", output_format="list")
+models = mlflow.search_logged_models(
+    [experiment.experiment_id], "tags.review = 'retenu'", output_format="list"
+)
 print(f"Modèles annotés « retenu » : {', '.join(sorted({model.name for model in models}))}")
 
 # %% tags=["local"]
@@ -98,5 +119,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/delete_restore.py")
 # | métrique | s'ajoute |
 # | paramètre | ne se réécrit pas |
 #
-# Relire, c'est écrire dans le magasin ce que l'on en a conclu. Une étiquette posée aujourd'hui se cherche demain : deux
-# classifieurs retenus, cinq écartés, sans rien réentraîner.
+# Relire, c'est écrire dans le magasin ce que l'on en a conclu. Une étiquette posée aujourd'hui se
+# cherche demain : deux classifieurs retenus, cinq écartés, sans rien réentraîner.

@@ -1,19 +1,22 @@
 # %% [markdown]
 # # Leçon 1, script 6 : sept classifieurs côte à côte
 #
-# **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de tumeurs malignes ?
+# **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de
+# tumeurs malignes ?
 #
-# Classez d'avance : régression logistique, k plus proches voisins, arbre de décision, forêt aléatoire, Bayes naïf, SVM,
-# réseau de neurones.
+# Classez d'avance : régression logistique, k plus proches voisins, arbre de décision, forêt
+# aléatoire, Bayes naïf, SVM, réseau de neurones.
 
 # %% [markdown] tags=["local"]
 # ```
 # uv run 01_tracking_supervised/local/compare_models.py
 # ```
 #
-# Trente secondes, surtout celles du réseau : ouvrez son run dans l'interface pendant qu'il apprend, la perte se dessine.
+# Trente secondes, surtout celles du réseau : ouvrez son run dans l'interface pendant qu'il apprend,
+# la perte se dessine.
 #
-# Avec votre tableau : `--csv fichier.csv --target colonne`, et au besoin `--positive valeur` et `--drop colonne autre_colonne`.
+# Avec votre tableau : `--csv fichier.csv --target colonne`, et au besoin `--positive valeur` et
+# `--drop colonne autre_colonne`.
 
 # %% tags=["local"]
 from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
@@ -32,15 +35,36 @@ from rich.progress import track
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from options import existing_file, short_text
-from patients import classifiers, clinical_metrics, import_keras, load_patients, load_table, pins, risk, trusted_types
+from patients import (
+    classifiers,
+    clinical_metrics,
+    import_keras,
+    load_patients,
+    load_table,
+    pins,
+    risk,
+    trusted_types,
+)
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Compare sept classifieurs sur les patientes, ou sur votre tableau.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Compare sept classifieurs sur les patientes, ou sur votre tableau."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 parser.add_argument("--csv", type=existing_file, help="votre tableau, à la place des patientes")
 parser.add_argument("--target", type=short_text, help="la colonne à prédire (deux valeurs)")
-parser.add_argument("--positive", type=short_text, help="la valeur à détecter ; par défaut, la plus rare")
-parser.add_argument("--drop", type=short_text, nargs="*", default=[], help="colonnes à écarter, un identifiant par exemple")
+parser.add_argument(
+    "--positive", type=short_text, help="la valeur à détecter ; par défaut, la plus rare"
+)
+parser.add_argument(
+    "--drop",
+    type=short_text,
+    nargs="*",
+    default=[],
+    help="colonnes à écarter, un identifiant par exemple",
+)
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -60,9 +84,10 @@ target = data.y_train.name
 # %% [markdown]
 # ## Autolog, là où il aide
 #
-# Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il apprend. *Autolog*,
-# l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la perte à chaque époque. Le reste est coupé : il
-# écrirait le réseau à chaque époque qui améliore la validation, et les sept modèles sont enregistrés de la même façon, par nous.
+# Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il
+# apprend. *Autolog*, l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la
+# perte à chaque époque. Le reste est coupé : il écrirait le réseau à chaque époque qui améliore la
+# validation, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # %%
 try:
@@ -78,23 +103,31 @@ import patients
 import splits
 import tables
 
-code_paths = [patients.__file__, splits.__file__, tables.__file__]  # le réseau est une classe de patients.py, qui lit les deux autres
+# le réseau est une classe de patients.py, qui lit les deux autres
+code_paths = [patients.__file__, splits.__file__, tables.__file__]
 
 # %% [markdown]
 # ## Des runs de même forme
 #
-# Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans l'interface.
+# Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans
+# l'interface.
 
 # %%
 mlflow.set_experiment(args.experiment)
 comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
-train = mlflow.data.from_pandas(data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target)
+train = mlflow.data.from_pandas(
+    data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target
+)
 
 ranking = []
-for name, model in track(models.items(), "Classifieurs", console=Console(stderr=True), transient=True):
+for name, model in track(
+    models.items(), "Classifieurs", console=Console(stderr=True), transient=True
+):
     with mlflow.start_run(run_name=f"{name} {subject}"):
         mlflow.set_tag("comparison", comparison)
-        mlflow.set_tag("mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation.")
+        mlflow.set_tag(
+            "mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
+        )
         mlflow.log_input(train, context="training")
         mlflow.log_params({"model": name, "data": subject, "target": target})
 
@@ -124,13 +157,17 @@ for name, model in track(models.items(), "Classifieurs", console=Console(stderr=
         ranking.append((metrics["sensitivity"], metrics["specificity"], metrics["accuracy"], name))
 
 # %%
-print(f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives")
+print(
+    f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives"
+)
 print(f"{'':22}sensibilité  spécificité  exactitude")
 for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")
 
 # %% tags=["local"]
-print(f"Dans l'interface, pour ne voir que ces {len(ranking)} runs : tags.comparison = '{comparison}'")
+print(
+    f"Dans l'interface, pour ne voir que ces {len(ranking)} runs : tags.comparison = '{comparison}'"
+)
 print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 
 # %% [markdown]
@@ -146,8 +183,9 @@ print("Ensuite : uv run 01_tracking_supervised/local/search_runs.py")
 # | naive_bayes | 0.884 | 0.972 | 0.939 |
 # | decision_tree | 0.814 | 0.972 | 0.912 |
 #
-# Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la sensibilité de 0.023, et les
-# trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas été ouvert.
+# Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la
+# sensibilité de 0.023, et les trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas
+# été ouvert.
 #
-# Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque améliore ici la validation :
-# l'apprentissage en est bien plus long.
+# Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque
+# améliore ici la validation : l'apprentissage en est bien plus long.

@@ -2,7 +2,8 @@
 # %% [markdown]
 # # Leçon 1, script 10 : supprimer, restaurer, vider
 #
-# **Question.** Vous supprimez un balayage. Que disparaît-il vraiment, et combien de place récupérez-vous ?
+# **Question.** Vous supprimez un balayage. Que disparaît-il vraiment, et combien de place
+# récupérez-vous ?
 #
 # Pronostic : ses enfants ? ses modèles ? ses fichiers ? Et peut-on revenir en arrière ?
 
@@ -32,8 +33,12 @@ from options import whole_number
 from patients import load_patients, pins, svm
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Supprime, restaure et vide, dans un magasin jetable, en comptant ce qui reste.")
-parser.add_argument("--children", type=whole_number(1, 20), default=3, help="runs enfants du balayage")
+parser = argparse.ArgumentParser(
+    description="Supprime, restaure et vide, dans un magasin jetable, en comptant ce qui reste."
+)
+parser.add_argument(
+    "--children", type=whole_number(1, 20), default=3, help="runs enfants du balayage"
+)
 args = parser.parse_args()
 
 # %%
@@ -46,7 +51,9 @@ experiment = mlflow.set_experiment("à supprimer")
 
 
 def count(moment: str):
-    """Écrit ce qu'il y a dans le magasin jetable : runs et modèles que l'on voit, kilo-octets sur le disque."""
+    """Écrit ce qu'il y a dans le magasin jetable : runs et modèles que l'on voit, kilo-octets sur
+    le disque.
+    """
     runs = client.search_runs([experiment.experiment_id])
     models = client.search_logged_models([experiment.experiment_id])
     files = sum(path.stat().st_size for path in Path("mlruns").rglob("*") if path.is_file())
@@ -73,7 +80,8 @@ count("au départ")
 # %% [markdown]
 # ## Supprimer n'efface pas
 #
-# `delete_run` met à la corbeille : le run ne se voit plus, il se restaure. Ses enfants et ses modèles ne suivent pas.
+# `delete_run` met à la corbeille : le run ne se voit plus, il se restaure. Ses enfants et ses
+# modèles ne suivent pas.
 
 # %%
 client.delete_run(parent.info.run_id)
@@ -87,9 +95,10 @@ count("tous les runs supprimés")
 # %% [markdown]
 # ## Vider la corbeille
 #
-# `mlflow gc` efface pour de bon ce qui est à la corbeille. Il veut l'adresse de la base deux fois : `--backend-store-uri` dit
-# où effacer les lignes, `--tracking-uri` où chercher les fichiers. Les modèles se suppriment à part ; et la base garde sa
-# taille tant que SQLite n'a pas rendu la place (`VACUUM`).
+# `mlflow gc` efface pour de bon ce qui est à la corbeille. Il veut l'adresse de la base deux fois :
+# `--backend-store-uri` dit où effacer les lignes, `--tracking-uri` où chercher les fichiers. Les
+# modèles se suppriment à part ; et la base garde sa taille tant que SQLite n'a pas rendu la place
+# (`VACUUM`).
 
 # %%
 uri = "sqlite:///mlflow.db"
@@ -115,7 +124,8 @@ print("Ensuite : uv run 01_tracking_supervised/local/store_life.py")
 # %% [markdown]
 # ## À retenir
 #
-# Supprimer un parent laisse ses enfants ; supprimer des runs laisse leurs modèles ; et rien de tout cela ne libère un octet.
+# Supprimer un parent laisse ses enfants ; supprimer des runs laisse leurs modèles ; et rien de tout
+# cela ne libère un octet.
 #
-# Pour récupérer la place : supprimer les runs **et** les modèles, `mlflow gc`, puis `VACUUM`. Jusqu'à `gc`, un run se restaure ;
-# après, plus rien.
+# Pour récupérer la place : supprimer les runs **et** les modèles, `mlflow gc`, puis `VACUUM`.
+# Jusqu'à `gc`, un run se restaure ; après, plus rien.

@@ -1,4 +1,7 @@
-"""Ce qu'un script dit quand il s'arrête : une ligne pour ce qui peut arriver à tout lecteur. Même fichier dans chaque leçon."""
+"""Ce qu'un script dit quand il s'arrête : une ligne pour ce qui peut arriver à tout lecteur.
+
+Même fichier dans chaque leçon.
+"""
 
 import errno
 import os
@@ -8,7 +11,8 @@ import sys
 
 
 def listen(quiet: bool = False) -> None:
-    """Arrêté par Ctrl-C, par `kill` ou par la fenêtre qu'on ferme, un script finit son run (FAILED) au lieu de le laisser RUNNING.
+    """Arrêté par Ctrl-C, par `kill` ou par la fenêtre qu'on ferme, un script finit son run (FAILED)
+    au lieu de le laisser RUNNING.
 
     `quiet` : sans un mot, pour un programme qu'un autre a lancé et qui se dira interrompu.
     """
@@ -29,10 +33,16 @@ def listen(quiet: bool = False) -> None:
 
 
 def busy(frame) -> bool:
-    """S'il faut attendre : la base, coupée au milieu d'une écriture, resterait verrouillée ; Python ignore une erreur de `__del__`."""
+    """S'il faut attendre : la base, coupée au milieu d'une écriture, resterait verrouillée ; Python
+    ignore une erreur de `__del__`.
+    """
     while frame and hasattr(signal, "setitimer"):
         file, name = frame.f_code.co_filename, frame.f_code.co_name
-        if "sqlalchemy" in file or name == "__del__" or file.endswith(("weakref.py", "_weakrefset.py", "tempfile.py")):
+        if (
+            "sqlalchemy" in file
+            or name == "__del__"
+            or file.endswith(("weakref.py", "_weakrefset.py", "tempfile.py"))
+        ):
             return True
         frame = frame.f_back
     return False
@@ -43,15 +53,17 @@ def explain(kind, error, trace):
     text = str(error)
     if issubclass(kind, KeyboardInterrupt):
         line = "Interrompu. Un run ouvert est marqué FAILED ; ce qu'il avait enregistré reste."
-    elif kind.__name__ == "MlflowException" and any(each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")):
-        line = (
-            f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
-        )
+    elif kind.__name__ == "MlflowException" and any(
+        each in text for each in ("No such artifact", '"MLmodel"', "Failed to download")
+    ):
+        line = f"Un fichier manque dans mlruns/ ({first_line(error)}). Relancez le script qui l'a produit, ou supprimez mlflow.db et mlruns/."
     elif kind.__name__ in ("MlflowException", "RestException") and refused(error):
         line = refused(error)
     elif kind.__name__ == "MlflowException" and "Max retries exceeded" in text:
         line = "Le magasin ne répond plus : ce qui n'était pas encore envoyé est perdu, et le run reste RUNNING."
-    elif "sqlite3.OperationalError" in text or (issubclass(kind, OSError) and error.errno in (errno.ENOSPC, errno.EROFS)):
+    elif "sqlite3.OperationalError" in text or (
+        issubclass(kind, OSError) and error.errno in (errno.ENOSPC, errno.EROFS)
+    ):
         line = f"Le magasin refuse l'écriture : {reason(error)}"
     elif "Cannot set a deleted experiment" in text:
         import mlflow
@@ -84,7 +96,9 @@ def reason(error: BaseException) -> str:
     if "disk is full" in text or "No space left" in text:
         return "le disque est plein. Faites de la place, puis relancez."
     if "database is locked" in text:
-        return "un autre programme l'occupe depuis plus de vingt secondes. Fermez-le, puis relancez."
+        return (
+            "un autre programme l'occupe depuis plus de vingt secondes. Fermez-le, puis relancez."
+        )
     return first_line(error)
 
 

@@ -1,4 +1,6 @@
-"""Les valeurs difficiles que `measure_tracking.py` écrit et relit, et ce que veut dire « égales au bit près »."""
+"""Les valeurs difficiles que `measure_tracking.py` écrit et relit, et ce que veut dire « égales au
+bit près ».
+"""
 
 import math
 import sys
@@ -13,7 +15,9 @@ def hard_numbers(seed: int = 0) -> dict[str, list[float]]:
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 2**64, 2100, dtype=np.uint64).view(float).tolist()
     return {
-        "réels de toute grandeur": [value for value in patterns if sys.float_info.min <= abs(value) < math.inf][:2000],
+        "réels de toute grandeur": [
+            value for value in patterns if sys.float_info.min <= abs(value) < math.inf
+        ][:2000],
         "réels dénormalisés": rng.integers(1, 2**52, 200, dtype=np.uint64).view(float).tolist(),
         "zéro négatif": [-0.0],
         "entiers jusqu'à 2^53": rng.integers(-(2**53), 2**53, 500).tolist(),
@@ -30,10 +34,18 @@ def long_history(seed: int = 1) -> list[float]:
 
 
 def hard_texts(written: str) -> dict[str, list[str]]:
-    """Des textes autour des limites, par nature. `written` : « paramètre » ou « étiquette », dont la limite diffère."""
+    """Des textes autour des limites, par nature.
+
+    `written` : « paramètre » ou « étiquette », dont la limite diffère.
+    """
     limit = LIMITS[written]
     return {
-        f"{written} : accents, emoji, retours": ["été 🌡️ à Nîmes\nsecond relevé", "\ttabulation", "naïveté", "日本語"],
+        f"{written} : accents, emoji, retours": [
+            "été 🌡️ à Nîmes\nsecond relevé",
+            "\ttabulation",
+            "naïveté",
+            "日本語",
+        ],
         f"{written} : vide": [""],
         f"{written} : à la limite, {limit}": ["é" * limit],
         f"{written} : un caractère de trop": ["é" * (limit + 1)],
@@ -41,7 +53,9 @@ def hard_texts(written: str) -> dict[str, list[str]]:
 
 
 def identical(sent, read) -> bool:
-    """Égaux au bit près : même texte, ou même nombre et même signe (0.0 n'est pas -0.0), ou NaN tous les deux."""
+    """Égaux au bit près : même texte, ou même nombre et même signe (0.0 n'est pas -0.0), ou NaN
+    tous les deux.
+    """
     if isinstance(sent, str) or read is None:
         return sent == read
     if math.isnan(sent):
@@ -50,10 +64,25 @@ def identical(sent, read) -> bool:
 
 
 def compare(kind: str, sent: list, read: list) -> dict:
-    """Ce qu'une nature a donné : combien de valeurs, la part relue au bit près, et la première qui a changé."""
-    changed = [(before, after) for before, after in zip(sent, read, strict=True) if not identical(before, after)]
+    """Ce qu'une nature a donné : combien de valeurs, la part relue au bit près, et la première qui
+    a changé.
+    """
+    changed = [
+        (before, after)
+        for before, after in zip(sent, read, strict=True)
+        if not identical(before, after)
+    ]
     example = ""
     if changed:
         before, after = changed[0]
-        example = f"{len(before)} caractères -> {len(after)}" if isinstance(before, str) else f"{before} -> {after}"
-    return {"kind": kind, "values": len(sent), "exact": 1 - len(changed) / len(sent), "example": example}
+        example = (
+            f"{len(before)} caractères -> {len(after)}"
+            if isinstance(before, str)
+            else f"{before} -> {after}"
+        )
+    return {
+        "kind": kind,
+        "values": len(sent),
+        "exact": 1 - len(changed) / len(sent),
+        "example": example,
+    }

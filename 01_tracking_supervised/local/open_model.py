@@ -3,7 +3,8 @@
 #
 # **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
 #
-# Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de texte ?
+# Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de
+# texte ?
 
 # %% [markdown] tags=["local"]
 # ```
@@ -27,8 +28,12 @@ from options import short_text
 from patients import load_patients
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Ouvre le modèle de full_run.py et montre ce qu'il contient.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Ouvre le modèle de full_run.py et montre ce qu'il contient."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -37,15 +42,17 @@ open_store()
 # %% [markdown]
 # ## Un dossier
 #
-# Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run d'origine, ses fichiers.
-# Le run, lui, sait quels modèles il a produits.
+# Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run
+# d'origine, ses fichiers. Le run, lui, sait quels modèles il a produits.
 
 # %%
 mlflow.set_experiment(args.experiment)
 complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
 found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
 if not found:
-    raise SystemExit("Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py")
+    raise SystemExit(
+        "Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/full_run.py"
+    )
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
 temporary = tempfile.TemporaryDirectory()
@@ -68,12 +75,15 @@ for name, role in roles.items():
 # %% [markdown]
 # ## `MLmodel`, lu à voix haute
 #
-# Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ; `python_function` (pyfunc)
-# rend un objet qui ne sait que prédire, le même pour toutes les bibliothèques : c'est lui que les services utilisent.
+# Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ;
+# `python_function` (pyfunc) rend un objet qui ne sait que prédire, le même pour toutes les
+# bibliothèques : c'est lui que les services utilisent.
 
 # %%
 print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
-print(f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête")
+print(
+    f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête"
+)
 
 # %% [markdown]
 # ## Deux saveurs, une seule prédiction
@@ -84,12 +94,15 @@ pipeline = mlflow.sklearn.load_model(uri)
 function = mlflow.pyfunc.load_model(uri)
 usual = pipeline.predict(X)
 same = (usual == function.predict(X)).sum()
-print(f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}")
+print(
+    f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}"
+)
 
 # %% [markdown]
 # ## La signature refuse
 #
-# Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte sans rien dire.
+# Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte
+# sans rien dire.
 
 # %%
 damaged = {
@@ -112,7 +125,9 @@ for damage, table in damaged.items():
 # %%
 asked = (folder / "requirements.txt").read_text().split()
 different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
-print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}")
+print(
+    f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}"
+)
 
 # %% tags=["local"]
 print("Ensuite : uv run 01_tracking_supervised/local/svm_sweep.py")
@@ -120,8 +135,8 @@ print("Ensuite : uv run 01_tracking_supervised/local/svm_sweep.py")
 # %% [markdown]
 # ## À retenir
 #
-# Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs l'ouvrent, et donnent ici
-# 114 prédictions égales sur 114.
+# Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs
+# l'ouvrent, et donnent ici 114 prédictions égales sur 114.
 #
 # | données | scikit-learn | pyfunc |
 # |---|---|---|
@@ -129,5 +144,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/svm_sweep.py")
 # | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
 # | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
 #
-# La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et plus sévère sur leur type.
-# Servez par pyfunc, explorez par scikit-learn.
+# La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et
+# plus sévère sur leur type. Servez par pyfunc, explorez par scikit-learn.

@@ -2,8 +2,8 @@
 # %% [markdown]
 # # Leçon 1, script 11 : la vie d'un magasin
 #
-# **Question.** Peut-on sauvegarder un magasin pendant qu'un programme y écrit ? Et que devient cette sauvegarde, ouverte par
-# un MLflow plus récent ?
+# **Question.** Peut-on sauvegarder un magasin pendant qu'un programme y écrit ? Et que devient
+# cette sauvegarde, ouverte par un MLflow plus récent ?
 #
 # Pronostic : la copie sera-t-elle lisible ? complète ? Combien de runs retrouvera-t-on ?
 
@@ -36,8 +36,12 @@ from alembic.config import Config
 from options import whole_number
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Sauvegarde un magasin pendant qu'on y écrit, le restaure, le met à niveau.")
-parser.add_argument("--runs", type=whole_number(20, 1000), default=60, help="runs que le programme écrit")
+parser = argparse.ArgumentParser(
+    description="Sauvegarde un magasin pendant qu'on y écrit, le restaure, le met à niveau."
+)
+parser.add_argument(
+    "--runs", type=whole_number(20, 1000), default=60, help="runs que le programme écrit"
+)
 args = parser.parse_args()
 
 # %%
@@ -49,10 +53,10 @@ os.chdir(folder.name)  # mlflow.db et mlruns/ iront là
 # %% [markdown]
 # ## Sauvegarder pendant l'écriture
 #
-# Un programme enregistre des runs ; à mi-chemin, on copie. SQLite sait se copier pendant qu'on y écrit : sa fonction
-# `backup` attend la fin de l'écriture en cours, ce qu'une simple copie de fichier ne fait pas
-# (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite : tout run fini de la copie a ainsi
-# son fichier.
+# Un programme enregistre des runs ; à mi-chemin, on copie. SQLite sait se copier pendant qu'on y
+# écrit : sa fonction `backup` attend la fin de l'écriture en cours, ce qu'une simple copie de
+# fichier ne fait pas (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite :
+# tout run fini de la copie a ainsi son fichier.
 
 # %%
 WRITER = """
@@ -65,21 +69,32 @@ for number in range(int(sys.argv[1])):
         mlflow.log_text(str(number), "number.txt")
     print(number, flush=True)
 """
-writer = subprocess.Popen([sys.executable, "-c", WRITER, str(args.runs)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+writer = subprocess.Popen(
+    [sys.executable, "-c", WRITER, str(args.runs)],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.DEVNULL,
+    text=True,
+)
 for _ in range(args.runs // 2):
     writer.stdout.readline()
-with closing(sqlite3.connect("mlflow.db")) as live, closing(sqlite3.connect("sauvegarde.db")) as copy:
+with (
+    closing(sqlite3.connect("mlflow.db")) as live,
+    closing(sqlite3.connect("sauvegarde.db")) as copy,
+):
     live.backup(copy)
     healthy = copy.execute("PRAGMA integrity_check").fetchone()[0]
 shutil.copytree("mlruns", "sauvegarde")
 written = args.runs // 2 + len(writer.stdout.readlines())
 writer.wait()
-print(f"Copie prise après {args.runs // 2} runs ; le programme, lui, en a écrit {written}. Contrôle de la copie : {healthy}")
+print(
+    f"Copie prise après {args.runs // 2} runs ; le programme, lui, en a écrit {written}. Contrôle de la copie : {healthy}"
+)
 
 # %% [markdown]
 # ## Restaurer
 #
-# Le magasin est perdu ; la copie reprend sa place, au même endroit : MLflow garde le chemin complet de chaque fichier.
+# Le magasin est perdu ; la copie reprend sa place, au même endroit : MLflow garde le chemin complet
+# de chaque fichier.
 
 # %%
 Path("mlflow.db").unlink()
@@ -89,12 +104,19 @@ shutil.copytree("sauvegarde", "mlruns")
 
 
 def count(uri: str) -> str:
-    """Ce qu'un magasin rend : les runs finis, ceux dont la métrique est juste, ceux dont le fichier se relit."""
+    """Ce qu'un magasin rend : les runs finis, ceux dont la métrique est juste, ceux dont le fichier
+    se relit.
+    """
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("sauvegarde")
-    finished = client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
+    finished = client.search_runs(
+        [experiment.experiment_id], "attributes.status = 'FINISHED'", max_results=5000
+    )
     numbers = [int(run.info.run_name.removeprefix("run ")) for run in finished]
-    exact = sum(run.data.metrics["value"] == number / 7 for run, number in zip(finished, numbers, strict=True))
+    exact = sum(
+        run.data.metrics["value"] == number / 7
+        for run, number in zip(finished, numbers, strict=True)
+    )
     texts = [mlflow.artifacts.load_text(f"{run.info.artifact_uri}/number.txt") for run in finished]
     files = sum(text == str(number) for text, number in zip(texts, numbers, strict=True))
     return f"{len(finished)} runs finis, {exact} métriques justes, {files} fichiers relus"
@@ -105,8 +127,9 @@ print(f"Restauré : {count('sqlite:///mlflow.db')}")
 # %% [markdown]
 # ## Mettre à niveau
 #
-# Chaque version de MLflow peut changer les tables ; la base dit à quelle révision elle en est. On en fabrique une plus
-# ancienne, en défaisant les trois derniers changements. Puis on l'ouvre, et l'on met à niveau sa jumelle.
+# Chaque version de MLflow peut changer les tables ; la base dit à quelle révision elle en est. On
+# en fabrique une plus ancienne, en défaisant les trois derniers changements. Puis on l'ouvre, et
+# l'on met à niveau sa jumelle.
 
 
 # %%
@@ -122,7 +145,11 @@ config.set_main_option("sqlalchemy.url", "sqlite:///ancienne.db")
 command.downgrade(config, "-3")
 shutil.copy("ancienne.db", "jumelle.db")
 print(f"Ancienne, révision {revision('ancienne.db')}")
-subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", "sqlite:///jumelle.db"], check=True, capture_output=True)
+subprocess.run(
+    [sys.executable, "-m", "mlflow", "db", "upgrade", "sqlite:///jumelle.db"],
+    check=True,
+    capture_output=True,
+)
 print(f"mlflow db upgrade, révision {revision('jumelle.db')} : {count('sqlite:///jumelle.db')}")
 print(f"Simplement ouverte : {count('sqlite:///ancienne.db')}, révision {revision('ancienne.db')}")
 os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
@@ -133,8 +160,10 @@ print("Ensuite : uv run 01_tracking_supervised/local/measure_tracking.py")
 # %% [markdown]
 # ## À retenir
 #
-# La copie, prise pendant l'écriture, est saine et cohérente : ce qui était fini y est, au complet. Restaurée à sa place, ou
-# mise à niveau, elle rend les mêmes runs, les mêmes métriques, les mêmes fichiers.
+# La copie, prise pendant l'écriture, est saine et cohérente : ce qui était fini y est, au complet.
+# Restaurée à sa place, ou mise à niveau, elle rend les mêmes runs, les mêmes métriques, les mêmes
+# fichiers.
 #
-# `mlflow db upgrade` met la base à niveau. Avec cette version de MLflow, ouvrir une base à laquelle il manque une table la met
-# aussi à niveau, sans prévenir. Sauvegardez donc la base **et** `mlruns/` avant d'installer une nouvelle version.
+# `mlflow db upgrade` met la base à niveau. Avec cette version de MLflow, ouvrir une base à laquelle
+# il manque une table la met aussi à niveau, sans prévenir. Sauvegardez donc la base **et**
+# `mlruns/` avant d'installer une nouvelle version.

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercice 01-2, solution : ne manquer aucune tumeur
 #
-# **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est positive : il en manque 10 sur 170.
-# Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
+# positive : il en manque 10 sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes,
+# et que coûte-t-il de fausses alertes sur 285 bénignes ?
 #
 # Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
 
@@ -37,8 +38,12 @@ from options import short_text
 from patients import clinical_metrics, load_patients, pins
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Déplace le seuil d'un SVM jusqu'à trouver toutes les tumeurs malignes.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Déplace le seuil d'un SVM jusqu'à trouver toutes les tumeurs malignes."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -47,7 +52,8 @@ open_store()
 # %% [markdown]
 # ## Une distance par tumeur
 #
-# Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
+# Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un
+# modèle qui n'a pas vu la tumeur.
 
 # %%
 data = load_patients()
@@ -80,9 +86,17 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     # fin
     model.fit(X, y)
     signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    mlflow.sklearn.log_model(
+        model,
+        name="svm",
+        signature=signature,
+        pip_requirements=pins(),
+        serialization_format="skops",
+    )
 
-print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
+print(
+    f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
+)
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 01-2")
@@ -97,5 +111,6 @@ print("Vérifiez : uv run tools/check.py --exercise 01-2")
 # | -0.988 | 1 | 51 |
 # | -1.812 | 0 | 174 |
 #
-# Les neuf premières tumeurs rattrapées coûtent 48 fausses alertes ; la dernière, à elle seule, en coûte 123. « Ne rien manquer »
-# est donc un prix à payer, et c'est à qui soigne de dire s'il l'accepte : aucune métrique ne le dira.
+# Les neuf premières tumeurs rattrapées coûtent 48 fausses alertes ; la dernière, à elle seule, en
+# coûte 123. « Ne rien manquer » est donc un prix à payer, et c'est à qui soigne de dire s'il
+# l'accepte : aucune métrique ne le dira.

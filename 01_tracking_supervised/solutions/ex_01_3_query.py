@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercice 01-3, solution : retrouver un run par une question
 #
-# **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
-# tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+# **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
+# 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
+# malignes ?
 #
 # Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -30,8 +31,12 @@ from mlflow import MlflowClient
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Cherche, dans le balayage, le run qui répond à une question, et l'annote.")
-parser.add_argument("--experiment", type=short_text, default="01_tracking_supervised")  # databricks: "/Shared/01_tracking_supervised"
+parser = argparse.ArgumentParser(
+    description="Cherche, dans le balayage, le run qui répond à une question, et l'annote."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -54,7 +59,8 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 # Un run terminé reçoit encore des étiquettes ; sa description en est une, `mlflow.note.content`.
 
 # %%
-# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
+# en tête
 found = client.search_runs(
     [experiment.experiment_id],
     "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED' AND tags.mlflow.parentRunId != ''",
@@ -64,12 +70,19 @@ found = client.search_runs(
 # found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 # fin
 if not found:
-    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+    raise SystemExit(
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+    )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
-# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
+# description qui dit pourquoi lui
 client.set_tag(best.info.run_id, "candidates", len(found))
-client.set_tag(best.info.run_id, "mlflow.note.content", "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.")
+client.set_tag(
+    best.info.run_id,
+    "mlflow.note.content",
+    "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.",
+)
 # fin
 
 # %%
@@ -83,8 +96,9 @@ print("Vérifiez : uv run tools/check.py --exercise 01-3")
 # %% [markdown]
 # ## À retenir
 #
-# 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` : sensibilité 0.906, soit 154 tumeurs
-# malignes sur 170, pour une seule fausse alerte. Le plus sensible du balayage entier en trouve 164, avec 6 fausses alertes : il
-# ne sert à rien à qui n'en accepte qu'une.
+# 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` :
+# sensibilité 0.906, soit 154 tumeurs malignes sur 170, pour une seule fausse alerte. Le plus
+# sensible du balayage entier en trouve 164, avec 6 fausses alertes : il ne sert à rien à qui n'en
+# accepte qu'une.
 #
 # Rien n'a été réentraîné : la question est venue après les essais.

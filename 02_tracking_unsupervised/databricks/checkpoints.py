@@ -3,10 +3,11 @@
 # MAGIC <!-- Généré depuis local/checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 3 : retrouver la meilleure époque
 # MAGIC
-# MAGIC **Question.** Un réseau enregistré toutes les cinq époques : le dernier est-il le meilleur, et de combien s'en faut-il ?
+# MAGIC **Question.** Un réseau enregistré toutes les cinq époques : le dernier est-il le meilleur, et de
+# MAGIC combien s'en faut-il ?
 # MAGIC
-# MAGIC Chaque point de reprise (*checkpoint*) est un modèle enregistré à part entière, avec son époque et ses pertes. Notez votre
-# MAGIC pronostic : l'époque du meilleur, quand l'apprentissage s'arrête après 40.
+# MAGIC Chaque point de reprise (*checkpoint*) est un modèle enregistré à part entière, avec son époque et
+# MAGIC ses pertes. Notez votre pronostic : l'époque du meilleur, quand l'apprentissage s'arrête après 40.
 
 # COMMAND ----------
 
@@ -55,34 +56,53 @@ requirements = keras_pins()
 # MAGIC %md
 # MAGIC ## Un modèle enregistré toutes les cinq époques
 # MAGIC
-# MAGIC `step` date le modèle ; `model_id` dit de quel modèle sont ces pertes. Les modèles se trient ensuite par leurs métriques.
+# MAGIC `step` date le modèle ; `model_id` dit de quel modèle sont ces pertes. Les modèles se trient
+# MAGIC ensuite par leurs métriques.
 
 # COMMAND ----------
 
 mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name="points de reprise") as run:
-    mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
-    mlflow.log_params({"code_size": 8, "every": args.every, "max_epochs": args.epochs, "patience": PATIENCE, "seed": 0})
+    mlflow.log_input(
+        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
+    )
+    mlflow.log_params(
+        {
+            "code_size": 8,
+            "every": args.every,
+            "max_epochs": args.epochs,
+            "patience": PATIENCE,
+            "seed": 0,
+        }
+    )
     mlflow.set_tag(
-        "mlflow.note.content", f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant."
+        "mlflow.note.content",
+        f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant.",
     )
 
     def save(epoch, logs):
         step = epoch + 1  # Keras compte depuis 0
         if step % args.every == 0:
             checkpoint = mlflow.tensorflow.log_model(
-                autoencoder, name="checkpoint", step=step, signature=signature, pip_requirements=requirements
+                autoencoder,
+                name="checkpoint",
+                step=step,
+                signature=signature,
+                pip_requirements=requirements,
             )
             mlflow.log_metrics(logs, step=step, model_id=checkpoint.model_id)
 
-    fit_autoencoder(autoencoder, images, args.epochs, [keras.callbacks.LambdaCallback(on_epoch_end=save)])
+    fit_autoencoder(
+        autoencoder, images, args.epochs, [keras.callbacks.LambdaCallback(on_epoch_end=save)]
+    )
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Retrouver le meilleur, et le rouvrir
 # MAGIC
-# MAGIC La recherche porte sur les modèles, pas sur les runs. Le test n'est ouvert qu'ensuite, pour le modèle retenu.
+# MAGIC La recherche porte sur les modèles, pas sur les runs. Le test n'est ouvert qu'ensuite, pour le
+# MAGIC modèle retenu.
 
 # COMMAND ----------
 
@@ -93,7 +113,9 @@ found = mlflow.search_logged_models(
     output_format="list",
 )
 if not found:
-    raise SystemExit(f"L'apprentissage s'est arrêté avant l'époque {args.every} : demandez un --every plus petit.")
+    raise SystemExit(
+        f"L'apprentissage s'est arrêté avant l'époque {args.every} : demandez un --every plus petit."
+    )
 best = found[0]
 epoch = best.metrics[0].step
 reopened = mlflow.tensorflow.load_model(best.model_uri)
@@ -114,11 +136,12 @@ print(f"Le premier de la liste, époque {epoch}, rouvert : erreur sur le test {t
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Le dernier point de reprise, époque 40, n'est que troisième : 0.0156 sur la validation. Le meilleur est l'époque 35 :
-# MAGIC 0.0150, et 0.0152 sur le test. C'est le réseau que rend `autoencoder.py`, retrouvé ici par une simple recherche.
+# MAGIC Le dernier point de reprise, époque 40, n'est que troisième : 0.0156 sur la validation. Le
+# MAGIC meilleur est l'époque 35 : 0.0150, et 0.0152 sur le test. C'est le réseau que rend
+# MAGIC `autoencoder.py`, retrouvé ici par une simple recherche.
 # MAGIC
-# MAGIC Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans `step` non plus, les modèles
-# MAGIC n'en ont aucune, et rien ne les départage.
+# MAGIC Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans
+# MAGIC `step` non plus, les modèles n'en ont aucune, et rien ne les départage.
 
 # COMMAND ----------
 

@@ -3,10 +3,12 @@
 # MAGIC <!-- Généré depuis local/kmeans_sweep.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 1 : combien de groupes ?
 # MAGIC
-# MAGIC **Question.** Sans connaître les classes, dix-neuf K-Means sauraient-ils dire qu'il y a dix chiffres ?
+# MAGIC **Question.** Sans connaître les classes, dix-neuf K-Means sauraient-ils dire qu'il y a dix
+# MAGIC chiffres ?
 # MAGIC
-# MAGIC Quatre façons de choisir, sans les classes : le coude de l'inertie, la silhouette, Davies-Bouldin, Calinski-Harabasz.
-# MAGIC Notez le nombre de groupes que chacune va recommander, puis celui que préféreront les vrais chiffres.
+# MAGIC Quatre façons de choisir, sans les classes : le coude de l'inertie, la silhouette, Davies-Bouldin,
+# MAGIC Calinski-Harabasz. Notez le nombre de groupes que chacune va recommander, puis celui que
+# MAGIC préféreront les vrais chiffres.
 
 # COMMAND ----------
 
@@ -50,15 +52,17 @@ args = SimpleNamespace(
 
 X, y = load_images()
 requirements = sklearn_pins()
-signature = infer_signature(X, np.zeros(len(X), dtype="int32"))  # 64 pixels entrent, un numéro de groupe sort
+# 64 pixels entrent, un numéro de groupe sort
+signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Un run parent, un run enfant par nombre de groupes
 # MAGIC
-# MAGIC Ce qui vaut pour tous (jeu de données, figures, description) va au parent ; chaque enfant a ses paramètres, ses métriques
-# MAGIC et son modèle. `ari` et `nmi` comparent aux vrais chiffres : ils jugent, ils ne choisissent pas.
+# MAGIC Ce qui vaut pour tous (jeu de données, figures, description) va au parent ; chaque enfant a ses
+# MAGIC paramètres, ses métriques et son modèle. `ari` et `nmi` comparent aux vrais chiffres : ils jugent,
+# MAGIC ils ne choisissent pas.
 
 # COMMAND ----------
 
@@ -67,12 +71,16 @@ mlflow.set_experiment(args.experiment)
 with mlflow.start_run(run_name=f"kmeans k=2 à {args.k_max}") as parent:
     mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
     mlflow.log_params({"k_min": 2, "k_max": args.k_max, "n_init": 10, "seed": args.seed})
-    for k in track(range(2, args.k_max + 1), "K-Means", console=Console(stderr=True), transient=True):
+    for k in track(
+        range(2, args.k_max + 1), "K-Means", console=Console(stderr=True), transient=True
+    ):
         with mlflow.start_run(run_name=f"kmeans k={k}", nested=True):
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": args.seed})
             models[k] = KMeans(n_clusters=k, n_init=10, random_state=args.seed).fit(X)
             metrics = internal_indices(X, models[k]) | external_indices(y, models[k].labels_)
-            logged = mlflow.sklearn.log_model(models[k], name="kmeans", signature=signature, pip_requirements=requirements)
+            logged = mlflow.sklearn.log_model(
+                models[k], name="kmeans", signature=signature, pip_requirements=requirements
+            )
             mlflow.log_metrics(metrics, model_id=logged.model_id)
             rows.append({"k": k, **metrics})
 
@@ -81,7 +89,8 @@ with mlflow.start_run(run_name=f"kmeans k=2 à {args.k_max}") as parent:
 # MAGIC %md
 # MAGIC ## Ce que chaque indice recommande
 # MAGIC
-# MAGIC Un run terminé se rouvre : `start_run(run_id=...)` ajoute au parent les recommandations et les deux figures.
+# MAGIC Un run terminé se rouvre : `start_run(run_id=...)` ajoute au parent les recommandations et les
+# MAGIC deux figures.
 
 # COMMAND ----------
 
@@ -101,12 +110,21 @@ with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)
     mlflow.log_figure(curves, "indices.png")
     mlflow.log_figure(pictures, "centroids.png")
-    mlflow.set_tag("mlflow.note.content", f"K-Means sur les pixels, k de 2 à {args.k_max} : ce que chaque indice recommande.")
+    mlflow.set_tag(
+        "mlflow.note.content",
+        f"K-Means sur les pixels, k de 2 à {args.k_max} : ce que chaque indice recommande.",
+    )
 plt.close("all")
 
 # COMMAND ----------
 
-labels = ("coude", "silhouette", "Davies-Bouldin", "Calinski-Harabasz", "ARI, qui voit les vrais chiffres")
+labels = (
+    "coude",
+    "silhouette",
+    "Davies-Bouldin",
+    "Calinski-Harabasz",
+    "ARI, qui voit les vrais chiffres",
+)
 for label, k in zip(labels, chosen.values(), strict=True):
     print(f"{label} : {k} groupes (ARI {table.ari[k]:.3f})")
 
@@ -123,10 +141,11 @@ for label, k in zip(labels, chosen.values(), strict=True):
 # MAGIC | Calinski-Harabasz | 2 | 0.138 |
 # MAGIC | ARI, qui voit les classes | 11 | 0.731 |
 # MAGIC
-# MAGIC Aucun indice ne recommande dix groupes. C'est qu'ils ne cherchent pas les chiffres : les 9 groupes de K-Means ont une
-# MAGIC silhouette de 0.189, le partage en vrais chiffres n'a que 0.163. À 9 groupes, 165 « trois » et 145 « neuf » sont ensemble ;
-# MAGIC à 10, ce sont 100 « un » et 100 « huit ». Un onzième groupe les sépare, et l'ARI monte. Calinski-Harabasz baisse à chaque
-# MAGIC groupe de plus : il recommande le plus petit nombre essayé.
+# MAGIC Aucun indice ne recommande dix groupes. C'est qu'ils ne cherchent pas les chiffres : les 9 groupes
+# MAGIC de K-Means ont une silhouette de 0.189, le partage en vrais chiffres n'a que 0.163. À 9 groupes,
+# MAGIC 165 « trois » et 145 « neuf » sont ensemble ; à 10, ce sont 100 « un » et 100 « huit ». Un onzième
+# MAGIC groupe les sépare, et l'ARI monte. Calinski-Harabasz baisse à chaque groupe de plus : il
+# MAGIC recommande le plus petit nombre essayé.
 # MAGIC
 # MAGIC Avec `seed 4`, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une seule graine.
 

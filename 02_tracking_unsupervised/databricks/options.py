@@ -3,7 +3,8 @@
 # MAGIC <!-- Généré depuis local/options.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Les options : ce que `type=` vérifie
 # MAGIC
-# MAGIC Même fichier dans chaque leçon : un test y veille. Chaque fonction rend la valeur lue, ou arrête le script en une ligne.
+# MAGIC Même fichier dans chaque leçon : un test y veille. Chaque fonction rend la valeur lue, ou arrête
+# MAGIC le script en une ligne.
 
 # COMMAND ----------
 
@@ -12,19 +13,25 @@ from pathlib import Path
 
 
 def quoted(text: str) -> str:
-    """Ce qui a été tapé, entre guillemets : 40 caractères au plus, sans ceux qui ne s'affichent pas."""
+    """Ce qui a été tapé, entre guillemets : 40 caractères au plus, sans ceux qui ne s'affichent
+    pas.
+    """
     return f"« {''.join(letter if letter.isprintable() else '?' for letter in text[:40])} »"
 
 
 def number(low: float, high: float):
-    """Le `type=` d'un réel entre `low` et `high`, bornes comprises ; il lève `SystemExit`, en une ligne, pour le reste."""
+    """Le `type=` d'un réel entre `low` et `high`, bornes comprises ; il lève `SystemExit`, en une
+    ligne, pour le reste.
+    """
 
     def parse(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             hint = (
-                f" ; les décimales s'écrivent avec un point : {text[:40].replace(',', '.')}" if "," in text and text.isprintable() else ""
+                f" ; les décimales s'écrivent avec un point : {text[:40].replace(',', '.')}"
+                if "," in text and text.isprintable()
+                else ""
             )
             raise SystemExit(f"{quoted(text)} n'est pas un nombre{hint}.") from None
         if math.isnan(value) or not low <= value <= high:
@@ -35,7 +42,9 @@ def number(low: float, high: float):
 
 
 def whole_number(low: int, high: int):
-    """Le `type=` d'un entier entre `low` et `high`, bornes comprises ; il lève `SystemExit`, en une ligne, pour le reste."""
+    """Le `type=` d'un entier entre `low` et `high`, bornes comprises ; il lève `SystemExit`, en une
+    ligne, pour le reste.
+    """
 
     def parse(text: str) -> int:
         if text.isdecimal() and len(text) <= 20 and low <= int(text) <= high:
@@ -47,14 +56,18 @@ def whole_number(low: int, high: int):
 # COMMAND ----------
 
 def short_text(text: str) -> str:
-    """Un nom (expérience, modèle, alias) : de 1 à 250 caractères affichables ; lève sinon `SystemExit`, en une ligne."""
+    """Un nom (expérience, modèle, alias) : de 1 à 250 caractères affichables ; lève sinon
+    `SystemExit`, en une ligne.
+    """
     if text.strip() and text.isprintable() and len(text) <= 250:  # au-delà, MLflow refuse ou coupe
         return text
     raise SystemExit(f"{quoted(text)} : il faut un nom de 1 à 250 caractères affichables.")
 
 
 def full_path(text: str) -> str:
-    """Le chemin complet, vu du dossier où la commande est tapée ; lève `SystemExit`, en une ligne, s'il n'en est pas un."""
+    """Le chemin complet, vu du dossier où la commande est tapée ; lève `SystemExit`, en une ligne,
+    s'il n'en est pas un.
+    """
     if text.strip() and text.isprintable():
         return str(Path(text).absolute())
     raise SystemExit(f"{quoted(text)} n'est pas un chemin.")

@@ -3,9 +3,11 @@
 # MAGIC <!-- Généré depuis local/system_metrics.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 5 : ce que fait la machine pendant ce temps
 # MAGIC
-# MAGIC **Question.** MLflow sait relever le processeur et la mémoire pendant un run. De combien cela ralentit-il l'apprentissage ?
+# MAGIC **Question.** MLflow sait relever le processeur et la mémoire pendant un run. De combien cela
+# MAGIC ralentit-il l'apprentissage ?
 # MAGIC
-# MAGIC Le même autoencodeur apprend six fois : trois fois seul, trois fois observé, en alternance. Notez votre pronostic, en pour cent.
+# MAGIC Le même autoencodeur apprend six fois : trois fois seul, trois fois observé, en alternance. Notez
+# MAGIC votre pronostic, en pour cent.
 
 # COMMAND ----------
 
@@ -52,8 +54,9 @@ images = split_images(*load_images())  # les classes n'y serviront pas
 # MAGIC %md
 # MAGIC ## Seul, observé, seul, observé...
 # MAGIC
-# MAGIC `log_system_metrics=True` suffit. Par défaut, MLflow relève toutes les dix secondes : un run plus court n'aurait rien, d'où
-# MAGIC l'intervalle choisi ici. Le coût est compté en temps de processeur : ce que font les autres programmes n'y entre pas.
+# MAGIC `log_system_metrics=True` suffit. Par défaut, MLflow relève toutes les dix secondes : un run plus
+# MAGIC court n'aurait rien, d'où l'intervalle choisi ici. Le coût est compté en temps de processeur : ce
+# MAGIC que font les autres programmes n'y entre pas.
 
 # COMMAND ----------
 
@@ -61,12 +64,19 @@ mlflow.set_experiment(args.experiment)
 mlflow.set_system_metrics_sampling_interval(args.interval)
 cpu_seconds = {"seul": [], "observé": []}
 with mlflow.start_run(run_name="autoencodeur seul ou observé") as parent:
-    mlflow.log_input(mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training")
+    mlflow.log_input(
+        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
+    )
     mlflow.log_params({"interval": args.interval, "max_epochs": args.epochs, "turns": 3})
-    mlflow.set_tag("mlflow.note.content", "Le même apprentissage, avec et sans les relevés de la machine : ce qu'ils coûtent.")
+    mlflow.set_tag(
+        "mlflow.note.content",
+        "Le même apprentissage, avec et sans les relevés de la machine : ce qu'ils coûtent.",
+    )
     for _ in range(3):
         for name in cpu_seconds:
-            with mlflow.start_run(run_name=name, nested=True, log_system_metrics=(name == "observé")) as run:
+            with mlflow.start_run(
+                run_name=name, nested=True, log_system_metrics=(name == "observé")
+            ) as run:
                 autoencoder, _ = build_autoencoder()
                 start = time.process_time()
                 fit_autoencoder(autoencoder, images, args.epochs)
@@ -85,15 +95,27 @@ with mlflow.start_run(run_name="autoencodeur seul ou observé") as parent:
 # COMMAND ----------
 
 client = MlflowClient()
-names = [name for name in client.get_run(run.info.run_id).data.metrics if name.startswith("system/")]
-processor = [point.value for point in client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")]
-memory = [point.value for point in client.get_metric_history(run.info.run_id, "system/system_memory_usage_megabytes")]
+names = [
+    name for name in client.get_run(run.info.run_id).data.metrics if name.startswith("system/")
+]
+processor = [
+    point.value
+    for point in client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+]
+memory = [
+    point.value
+    for point in client.get_metric_history(run.info.run_id, "system/system_memory_usage_megabytes")
+]
 if not processor:
-    raise SystemExit("Chaque apprentissage a duré moins d'un intervalle : aucun relevé. Demandez plus d'--epochs, ou un --interval court.")
+    raise SystemExit(
+        "Chaque apprentissage a duré moins d'un intervalle : aucun relevé. Demandez plus d'--epochs, ou un --interval court."
+    )
 
 # COMMAND ----------
 
-print(f"Temps de processeur de l'apprentissage observé : {cost_ratio:.2f} fois celui de l'apprentissage seul")
+print(
+    f"Temps de processeur de l'apprentissage observé : {cost_ratio:.2f} fois celui de l'apprentissage seul"
+)
 print(f"Relevés du dernier run : {len(processor)}, de {len(names)} mesures chacun")
 print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0f} Mo au plus")
 
@@ -102,8 +124,8 @@ print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC À un relevé par seconde, l'apprentissage demande moins de 5 % de temps de processeur en plus. Deux apprentissages pareils
-# MAGIC diffèrent eux-mêmes de quelques pour cent : le rapport affiché peut tomber sous 1. Chaque relevé tient en huit mesures :
-# MAGIC processeur, mémoire, disque, réseau.
+# MAGIC À un relevé par seconde, l'apprentissage demande moins de 5 % de temps de processeur en plus. Deux
+# MAGIC apprentissages pareils diffèrent eux-mêmes de quelques pour cent : le rapport affiché peut tomber
+# MAGIC sous 1. Chaque relevé tient en huit mesures : processeur, mémoire, disque, réseau.
 # MAGIC
 # MAGIC Ce sont celles de la machine entière : un autre programme qui travaille s'y voit aussi.

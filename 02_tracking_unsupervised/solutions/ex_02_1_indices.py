@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercice 02-1, solution : quatre indices d'accord ont-ils raison ?
 #
-# **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9. Donnez à K-Means huit
-# composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
+# **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.
+# Donnez à K-Means huit composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et
+# que préfèrent les vrais chiffres ?
 #
 # Votre pronostic : cinq nombres de groupes.
 
@@ -36,8 +37,12 @@ from digits import elbow, external_indices, internal_indices, load_images, sklea
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="K-Means sur huit composantes : ce que recommande chaque indice.")
-parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser = argparse.ArgumentParser(
+    description="K-Means sur huit composantes : ce que recommande chaque indice."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="02_tracking_unsupervised"
+)  # databricks: "/Shared/02_tracking_unsupervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -46,7 +51,8 @@ open_store()
 # %% [markdown]
 # ## Un parent, un enfant par nombre de groupes
 #
-# L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure ses distances : sur `seen`.
+# L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure
+# ses distances : sur `seen`.
 
 # %%
 X, y = load_images()
@@ -60,8 +66,11 @@ with mlflow.start_run(run_name="k par indice") as parent:
     for k in range(2, 21):
         with mlflow.start_run(run_name=f"k={k}", nested=True):
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
-            # solution : le pipeline qui passe les images par une ACP de huit composantes (graine 0) avant K-Means
-            model = make_pipeline(PCA(8, random_state=0), KMeans(k, n_init=10, random_state=0)).fit(X)
+            # solution : le pipeline qui passe les images par une ACP de huit composantes (graine 0)
+            # avant K-Means
+            model = make_pipeline(PCA(8, random_state=0), KMeans(k, n_init=10, random_state=0)).fit(
+                X
+            )
             seen = model[:-1].transform(X)
             # départ
             # model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
@@ -70,18 +79,24 @@ with mlflow.start_run(run_name="k par indice") as parent:
             metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
             mlflow.log_metrics(metrics)
             mlflow.sklearn.log_model(
-                model, name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+                model,
+                name="kmeans",
+                signature=signature,
+                pip_requirements=sklearn_pins(),
+                serialization_format="skops",
             )
             rows.append({"k": k, **metrics})
 
 # %% [markdown]
 # ## Ce que chacun recommande
 #
-# Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on cherche son coude.
+# Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on
+# cherche son coude.
 
 # %%
 table = pd.DataFrame(rows).set_index("k")
-# solution : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`, `k_calinski_harabasz` et `k_ari`
+# solution : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`,
+# `k_calinski_harabasz` et `k_ari`
 chosen = {
     "k_elbow": elbow(table.index.tolist(), table.inertia.tolist()),
     "k_silhouette": int(table.silhouette.idxmax()),
@@ -111,5 +126,5 @@ print("Vérifiez : uv run tools/check.py --exercise 02-1")
 # | Calinski-Harabasz | 9 | 0.587 |
 # | ARI, qui voit les classes | 12 | 0.649 |
 #
-# Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de plusieurs indices n'est pas une
-# preuve : aucun ne voit les classes.
+# Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de
+# plusieurs indices n'est pas une preuve : aucun ne voit les classes.

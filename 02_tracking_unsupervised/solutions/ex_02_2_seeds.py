@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercice 02-2, solution : une autre graine, un autre sommet
 #
-# **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means (`n_init=10`). Avec un seul
-# départ, et dix graines différentes, où est le sommet ?
+# **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
+# (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
 #
 # Votre pronostic : combien de graines sur dix diront 11 ?
 
@@ -34,7 +34,9 @@ from options import short_text
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Le sommet de l'ARI, graine par graine.")
-parser.add_argument("--experiment", type=short_text, default="02_tracking_unsupervised")  # databricks: "/Shared/02_tracking_unsupervised"
+parser.add_argument(
+    "--experiment", type=short_text, default="02_tracking_unsupervised"
+)  # databricks: "/Shared/02_tracking_unsupervised"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -43,8 +45,8 @@ open_store()
 # %% [markdown]
 # ## Une courbe par graine
 #
-# Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de groupes : l'interface
-# trace alors l'ARI en fonction de k, et superpose les graines.
+# Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de
+# groupes : l'interface trace alors l'ARI en fonction de k, et superpose les graines.
 
 # %%
 X, y = load_images()
@@ -63,15 +65,22 @@ for seed in seeds:
         models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
         scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
         best = max(scores, key=scores.get)
-        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le modèle du sommet
+        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
+        # modèle du sommet
         for k, score in scores.items():
             mlflow.log_metric("ari", score, step=k)
         mlflow.log_param("n_clusters", best)
         mlflow.sklearn.log_model(
-            models[best], name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+            models[best],
+            name="kmeans",
+            signature=signature,
+            pip_requirements=sklearn_pins(),
+            serialization_format="skops",
         )
         # fin
-    print(f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}")
+    print(
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+    )
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 02-2")
@@ -85,5 +94,5 @@ print("Vérifiez : uv run tools/check.py --exercise 02-2")
 # | 13 groupes | 2, 4 |
 # | 14 groupes | 1 |
 #
-# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine. Donner
-# une graine rend un chiffre répétable, pas vrai.
+# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la
+# graine. Donner une graine rend un chiffre répétable, pas vrai.

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis local/launch.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Lancer un projet
 # MAGIC
-# MAGIC Ce que les scripts de la leçon partagent, et qui n'est pas l'appel à MLflow : préparer le terrain, dire une erreur en une ligne,
-# MAGIC donner à Git l'adresse d'un clone.
+# MAGIC Ce que les scripts de la leçon partagent, et qui n'est pas l'appel à MLflow : préparer le terrain,
+# MAGIC dire une erreur en une ligne, donner à Git l'adresse d'un clone.
 
 # COMMAND ----------
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-# Un projet lance `python` par son nom : que ce soit celui de cet environnement. Lui seul écrit, une ligne par étape ;
-# ce que MLflow a à dire d'un échec arrive par une exception.
+# Un projet lance `python` par son nom : que ce soit celui de cet environnement. Lui seul écrit, une
+# ligne par étape ; ce que MLflow a à dire d'un échec arrive par une exception.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)
 
@@ -27,11 +27,15 @@ logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)
 def check_project(folder: Path) -> None:
     """Lève `SystemExit`, en une ligne, s'il n'y a pas de projet dans `folder`."""
     if not (folder / "MLproject").is_file():
-        raise SystemExit(f"Pas de MLproject dans {folder} : ouvrez la leçon dans un dossier Git (l'archive .dbc n'a que des notebooks).")
+        raise SystemExit(
+            f"Pas de MLproject dans {folder} : ouvrez la leçon dans un dossier Git (l'archive .dbc n'a que des notebooks)."
+        )
 
 
 def reason(error: BaseException) -> str:
-    """La ligne utile d'une erreur : la première, ou, parmi les vingt de Git, celle où il dit ce qui l'arrête."""
+    """La ligne utile d'une erreur : la première, ou, parmi les vingt de Git, celle où il dit ce qui
+    l'arrête.
+    """
     lines = str(error).splitlines() or [type(error).__name__]
     fatal = [line.partition("fatal: ")[2].rstrip("'") for line in lines if "fatal: " in line]
     return fatal[0] if fatal else lines[0]
@@ -40,7 +44,8 @@ def reason(error: BaseException) -> str:
 def recorded_parameters(run) -> dict[str, str]:
     """Les paramètres d'un run de projet, tels qu'ils ont été donnés.
 
-    MLflow note la valeur comme le shell l'a reçue : `a b` devient `'a b'`. Rejouer le run demande d'ôter ces guillemets.
+    MLflow note la valeur comme le shell l'a reçue : `a b` devient `'a b'`. Rejouer le run demande
+    d'ôter ces guillemets.
     """
     return {name: "".join(shlex.split(value)) for name, value in run.data.params.items()}
 
@@ -52,21 +57,30 @@ def recorded_parameters(run) -> dict[str, str]:
 # COMMAND ----------
 
 def git(folder: Path, *arguments: str) -> str:
-    """Ce que répond `git` dans `folder`. Lève `SystemExit`, en une ligne, sans Git ou hors d'un clone."""
+    """Ce que répond `git` dans `folder`.
+
+    Lève `SystemExit`, en une ligne, sans Git ou hors d'un clone.
+    """
     try:
-        ended = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, encoding="utf-8")
+        ended = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, encoding="utf-8"
+        )
     except FileNotFoundError:
         raise SystemExit("Git n'est pas installé : https://git-scm.com/downloads") from None
     if ended.returncode:
-        raise SystemExit(f"{folder} n'est pas dans un clone Git avec un commit (archive ZIP ?) : git clone, ou --uri https://...#dossier")
+        raise SystemExit(
+            f"{folder} n'est pas dans un clone Git avec un commit (archive ZIP ?) : git clone, ou --uri https://...#dossier"
+        )
     return ended.stdout.strip()
 
 
 def clone_uri(folder: Path) -> str:
-    """L'URI `file://...#sous-dossier` du dépôt qui contient `folder`, telle que MLflow la donne à cloner à Git.
+    """L'URI `file://...#sous-dossier` du dépôt qui contient `folder`, telle que MLflow la donne à
+    cloner à Git.
 
-    MLflow prend pour un simple dossier toute URI dont le chemin existe : il exécuterait le dossier tel qu'il est, ou,
-    avec une version, y ferait `git checkout`. Il ne décode pas les URI, Git si : un caractère encodé (`%2Egit`) suffit.
+    MLflow prend pour un simple dossier toute URI dont le chemin existe : il exécuterait le dossier
+    tel qu'il est, ou, avec une version, y ferait `git checkout`. Il ne décode pas les URI, Git si :
+    un caractère encodé (`%2Egit`) suffit.
     """
     repository = Path(git(folder, "rev-parse", "--path-format=absolute", "--git-common-dir"))
     first, *others = repository.name.encode()
@@ -76,9 +90,15 @@ def clone_uri(folder: Path) -> str:
 
 
 def git_uri(text: str) -> str:
-    """Le `type=` d'une adresse de projet : une URI que Git clone, même quand c'est celle d'un dossier d'ici."""
+    """Le `type=` d'une adresse de projet : une URI que Git clone, même quand c'est celle d'un
+    dossier d'ici.
+    """
     address, _, inside = text.partition("#")
-    folder = Path(url2pathname(urlsplit(address).path)) if address.startswith("file://") else Path(address)
+    folder = (
+        Path(url2pathname(urlsplit(address).path))
+        if address.startswith("file://")
+        else Path(address)
+    )
     if not folder.is_dir():
         return text
     if (folder / inside).is_dir():
@@ -89,7 +109,8 @@ def git_uri(text: str) -> str:
 def recorded_source(run) -> tuple[str, bool]:
     """L'URI à donner pour rejouer un run de projet, et si elle diffère de celle que MLflow a notée.
 
-    D'un dossier d'ici, MLflow note le chemin tel quel (espaces et accents compris), qu'il exécuterait sur place.
+    D'un dossier d'ici, MLflow note le chemin tel quel (espaces et accents compris), qu'il
+    exécuterait sur place.
     """
     source = run.data.tags["mlflow.source.name"]
     folder = Path(source.removeprefix("file://").replace("#", "/"))

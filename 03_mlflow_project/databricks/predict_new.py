@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis local/predict_new.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 3, script 3 : de nouveaux patients
 # MAGIC
-# MAGIC **Question.** Le modèle choisi l'a été parce qu'il se trompait le moins sur 89 patients de validation. Sur 89 patients
-# MAGIC qui n'ont servi ni à l'entraîner ni à le choisir, fera-t-il mieux, aussi bien, moins bien ?
+# MAGIC **Question.** Le modèle choisi l'a été parce qu'il se trompait le moins sur 89 patients de
+# MAGIC validation. Sur 89 patients qui n'ont servi ni à l'entraîner ni à le choisir, fera-t-il mieux,
+# MAGIC aussi bien, moins bien ?
 
 # COMMAND ----------
 
@@ -55,7 +56,8 @@ project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son d
 # MAGIC %md
 # MAGIC ## Choisir le modèle
 # MAGIC
-# MAGIC Le meilleur run `train` terminé, d'après la validation, parmi ceux des données du cours. `search_runs` trie et filtre dans le magasin.
+# MAGIC Le meilleur run `train` terminé, d'après la validation, parmi ceux des données du cours.
+# MAGIC `search_runs` trie et filtre dans le magasin.
 
 # COMMAND ----------
 
@@ -64,12 +66,19 @@ trained = "tags.mlflow.project.entryPoint = 'train' AND status = 'FINISHED'"
 if not args.run:
     trained += " AND params.csv = 'diabetes'"
 experiment = mlflow.set_experiment(args.experiment)
-runs = mlflow.search_runs([experiment.experiment_id], filter_string=trained, order_by=["metrics.valid_rmse ASC"], output_format="list")
+runs = mlflow.search_runs(
+    [experiment.experiment_id],
+    filter_string=trained,
+    order_by=["metrics.valid_rmse ASC"],
+    output_format="list",
+)
 if args.run:
     runs = [run for run in runs if run.info.run_id == args.run]
 if not runs:
     wanted = f"de run train terminé {args.run or ''}".strip()
-    raise SystemExit(f"Pas {wanted} dans l'expérience {args.experiment}. Lancez d'abord : uv run 03_mlflow_project/local/run_project.py")
+    raise SystemExit(
+        f"Pas {wanted} dans l'expérience {args.experiment}. Lancez d'abord : uv run 03_mlflow_project/local/run_project.py"
+    )
 chosen = runs[0]
 
 # COMMAND ----------
@@ -77,28 +86,39 @@ chosen = runs[0]
 # MAGIC %md
 # MAGIC ## Prédire
 # MAGIC
-# MAGIC Le run `train` garde les patients mis de côté dans ses artefacts. Le point d'entrée `predict` ne reçoit que leurs mesures ;
-# MAGIC il les compare à la *signature* du modèle avant de prédire, et range les prédictions dans un nouveau run.
+# MAGIC Le run `train` garde les patients mis de côté dans ses artefacts. Le point d'entrée `predict` ne
+# MAGIC reçoit que leurs mesures ; il les compare à la *signature* du modèle avant de prédire, et range
+# MAGIC les prédictions dans un nouveau run.
 
 # COMMAND ----------
 
 patients, truth = args.patients, None
 if patients is None:
-    held_out = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{chosen.data.tags['data_run']}/data/test.csv")))
+    held_out = pd.read_csv(
+        StringIO(mlflow.artifacts.load_text(f"runs:/{chosen.data.tags['data_run']}/data/test.csv"))
+    )
     truth = held_out.pop(recorded_parameters(chosen)["target"])
     patients = str(Path(tempfile.mkdtemp(), "patients.csv"))
     held_out.to_csv(patients, index=False)
 
 parameters = {"run_id": chosen.info.run_id, "input": patients, "output": args.output or "none"}
 try:
-    submitted = mlflow.projects.run(str(project), "predict", parameters=parameters, env_manager="local")
+    submitted = mlflow.projects.run(
+        str(project), "predict", parameters=parameters, env_manager="local"
+    )
 except MlflowException as error:  # le projet vient d'écrire pourquoi
     raise SystemExit(f"Pas de prédiction : {reason(error)}") from None
 
-written = mlflow.artifacts.list_artifacts(run_id=submitted.run_id, artifact_path="predictions")[0].path
+written = mlflow.artifacts.list_artifacts(run_id=submitted.run_id, artifact_path="predictions")[
+    0
+].path
 table = pd.read_csv(StringIO(mlflow.artifacts.load_text(f"runs:/{submitted.run_id}/{written}")))
-print(f"Modèle : {chosen.info.run_name} (RMSE {chosen.data.metrics['valid_rmse']:.2f} sur la validation)")
-print(f"{len(table)} patients prédits, de {table['predicted'].min():.0f} à {table['predicted'].max():.0f}.")
+print(
+    f"Modèle : {chosen.info.run_name} (RMSE {chosen.data.metrics['valid_rmse']:.2f} sur la validation)"
+)
+print(
+    f"{len(table)} patients prédits, de {table['predicted'].min():.0f} à {table['predicted'].max():.0f}."
+)
 if truth is not None:
     rmse = root_mean_squared_error(truth, table["predicted"])
     mlflow.MlflowClient().log_metric(submitted.run_id, "test_rmse", rmse)
@@ -110,8 +130,9 @@ print(f"Prédictions : artefact {written} du run {submitted.run_id}")
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Moins bien : RMSE de 57.94 sur le test, contre 55.27 sur la validation. Relancé, le script rouvre le test et retrouve le même nombre :
-# MAGIC cela ne gâte rien tant que personne ne choisit d'après lui, et le choix, ici, se fait sur `valid_rmse`.
+# MAGIC Moins bien : RMSE de 57.94 sur le test, contre 55.27 sur la validation. Relancé, le script rouvre
+# MAGIC le test et retrouve le même nombre : cela ne gâte rien tant que personne ne choisit d'après lui,
+# MAGIC et le choix, ici, se fait sur `valid_rmse`.
 
 # COMMAND ----------
 

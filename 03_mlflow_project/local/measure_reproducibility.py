@@ -2,9 +2,10 @@
 # %% [markdown]
 # # Leçon 3, script 6 : un run est-il reproductible, et à quel prix ?
 #
-# **Question.** On vous donne un run, et rien d'autre que ce que MLflow en a noté. Retrouverez-vous les mêmes métriques,
-# au bit près ? Les mêmes prédictions ? Notez un pronostic pour un modèle linéaire, une forêt, un réseau de neurones,
-# puis pour une forêt sans graine et pour un code retouché après le commit.
+# **Question.** On vous donne un run, et rien d'autre que ce que MLflow en a noté. Retrouverez-vous
+# les mêmes métriques, au bit près ? Les mêmes prédictions ? Notez un pronostic pour un modèle
+# linéaire, une forêt, un réseau de neurones, puis pour une forêt sans graine et pour un code
+# retouché après le commit.
 
 # %% [markdown]
 # ```
@@ -36,7 +37,12 @@ from options import short_text
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Rejoue des runs à partir de ce que MLflow en a noté.")
 parser.add_argument("--experiment", type=short_text, default="measurements")
-parser.add_argument("--env-manager", choices=["uv", "local"], default="uv", help="uv : rebâtit aussi l'environnement ; local : non")
+parser.add_argument(
+    "--env-manager",
+    choices=["uv", "local"],
+    default="uv",
+    help="uv : rebâtit aussi l'environnement ; local : non",
+)
 args = parser.parse_args()
 
 # %%
@@ -48,8 +54,9 @@ client = mlflow.MlflowClient()
 # %% [markdown]
 # ## Rejouer, comparer
 #
-# Rien n'est pris ailleurs que dans le run : source, commit, point d'entrée, paramètres. Un processus neuf exécute le tout.
-# Les métriques sont comparées bit pour bit (`float.hex`), celles des runs enfants aussi, et les prédictions caractère par caractère.
+# Rien n'est pris ailleurs que dans le run : source, commit, point d'entrée, paramètres. Un
+# processus neuf exécute le tout. Les métriques sont comparées bit pour bit (`float.hex`), celles
+# des runs enfants aussi, et les prédictions caractère par caractère.
 
 
 # %%
@@ -57,14 +64,18 @@ def replay(run, env_manager: str = "local"):
     """Rejoue `run` et renvoie le nouveau run."""
     source, entry_point = recorded_source(run)[0], run.data.tags["mlflow.project.entryPoint"]
     commit, parameters = run.data.tags["mlflow.source.git.commit"], recorded_parameters(run)
-    return client.get_run(mlflow.projects.run(source, entry_point, version=commit, parameters=parameters, env_manager=env_manager).run_id)
+    return client.get_run(
+        mlflow.projects.run(
+            source, entry_point, version=commit, parameters=parameters, env_manager=env_manager
+        ).run_id
+    )
 
 
 # %% [markdown]
 # ## Six runs, et leurs doubles
 #
-# Quatre ont une graine et un code qui est dans le commit. À la forêt « sans graine », il manque la première ;
-# au « code retouché », le second : il découpe autrement, hors commit.
+# Quatre ont une graine et un code qui est dans le commit. À la forêt « sans graine », il manque la
+# première ; au « code retouché », le second : il découpe autrement, hors commit.
 
 # %%
 cases = {
@@ -78,21 +89,30 @@ cases = {
 mlflow.set_experiment(args.experiment)
 description = "Six runs, chacun suivi de son double, rejoué à partir de ce que MLflow en a noté."
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-with temporary as folder, mlflow.start_run(run_name="measure_reproducibility", description=description) as measure:
+with (
+    temporary as folder,
+    mlflow.start_run(run_name="measure_reproducibility", description=description) as measure,
+):
     tempfile.tempdir = folder  # les clones de MLflow iront là, et disparaîtront
     retouched = retouched_clone(project, uri.partition("#")[0], folder)
     rows, originals = [], {}
-    for name, (entry_point, parameters) in track(cases.items(), "Runs et doubles", transient=True, console=SCREEN):
+    for name, (entry_point, parameters) in track(
+        cases.items(), "Runs et doubles", transient=True, console=SCREEN
+    ):
         source, version = (retouched, None) if name == "code retouché" else (uri, commit)
         with silenced():
-            original = mlflow.projects.run(source, entry_point, version=version, parameters=parameters, env_manager="local")
+            original = mlflow.projects.run(
+                source, entry_point, version=version, parameters=parameters, env_manager="local"
+            )
             run = originals[name] = client.get_run(original.run_id)
             start = time.perf_counter()
             again = replay(run)
             seconds = time.perf_counter() - start
         dirty, same = run.data.tags["git.dirty"] == "true", outcome(run) == outcome(again)
         rows.append((name, same, dirty, recorded_source(run)[1], seconds))
-    table = pd.DataFrame(rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"]).set_index("run")
+    table = pd.DataFrame(
+        rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"]
+    ).set_index("run")
     sound = table.loc[["elastic_net", "random_forest", "ann", "workflow"]]
     mlflow.log_metrics(
         {
@@ -115,10 +135,14 @@ with temporary as folder, mlflow.start_run(run_name="measure_reproducibility", d
         try:
             with silenced(), SCREEN.status("Environnement"):
                 again = replay(originals["elastic_net"], "uv")
-            seconds, same = time.perf_counter() - start, outcome(originals["elastic_net"]) == outcome(again)
+            seconds, same = (
+                time.perf_counter() - start,
+                outcome(originals["elastic_net"]) == outcome(again),
+            )
             mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
             rebuilt = f"{'identique' if same else 'différent'}, {seconds:.0f} s en tout"
-        except (MlflowException, ShellCommandException, OSError) as error:  # sans réseau, ou sans uv
+        # sans réseau, ou sans uv
+        except (MlflowException, ShellCommandException, OSError) as error:
             rebuilt = f"non mesuré ({reason(error)})"
             close_left_running(measure)
 
@@ -128,7 +152,9 @@ for name, row in table.iterrows():
     print(f"{name:14} {verdict}" + (" (git.dirty : le run le disait)" if row["dirty"] else ""))
 rate = 100 * sound["identical"].mean()
 print(f"Taux de réussite, graine fixée et code dans le commit : {rate:.0f} %.")
-print(f"Effort : une commande, {sound['edited'].sum()} retouche, {sound['replay_seconds'].mean():.0f} s en moyenne.")
+print(
+    f"Effort : une commande, {sound['edited'].sum()} retouche, {sound['replay_seconds'].mean():.0f} s en moyenne."
+)
 if rebuilt:
     print(f"Dans un environnement rebâti de zéro : {rebuilt}.")
 
@@ -144,5 +170,6 @@ print("Ensuite : uv run 04_model_registry_azureml/local/register_models.py")
 # | forêt sans graine | 0 sur 1 | false |
 # | code retouché hors commit | 0 sur 1 | true |
 #
-# Une commande, aucune retouche : avec une graine et un commit, MLflow rend ici le run au bit près. Il ne fixe pas la graine ; et rien de ce
-# qu'il note ne distingue le code retouché de celui du commit : il a fallu notre étiquette, `git.dirty`.
+# Une commande, aucune retouche : avec une graine et un commit, MLflow rend ici le run au bit près.
+# Il ne fixe pas la graine ; et rien de ce qu'il note ne distingue le code retouché de celui du
+# commit : il a fallu notre étiquette, `git.dirty`.

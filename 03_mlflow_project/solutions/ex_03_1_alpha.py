@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercice 03-1, solution : jusqu'à quel alpha battre la forêt ?
 #
-# **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ? Lesquels battent la forêt ?
-# Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
+# **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ?
+# Lesquels battent la forêt ? Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
 #
 # Votre pronostic : trois oui ou non pour la forêt, et un nombre.
 
@@ -32,12 +32,18 @@ from launch import check_project
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Encadre l'alpha à partir duquel la forêt bat ElasticNet.")
-parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")  # databricks: "/Shared/03_mlflow_project"
+parser = argparse.ArgumentParser(
+    description="Encadre l'alpha à partir duquel la forêt bat ElasticNet."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="03_mlflow_project"
+)  # databricks: "/Shared/03_mlflow_project"
 args = parser.parse_args()
 
 # %%
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # %% tags=["local"]
 open_store()
@@ -46,7 +52,8 @@ project = Path(__file__).resolve().parents[1]
 # %% [markdown]
 # ## Un essai = un run du projet
 #
-# `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une étiquette et relit la métrique.
+# `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une
+# étiquette et relit la métrique.
 
 # %%
 check_project(project)
@@ -55,7 +62,13 @@ client = MlflowClient()
 
 def train(**parameters: str) -> float:
     """La RMSE de validation d'un run du point d'entrée `train`."""
-    submitted = mlflow.projects.run(str(project), "train", parameters=parameters, experiment_name=args.experiment, env_manager="local")
+    submitted = mlflow.projects.run(
+        str(project),
+        "train",
+        parameters=parameters,
+        experiment_name=args.experiment,
+        env_manager="local",
+    )
     client.set_tag(submitted.run_id, "exercise", "03-1")
     return client.get_run(submitted.run_id).data.metrics["valid_rmse"]
 
@@ -66,7 +79,8 @@ for alpha in ("0.42", "1", "5"):
     rmse = train(alpha=alpha)
     print(f"alpha {alpha} : RMSE {rmse:.2f}, la forêt {forest:.2f}, la moyenne 79.04", flush=True)
 
-# solution : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt, l'autre non
+# solution : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt,
+# l'autre non
 low, high = 1.0, 5.0
 while high - low > 0.1:
     middle = (low + high) / 2
@@ -90,5 +104,6 @@ print("Vérifiez : uv run tools/check.py --exercise 03-1")
 # | forêt | 61.80 | oui | |
 # | `alpha = 5` | 63.62 | oui | non |
 #
-# Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.625 et 3.6875, trouvé
-# en six runs, chacun dans le magasin avec son paramètre. « Le modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.
+# Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha`
+# compris entre 3.625 et 3.6875, trouvé en six runs, chacun dans le magasin avec son paramètre. « Le
+# modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.

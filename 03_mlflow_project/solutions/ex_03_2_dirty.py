@@ -2,8 +2,9 @@
 # %% [markdown]
 # # Exercice 03-2, solution : une ligne hors commit
 #
-# **Question.** Dans un clone, une ligne de `diabetes.py` est modifiée, sans commit, et le projet s'exécute. Le run obtenu note un
-# commit et des paramètres, comme les autres. Rejoué d'après eux, redonne-t-il la même RMSE ?
+# **Question.** Dans un clone, une ligne de `diabetes.py` est modifiée, sans commit, et le projet
+# s'exécute. Le run obtenu note un commit et des paramètres, comme les autres. Rejoué d'après eux,
+# redonne-t-il la même RMSE ?
 #
 # Votre pronostic : et qu'est-ce qui, dans le run, aurait pu vous prévenir ?
 
@@ -13,7 +14,8 @@
 # uv run tools/check.py --exercise 03-2
 # ```
 #
-# Vingt secondes. Votre dossier n'est pas touché : la ligne est changée dans un clone à part, effacé à la fin.
+# Vingt secondes. Votre dossier n'est pas touché : la ligne est changée dans un clone à part, effacé
+# à la fin.
 
 # %% tags=["local"]
 import sys
@@ -34,7 +36,9 @@ from launch import clone_uri, git
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Un run d'un code modifié hors commit, et ce qu'en dit son rejeu.")
+parser = argparse.ArgumentParser(
+    description="Un run d'un code modifié hors commit, et ce qu'en dit son rejeu."
+)
 parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
 args = parser.parse_args()
 
@@ -59,17 +63,25 @@ code = code.replace("ElasticNet(alpha=alpha", "ElasticNet(alpha=10 * alpha")
 # fin
 (clone / "diabetes.py").write_text(code, encoding="utf-8")
 
-submitted = mlflow.projects.run(str(clone), "train", parameters={"alpha": "0.42"}, experiment_name=args.experiment, env_manager="local")
+submitted = mlflow.projects.run(
+    str(clone),
+    "train",
+    parameters={"alpha": "0.42"},
+    experiment_name=args.experiment,
+    env_manager="local",
+)
 client.set_tag(submitted.run_id, "exercise", "03-2")
 run = client.get_run(submitted.run_id)
 
 # %% [markdown]
 # ## Rejouer
 #
-# Rien n'est pris ailleurs que dans le run : son commit, son point d'entrée, ses paramètres ; et le dépôt d'où vient le clone.
+# Rien n'est pris ailleurs que dans le run : son commit, son point d'entrée, ses paramètres ; et le
+# dépôt d'où vient le clone.
 
 # %%
-# solution : rejouez `run` depuis `uri`, à son commit ; étiquetez le nouveau run `exercise`, et `replay_of` : l'identifiant du premier
+# solution : rejouez `run` depuis `uri`, à son commit ; étiquetez le nouveau run `exercise`, et
+# `replay_of` : l'identifiant du premier
 again = mlflow.projects.run(
     uri,
     run.data.tags["mlflow.project.entryPoint"],
@@ -83,7 +95,9 @@ client.set_tag(again.run_id, "replay_of", run.info.run_id)
 print(f"Rejoué : RMSE {client.get_run(again.run_id).data.metrics['valid_rmse']:.2f}")
 # fin
 temporary.cleanup()
-print(f"Premier run : RMSE {run.data.metrics['valid_rmse']:.2f}, git.dirty {run.data.tags['git.dirty']}")
+print(
+    f"Premier run : RMSE {run.data.metrics['valid_rmse']:.2f}, git.dirty {run.data.tags['git.dirty']}"
+)
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 03-2")
@@ -96,6 +110,6 @@ print("Vérifiez : uv run tools/check.py --exercise 03-2")
 # | le premier | 0.42 | 4.2 | le même | 62.56 | true |
 # | son rejeu | 0.42 | 0.42 | le même | 55.48 | false |
 #
-# Même commit, mêmes paramètres, et 7.08 d'écart : le paramètre noté n'est pas celui du modèle. MLflow a noté ce qu'on lui a dit.
-# De ce que le run note, seule l'étiquette `git.dirty`, que ce projet pose lui-même, prévient ; pour le prouver, il faut le rejouer, ou
-# rouvrir son modèle.
+# Même commit, mêmes paramètres, et 7.08 d'écart : le paramètre noté n'est pas celui du modèle.
+# MLflow a noté ce qu'on lui a dit. De ce que le run note, seule l'étiquette `git.dirty`, que ce
+# projet pose lui-même, prévient ; pour le prouver, il faut le rejouer, ou rouvrir son modèle.

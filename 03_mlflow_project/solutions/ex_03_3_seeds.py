@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Exercice 03-3, solution : un classement à une graine près ?
 #
-# **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec les graines 0 à 4 : de combien
-# sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
+# **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec
+# les graines 0 à 4 : de combien sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
 #
-# Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur cinq.
+# Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur
+# cinq.
 
 # %% [markdown] tags=["local"]
 # ```
@@ -32,11 +33,15 @@ from options import short_text
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Le réseau, graine par graine, contre ElasticNet.")
-parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")  # databricks: "/Shared/03_mlflow_project"
+parser.add_argument(
+    "--experiment", type=short_text, default="03_mlflow_project"
+)  # databricks: "/Shared/03_mlflow_project"
 args = parser.parse_args()
 
 # %%
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # %% tags=["local"]
 open_store()
@@ -45,7 +50,8 @@ project = Path(__file__).resolve().parents[1]
 # %% [markdown]
 # ## Un parent qui résume ses enfants
 #
-# Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse, les enfants la prouvent.
+# Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse,
+# les enfants la prouvent.
 
 # %%
 check_project(project)
@@ -56,20 +62,33 @@ variants = [{"model": "elastic_net"}, *({"model": "ann", "seed": str(seed)} for 
 # fin
 
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet.") as parent:
+with mlflow.start_run(
+    run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet."
+) as parent:
     mlflow.set_tag("exercise", "03-3")
     for parameters in variants:
-        mlflow.projects.run(str(project), "train", parameters=parameters, run_name=" ".join(parameters.values()), env_manager="local")
+        mlflow.projects.run(
+            str(project),
+            "train",
+            parameters=parameters,
+            run_name=" ".join(parameters.values()),
+            env_manager="local",
+        )
 
     finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
     runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
     networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
-    (linear,) = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"]
-    # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins` (combien de graines battent ElasticNet)
+    (linear,) = [
+        run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
+    ]
+    # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
+    # (combien de graines battent ElasticNet)
     mlflow.log_metric("spread", max(networks) - min(networks))
     mlflow.log_metric("wins", sum(rmse < linear for rmse in networks))
     # fin
-    print(f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}")
+    print(
+        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}"
+    )
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 03-3")
@@ -77,5 +96,6 @@ print("Vérifiez : uv run tools/check.py --exercise 03-3")
 # %% [markdown]
 # ## À retenir
 #
-# ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73, est presque celui qui sépare
-# les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; les décimales, non.
+# ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73,
+# est presque celui qui sépare les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne.
+# Le classement tient ; les décimales, non.

@@ -5,8 +5,8 @@
 # MAGIC
 # MAGIC **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?
 # MAGIC
-# MAGIC Sans option, ce script ne fait que vérifier les fichiers ; il n'envoie rien. Avant `yes`, pronostiquez la répartition de 100
-# MAGIC requêtes quand le trafic est à 90/10.
+# MAGIC Sans option, ce script ne fait que vérifier les fichiers ; il n'envoie rien. Avant `yes`,
+# MAGIC pronostiquez la répartition de 100 requêtes quand le trafic est à 90/10.
 
 # COMMAND ----------
 
@@ -35,9 +35,12 @@ try:
     from azure.ai.ml import MLClient, load_model, load_online_deployment, load_online_endpoint
     from azure.identity import DefaultAzureCredential
 except ImportError as error:
-    raise SystemExit(f"Il manque le SDK d'Azure ML ({error.name}) : uv run --group azure ..., ou requirements-azure.txt.") from None
+    raise SystemExit(
+        f"Il manque le SDK d'Azure ML ({error.name}) : uv run --group azure ..., ou requirements-azure.txt."
+    ) from None
 
-logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)  # le SDK annonce en anglais ses classes expérimentales
+# le SDK annonce en anglais ses classes expérimentales
+logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
 
 # COMMAND ----------
 
@@ -69,12 +72,16 @@ if not Path("azure_upload/green.yml").is_file():
 place = workspace(args.config)
 with in_one_line(f"Fichiers refusés, dans {args.files} ou azure_upload"):
     endpoint = load_online_endpoint(f"{args.files}/endpoint.yml")
-    deployments = {name: load_online_deployment(f"{args.files}/{name}.yml") for name in ("blue", "green")}
+    deployments = {
+        name: load_online_deployment(f"{args.files}/{name}.yml") for name in ("blue", "green")
+    }
     models = {name: load_model(f"azure_upload/{name}.yml") for name in deployments}
 endpoint.name = unique_name(endpoint.name, place)
 for name, deployment in deployments.items():
     machines = f"{deployment.instance_count} machine {deployment.instance_type}"
-    print(f"{endpoint.name}, {name} : version {models[name].tags['mlflow_version']} du registre, {machines}")
+    print(
+        f"{endpoint.name}, {name} : version {models[name].tags['mlflow_version']} du registre, {machines}"
+    )
 if not (args.yes or args.delete):
     print("Les fichiers sont bons. Rien n'est envoyé. Pour créer : --yes")
 
@@ -92,7 +99,10 @@ if args.yes or args.delete:
     names = (place["subscription_id"], place["resource_group"], place["workspace_name"])
     azure = MLClient(DefaultAzureCredential(), *names, show_progress=False)
 if args.yes:
-    with in_one_line("Azure a refusé. Ce qui est déjà créé se paie, jusqu'à --delete"), redirect_stderr(io.StringIO()):
+    with (
+        in_one_line("Azure a refusé. Ce qui est déjà créé se paie, jusqu'à --delete"),
+        redirect_stderr(io.StringIO()),
+    ):
         print(f"{endpoint.name} ", end="", flush=True)  # le SDK ajoute un point par attente
         azure.online_endpoints.begin_create_or_update(endpoint).result()
         for name, deployment in deployments.items():
@@ -109,14 +119,20 @@ if args.yes:
 # MAGIC %md
 # MAGIC ## Essayer, puis basculer
 # MAGIC
-# MAGIC `invoke` s'adresse à un déploiement par son nom, sans trafic. Pour voir la répartition, on écrit à l'adresse publique.
+# MAGIC `invoke` s'adresse à un déploiement par son nom, sans trafic. Pour voir la répartition, on écrit à
+# MAGIC l'adresse publique.
 
 # COMMAND ----------
 
 if args.yes:
     sample = Path(args.files, "sample_request.json")
     with in_one_line("Azure a refusé. Ce qui est déjà créé se paie, jusqu'à --delete"):
-        print("green, avant tout trafic :", azure.online_endpoints.invoke(endpoint.name, request_file=str(sample), deployment_name="green"))
+        print(
+            "green, avant tout trafic :",
+            azure.online_endpoints.invoke(
+                endpoint.name, request_file=str(sample), deployment_name="green"
+            ),
+        )
         address = azure.online_endpoints.get(endpoint.name).scoring_uri
         key = azure.online_endpoints.get_keys(endpoint.name).primary_key
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -125,8 +141,14 @@ if args.yes:
             azure.online_endpoints.begin_create_or_update(endpoint).result()
             seen = Counter()
             for _ in range(100):
-                answer = requests.post(address, data=sample.read_bytes(), headers=headers, timeout=60)
-                seen[answer.headers.get("azureml-model-deployment", "?") if answer.ok else f"code {answer.status_code}"] += 1
+                answer = requests.post(
+                    address, data=sample.read_bytes(), headers=headers, timeout=60
+                )
+                seen[
+                    answer.headers.get("azureml-model-deployment", "?")
+                    if answer.ok
+                    else f"code {answer.status_code}"
+                ] += 1
             print(f"Trafic {blue}/{100 - blue}, 100 requêtes : {dict(sorted(seen.items()))}")
     print("Pour ne plus payer : la même commande, avec --delete au lieu de --yes")
 
@@ -140,13 +162,16 @@ if args.yes:
 if args.delete:
     with in_one_line("Azure a refusé"):
         azure.online_endpoints.begin_delete(endpoint.name).result()
-    print(f"{endpoint.name} et ses déploiements sont supprimés ; les modèles déposés restent, et ne coûtent que leur stockage.")
+    print(
+        f"{endpoint.name} et ses déploiements sont supprimés ; les modèles déposés restent, et ne coûtent que leur stockage."
+    )
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Les mêmes gestes que chez vous : deux déploiements, un essai de `green` sans trafic, 90/10, puis tout à `green`. Ce qui change
-# MAGIC est autour : une identité, un nom unique dans la région, des appels longs, et une facture tant que `delete` n'est pas passé. Ce
-# MAGIC script a été éprouvé face à un Azure simulé, faute de compte.
+# MAGIC Les mêmes gestes que chez vous : deux déploiements, un essai de `green` sans trafic, 90/10, puis
+# MAGIC tout à `green`. Ce qui change est autour : une identité, un nom unique dans la région, des appels
+# MAGIC longs, et une facture tant que `delete` n'est pas passé. Ce script a été éprouvé face à un Azure
+# MAGIC simulé, faute de compte.

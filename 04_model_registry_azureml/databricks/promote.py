@@ -3,7 +3,8 @@
 # MAGIC <!-- Généré depuis local/promote.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 2 : promouvoir, ou pas
 # MAGIC
-# MAGIC **Question.** La forêt bat-elle assez l'arbre pour prendre sa place ? Et la régression logistique, celle de la forêt ?
+# MAGIC **Question.** La forêt bat-elle assez l'arbre pour prendre sa place ? Et la régression logistique,
+# MAGIC celle de la forêt ?
 # MAGIC
 # MAGIC Pronostiquez les deux verdicts : les exactitudes sont dans le registre depuis le script précédent.
 
@@ -55,18 +56,24 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un alias désigne, une étiquette raconte
 # MAGIC
-# MAGIC Le code qui sert demande `@champion`. Déplacer cet alias, c'est promouvoir, en un appel ; mais MLflow oublie qui le portait.
-# MAGIC Ce script l'écrit donc : l'alias `@previous`, et une ligne d'histoire, toujours en dernier. Un lancement tué entre les deux
-# MAGIC se reconnaît à ce que l'alias et l'histoire ne disent pas la même version : le suivant écrit la ligne qui manque.
+# MAGIC Le code qui sert demande `@champion`. Déplacer cet alias, c'est promouvoir, en un appel ; mais
+# MAGIC MLflow oublie qui le portait. Ce script l'écrit donc : l'alias `@previous`, et une ligne
+# MAGIC d'histoire, toujours en dernier. Un lancement tué entre les deux se reconnaît à ce que l'alias et
+# MAGIC l'histoire ne disent pas la même version : le suivant écrit la ligne qui manque.
 
 # COMMAND ----------
 
 client = MlflowClient()
 try:
     champion = client.get_model_version_by_alias(args.model, "champion").version
-    rivals = {alias: client.get_model_version_by_alias(args.model, alias).version for alias in args.candidates}
+    rivals = {
+        alias: client.get_model_version_by_alias(args.model, alias).version
+        for alias in args.candidates
+    }
 except MlflowException:
-    raise SystemExit("Il manque un alias. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py") from None
+    raise SystemExit(
+        "Il manque un alias. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py"
+    ) from None
 
 registered = client.get_registered_model(args.model)
 previous = registered.aliases.get("previous")
@@ -83,14 +90,16 @@ if interrupted:
 # MAGIC %md
 # MAGIC ## Comparer, décider, écrire pourquoi
 # MAGIC
-# MAGIC Deux conditions, les mêmes pour tous : au moins `margin` d'exactitude en plus, et aucun cultivar moins
-# MAGIC bien reconnu. La raison est écrite sur la version, que la réponse soit oui ou non.
+# MAGIC Deux conditions, les mêmes pour tous : au moins `margin` d'exactitude en plus, et aucun cultivar
+# MAGIC moins bien reconnu. La raison est écrite sur la version, que la réponse soit oui ou non.
 
 # COMMAND ----------
 
 wines = load_wines()
 table = wines.X_train.assign(cultivar=wines.y_train)
-dataset = mlflow.data.from_pandas(table, source=source_url, name="wine_recognition_train", targets="cultivar")
+dataset = mlflow.data.from_pandas(
+    table, source=source_url, name="wine_recognition_train", targets="cultivar"
+)
 mlflow.set_experiment(args.experiment)
 for alias, rival in rivals.items():
     if args.rollback:
@@ -99,7 +108,9 @@ for alias, rival in rivals.items():
         print(f"@{alias}, version {rival} : déjà champion.")
         continue
     print(f"@{alias}, version {rival} contre {champion} : ", end="", flush=True)
-    with mlflow.start_run(run_name=f"version {rival} contre {champion}", description="Promotion : voir `decision`."):
+    with mlflow.start_run(
+        run_name=f"version {rival} contre {champion}", description="Promotion : voir `decision`."
+    ):
         mlflow.log_input(dataset)
         scores = {}
         for role, version in {"champion": champion, "candidate": rival}.items():
@@ -115,7 +126,9 @@ for alias, rival in rivals.items():
         mlflow.log_figure(figure, "recall_by_cultivar.png")
         display(figure)
     client.set_model_version_tag(args.model, rival, "decision", decision)
-    client.set_model_version_tag(args.model, rival, "reason", f"contre la version {champion} : {verdict.reason}")
+    client.set_model_version_tag(
+        args.model, rival, "reason", f"contre la version {champion} : {verdict.reason}"
+    )
     print(f"{'promue' if verdict.promoted else 'refusée'} ({verdict.reason}).")
     if verdict.promoted:
         client.set_registered_model_alias(args.model, "previous", champion)
@@ -129,7 +142,8 @@ for alias, rival in rivals.items():
 # MAGIC %md
 # MAGIC ## Revenir en arrière
 # MAGIC
-# MAGIC Le même appel, dans l'autre sens. Après cela plus personne n'est avant le champion : `@previous` s'en va.
+# MAGIC Le même appel, dans l'autre sens. Après cela plus personne n'est avant le champion : `@previous`
+# MAGIC s'en va.
 
 # COMMAND ----------
 
@@ -141,7 +155,9 @@ if args.rollback and previous not in (None, champion):
     client.set_registered_model_tag(args.model, key, line)
     champion = previous
 elif args.rollback and not interrupted:
-    raise SystemExit(f"Personne n'a été @champion avant la version {champion} : rien à rendre. Pour promouvoir, relancez sans --rollback.")
+    raise SystemExit(
+        f"Personne n'a été @champion avant la version {champion} : rien à rendre. Pour promouvoir, relancez sans --rollback."
+    )
 
 # COMMAND ----------
 
@@ -159,14 +175,16 @@ for line in history_lines(client.get_registered_model(args.model).tags):
 # MAGIC | forêt contre arbre | 0.900 | 0.967 | +0.0664 | promue |
 # MAGIC | régression logistique contre forêt | 0.967 | 0.967 | +0.0003 | refusée |
 # MAGIC
-# MAGIC La régression logistique gagne 0.0003 d'exactitude, et perd en sensibilité sur `cultivar_1` et `cultivar_2`. Sur les 25 plis, elle
-# MAGIC bat la forêt 9 fois, est battue 10 fois, et l'égale 6 fois : rien ne dit qu'elle soit meilleure.
+# MAGIC La régression logistique gagne 0.0003 d'exactitude, et perd en sensibilité sur `cultivar_1` et
+# MAGIC `cultivar_2`. Sur les 25 plis, elle bat la forêt 9 fois, est battue 10 fois, et l'égale 6 fois :
+# MAGIC rien ne dit qu'elle soit meilleure.
 # MAGIC
-# MAGIC Les anciennes étapes (*stages*) du registre sont dépréciées depuis MLflow 2.9 ; elles répondent encore, avec un avertissement.
-# MAGIC Elles se disent avec des alias et des étiquettes :
+# MAGIC Les anciennes étapes (*stages*) du registre sont dépréciées depuis MLflow 2.9 ; elles répondent
+# MAGIC encore, avec un avertissement. Elles se disent avec des alias et des étiquettes :
 # MAGIC - `Staging` : un alias, `@challenger` ;
 # MAGIC - `Production` : un alias, `@champion`, que le code qui sert demande par son nom ;
-# MAGIC - `Archived` : rien, ou une étiquette ; ici `@previous` et `decision`, qui disent en plus pourquoi.
+# MAGIC - `Archived` : rien, ou une étiquette ; ici `@previous` et `decision`, qui disent en plus
+# MAGIC   pourquoi.
 
 # COMMAND ----------
 

@@ -3,9 +3,11 @@
 # MAGIC <!-- Généré depuis local/register_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 1 : inscrire des modèles au registre
 # MAGIC
-# MAGIC **Question.** Trois modèles entraînés, trois runs. Lequel est « le » modèle, et comment le dire sans recopier un fichier ?
+# MAGIC **Question.** Trois modèles entraînés, trois runs. Lequel est « le » modèle, et comment le dire
+# MAGIC sans recopier un fichier ?
 # MAGIC
-# MAGIC Avant de lancer, pronostiquez : si l'on inscrit trois modèles sous le même nom, lequel reçoit-on en demandant ce nom ?
+# MAGIC Avant de lancer, pronostiquez : si l'on inscrit trois modèles sous le même nom, lequel reçoit-on
+# MAGIC en demandant ce nom ?
 
 # COMMAND ----------
 
@@ -53,30 +55,43 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un nom, des versions
 # MAGIC
-# MAGIC Chaque modèle est d'abord enregistré par un run, puis inscrit : le registre lui donne un numéro de version, qui ne change
-# MAGIC plus. Ici, inscrire ne copie aucun fichier, la version renvoie à ceux du run ; Unity Catalog, lui, les copie.
-# MAGIC Relancé, ce script ajoute trois versions aux précédentes.
+# MAGIC Chaque modèle est d'abord enregistré par un run, puis inscrit : le registre lui donne un numéro de
+# MAGIC version, qui ne change plus. Ici, inscrire ne copie aucun fichier, la version renvoie à ceux du
+# MAGIC run ; Unity Catalog, lui, les copie. Relancé, ce script ajoute trois versions aux précédentes.
 
 # COMMAND ----------
 
 wines = load_wines()
 dataset = mlflow.data.from_pandas(
-    wines.X_train.assign(cultivar=wines.y_train), source=source_url, name="wine_recognition_train", targets="cultivar"
+    wines.X_train.assign(cultivar=wines.y_train),
+    source=source_url,
+    name="wine_recognition_train",
+    targets="cultivar",
 )
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
 versions = {}
 for name, model in candidates().items():
-    with mlflow.start_run(run_name=name, description=f"{name} sur 133 vins, jugé sur 25 plis de validation croisée."):
+    with mlflow.start_run(
+        run_name=name, description=f"{name} sur 133 vins, jugé sur 25 plis de validation croisée."
+    ):
         mlflow.log_input(dataset, context="training")
-        mlflow.log_params({"family": name, "seed": 0, **{key: str(value) for key, value in model[-1].get_params().items()}})
+        mlflow.log_params(
+            {
+                "family": name,
+                "seed": 0,
+                **{key: str(value) for key, value in model[-1].get_params().items()},
+            }
+        )
         metrics = cross_validated(model, wines.X_train, wines.y_train)
         mlflow.log_metrics(metrics)
         figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
         guesses = cross_val_predict(model, wines.X_train, wines.y_train, cv=5)
         ConfusionMatrixDisplay.from_predictions(wines.y_train, guesses, ax=axes, colorbar=False)
-        axes.set(title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar")
+        axes.set(
+            title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar"
+        )
         mlflow.log_figure(figure, "confusion_matrix.png")
         display(figure)
         plt.close(figure)
@@ -87,7 +102,8 @@ for name, model in candidates().items():
             signature=infer_signature(wines.X_train, wines.y_train),
             input_example=wines.X_train.head(3),
             pip_requirements=requirements,
-            serialization_format="skops",  # au rechargement, aucun code ne s'exécute hors des types déclarés
+            # au rechargement, aucun code ne s'exécute hors des types déclarés
+            serialization_format="skops",
             skops_trusted_types=trusted_types,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
@@ -100,8 +116,9 @@ for name, model in candidates().items():
 # MAGIC %md
 # MAGIC ## D'une version à son run
 # MAGIC
-# MAGIC Une version sait de quel run elle vient, `run_id` : sa description est tirée des métriques de ce run. La boucle retrouve aussi
-# MAGIC une version qu'un lancement interrompu aurait laissée sans description.
+# MAGIC Une version sait de quel run elle vient, `run_id` : sa description est tirée des métriques de ce
+# MAGIC run. La boucle retrouve aussi une version qu'un lancement interrompu aurait laissée sans
+# MAGIC description.
 
 # COMMAND ----------
 
@@ -117,23 +134,33 @@ for version in client.search_model_versions(f"name = '{args.model}'"):
 # MAGIC %md
 # MAGIC ## Les alias, et qui les porte
 # MAGIC
-# MAGIC Un *alias* est un nom qui se déplace d'une version à l'autre : la forêt devient `@challenger`, la régression logistique
-# MAGIC `@outsider`. `@champion`, la version en service, n'est donné à l'arbre que si personne ne l'a : seule une comparaison
-# MAGIC (promote.py) l'enlève à qui le porte.
+# MAGIC Un *alias* est un nom qui se déplace d'une version à l'autre : la forêt devient `@challenger`, la
+# MAGIC régression logistique `@outsider`. `@champion`, la version en service, n'est donné à l'arbre que
+# MAGIC si personne ne l'a : seule une comparaison (promote.py) l'enlève à qui le porte.
 
 # COMMAND ----------
 
-client.update_registered_model(args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : l'alias champion.")
+client.update_registered_model(
+    args.model, "Le cultivar d'un vin, d'après 13 mesures chimiques. En service : l'alias champion."
+)
 client.set_registered_model_alias(args.model, "challenger", versions["random_forest"])
 client.set_registered_model_alias(args.model, "outsider", versions["logistic_regression"])
 if "champion" in client.get_registered_model(args.model).aliases:
-    print("@champion était déjà donné : il reste où il est, les nouvelles versions sont candidates.")
+    print(
+        "@champion était déjà donné : il reste où il est, les nouvelles versions sont candidates."
+    )
 else:
     client.set_registered_model_alias(args.model, "champion", versions["decision_tree"])
 
 registered = client.get_registered_model(args.model)
-print("Alias : " + ", ".join(f"@{alias} version {version}" for alias, version in sorted(registered.aliases.items())))
-if not history_lines(registered.tags):  # écrite en dernier : un lancement tué plus tôt n'a rien raconté
+print(
+    "Alias : "
+    + ", ".join(
+        f"@{alias} version {version}" for alias, version in sorted(registered.aliases.items())
+    )
+)
+# écrite en dernier : un lancement tué plus tôt n'a rien raconté
+if not history_lines(registered.tags):
     key, line = history_entry(registered.aliases["champion"], "inscrit par register_models")
     client.set_registered_model_tag(args.model, key, line)
 
@@ -148,9 +175,10 @@ if not history_lines(registered.tags):  # écrite en dernier : un lancement tué
 # MAGIC | 2 | random_forest | challenger | 0.967 |
 # MAGIC | 3 | logistic_regression | outsider | 0.967 |
 # MAGIC
-# MAGIC Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé ; `models:/wine_cultivars/latest` répond,
-# MAGIC mais par la dernière inscrite. `@champion` désigne aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service,
-# MAGIC pas qui est le meilleur.
+# MAGIC Demander un nom sans version ni alias n'a pas de réponse : `models:/wine_cultivars` est refusé ;
+# MAGIC `models:/wine_cultivars/latest` répond, mais par la dernière inscrite. `@champion` désigne
+# MAGIC aujourd'hui l'arbre, le moins bon des trois : le registre dit qui est en service, pas qui est le
+# MAGIC meilleur.
 
 # COMMAND ----------
 

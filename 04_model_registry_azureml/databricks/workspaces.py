@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis local/workspaces.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # L'espace de travail Azure ML du lecteur
 # MAGIC
-# MAGIC Un abonnement, un groupe de ressources, un espace de travail : de l'environnement, ou du `config.json` que le portail
-# MAGIC d'Azure donne à télécharger. Rien de secret ici : l'identité, elle, vient de `DefaultAzureCredential`.
+# MAGIC Un abonnement, un groupe de ressources, un espace de travail : de l'environnement, ou du
+# MAGIC `config.json` que le portail d'Azure donne à télécharger. Rien de secret ici : l'identité, elle,
+# MAGIC vient de `DefaultAzureCredential`.
 
 # COMMAND ----------
 
@@ -15,11 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-variables = {"subscription_id": "AZURE_SUBSCRIPTION_ID", "resource_group": "AZURE_RESOURCE_GROUP", "workspace_name": "AZURE_ML_WORKSPACE"}
+variables = {
+    "subscription_id": "AZURE_SUBSCRIPTION_ID",
+    "resource_group": "AZURE_RESOURCE_GROUP",
+    "workspace_name": "AZURE_ML_WORKSPACE",
+}
 
 
 def workspace(config: str) -> dict[str, str | None]:
-    """Les trois noms de `variables`, None pour qui manque ; l'environnement l'emporte sur le fichier `config`.
+    """Les trois noms de `variables`, None pour qui manque ; l'environnement l'emporte sur le
+    fichier `config`.
 
     Lève `SystemExit`, en une ligne, si le fichier existe sans être un objet JSON lisible.
     """
@@ -31,27 +37,34 @@ def workspace(config: str) -> dict[str, str | None]:
             raise SystemExit(f"{config} n'est pas un JSON lisible : {error}") from None
         if not isinstance(saved, dict):
             raise SystemExit(f"{config} doit être un objet JSON, avec {', '.join(variables)}.")
-    return {name: os.environ.get(variable) or saved.get(name) for name, variable in variables.items()}
+    return {
+        name: os.environ.get(variable) or saved.get(name) for name, variable in variables.items()
+    }
 
 
 def required(place: dict[str, str | None], config: str) -> dict[str, str]:
     """`place`, si rien n'y manque. Lève sinon `SystemExit`, en une ligne qui dit quoi."""
     if missing := [f"{variables[name]} ({name})" for name, value in place.items() if not value]:
-        raise SystemExit(f"Il manque, dans l'environnement ou dans {config} : {', '.join(missing)}.")
+        raise SystemExit(
+            f"Il manque, dans l'environnement ou dans {config} : {', '.join(missing)}."
+        )
     return place
 
 
 def unique_name(name: str, place: dict[str, str | None]) -> str:
     """`name`, et six chiffres hexadécimaux propres à l'espace de travail.
 
-    Le nom d'un point de terminaison est unique dans sa région d'Azure : deux lecteurs ne peuvent prendre le même.
+    Le nom d'un point de terminaison est unique dans sa région d'Azure : deux lecteurs ne peuvent
+    prendre le même.
     """
     return f"{name}-{hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:6]}"
 
 
 @contextmanager
 def in_one_line(what: str) -> Iterator[None]:
-    """Dans ce bloc, un refus d'Azure ou de son SDK, ou une interruption, arrête le script en une ligne : `what`, puis la raison."""
+    """Dans ce bloc, un refus d'Azure ou de son SDK, ou une interruption, arrête le script en une
+    ligne : `what`, puis la raison.
+    """
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
     from marshmallow import ValidationError
@@ -59,5 +72,14 @@ def in_one_line(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (AzureError, MlException, ValidationError, RequestException, OSError, KeyboardInterrupt) as error:
-        raise SystemExit(f"{what} : {type(error).__name__} {' '.join(str(error).split())[:250]}") from None
+    except (
+        AzureError,
+        MlException,
+        ValidationError,
+        RequestException,
+        OSError,
+        KeyboardInterrupt,
+    ) as error:
+        raise SystemExit(
+            f"{what} : {type(error).__name__} {' '.join(str(error).split())[:250]}"
+        ) from None

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercice 04-1 : une promotion qui ne doit pas se faire
 #
-# **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et 0.970. Le premier est en service.
-# Qui promouvez-vous, et que répondez-vous aux autres ?
+# **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et
+# 0.970. Le premier est en service. Qui promouvez-vous, et que répondez-vous aux autres ?
 #
 # Votre pronostic : avant de lancer, quelle exactitude vous paraît suspecte ?
 
@@ -12,7 +12,8 @@
 # uv run tools/check.py --exercise 04-1
 # ```
 #
-# Dix secondes. Dans une classe qui partage un serveur, chacun son nom : `--model exercise_04_1_<votre nom>`.
+# Dix secondes. Dans une classe qui partage un serveur, chacun son nom :
+# `--model exercise_04_1_<votre nom>`.
 
 # %% tags=["local"]
 import sys
@@ -40,9 +41,15 @@ from options import short_text
 from wines import compare, cross_validated, load_wines, requirements
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Trois candidats, trois exactitudes annoncées : qui promouvoir ?")
-parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument("--model", type=short_text, default="exercise_04_1")  # databricks: "workspace.default.exercise_04_1"
+parser = argparse.ArgumentParser(
+    description="Trois candidats, trois exactitudes annoncées : qui promouvoir ?"
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="04_model_registry_azureml"
+)  # databricks: "/Shared/04_model_registry_azureml"
+parser.add_argument(
+    "--model", type=short_text, default="exercise_04_1"
+)  # databricks: "workspace.default.exercise_04_1"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -51,7 +58,8 @@ open_store()
 # %% [markdown]
 # ## Ce que les équipes ont fait
 #
-# Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet la première en service.
+# Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet
+# la première en service.
 
 # %%
 wines = load_wines()
@@ -60,7 +68,11 @@ teams = {
     "k_nearest_neighbors": make_pipeline(KNeighborsClassifier(1)),
     "svm_rbf": make_pipeline(StandardScaler(), SVC()),
 }
-trusted = ["sklearn.tree._tree.Tree", "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+trusted = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
@@ -75,7 +87,12 @@ for name, model in teams.items():
         mlflow.log_metric("accuracy", claimed[name])
         signature = infer_signature(wines.X_train, wines.y_train)
         logged = mlflow.sklearn.log_model(
-            model, name=name, signature=signature, pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted
+            model,
+            name=name,
+            signature=signature,
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=trusted,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
         versions[name] = mlflow.register_model(logged.model_uri, args.model).version
@@ -87,10 +104,11 @@ client.set_registered_model_alias(args.model, "champion", champion)
 # %% [markdown]
 # ## Ce que vous décidez
 #
-# La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu, sur les mêmes 25 plis pour tous.
+# La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu,
+# sur les mêmes 25 plis pour tous.
 
 # %%
-# Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et `reason` ; @champion, s'il le faut
+# Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
 winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
 client.set_registered_model_alias(args.model, "champion", versions[winner])
 print(f"promu sur parole : {winner}")

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercice 04-2 : revenir en arrière
 #
-# **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la version d'avant, sans rien
-# effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
+# **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la
+# version d'avant, sans rien effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
 #
 # Votre pronostic : combien de gestes, et combien de fichiers copiés ?
 
@@ -12,7 +12,8 @@
 # uv run tools/check.py --exercise 04-2
 # ```
 #
-# Dix secondes. Dans une classe qui partage un serveur, chacun son nom : `--model exercise_04_2_<votre nom>`.
+# Dix secondes. Dans une classe qui partage un serveur, chacun son nom :
+# `--model exercise_04_2_<votre nom>`.
 
 # %% tags=["local"]
 import sys
@@ -39,8 +40,12 @@ from wines import load_wines, requirements
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Une promotion malheureuse, et le retour en arrière.")
-parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument("--model", type=short_text, default="exercise_04_2")  # databricks: "workspace.default.exercise_04_2"
+parser.add_argument(
+    "--experiment", type=short_text, default="04_model_registry_azureml"
+)  # databricks: "/Shared/04_model_registry_azureml"
+parser.add_argument(
+    "--model", type=short_text, default="exercise_04_2"
+)  # databricks: "workspace.default.exercise_04_2"
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -49,7 +54,8 @@ open_store()
 # %% [markdown]
 # ## La promotion d'hier
 #
-# Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être regardé.
+# Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être
+# regardé.
 
 # %%
 wines = load_wines()
@@ -78,7 +84,11 @@ for name, model in yesterday.items():
 good, bad = versions
 now = datetime.now(UTC)
 client.set_registered_model_tag(args.model, "exercise", "04-2")
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}")
+client.set_registered_model_tag(
+    args.model,
+    f"history_{now:%Y%m%d_%H%M%S_%f}",
+    f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}",
+)
 client.set_registered_model_alias(args.model, "champion", bad)
 
 # %% [markdown]
@@ -87,7 +97,9 @@ client.set_registered_model_alias(args.model, "champion", bad)
 # %%
 champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
 answered = champion.predict(wines.X_train)
-print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+print(
+    f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
+)
 
 # %% [markdown]
 # ## À vous
@@ -95,7 +107,7 @@ print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_
 # L'alias d'abord : c'est lui que le service lit. Puis ce que le registre, seul, oublierait.
 
 # %%
-# Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom, une étiquette `history_...` de plus
+# Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 04-2")

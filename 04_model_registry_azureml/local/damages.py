@@ -16,7 +16,8 @@ DAMAGES = {
     "no_run": "pas de run",
 }
 
-# Un run et son modèle inscrit, comme dans register_models.py, puis un modèle inscrit sans aucun run.
+# Un run et son modèle inscrit, comme dans register_models.py, puis un modèle inscrit sans aucun
+# run.
 TRAIN = """
 import io, logging, sys
 from contextlib import redirect_stderr
@@ -42,9 +43,11 @@ print(inside.model_id, outside.model_id)
 
 
 def train_on_a_dirty_tree(folder: Path, local: Path, store: str) -> tuple[Path, str, str]:
-    """Copie `local` dans un dépôt neuf, en fait un commit, modifie wines.py SANS commit, et y entraîne une forêt, dans le magasin `store`.
+    """Copie `local` dans un dépôt neuf, en fait un commit, modifie wines.py SANS commit, et y
+    entraîne une forêt, dans le magasin `store`.
 
-    Renvoie le dépôt, le modèle du run (qui porte le commit propre) et le modèle inscrit hors de tout run.
+    Renvoie le dépôt, le modèle du run (qui porte le commit propre) et le modèle inscrit hors de
+    tout run.
     """
     repository = folder / "repository"
     code = repository / "local"
@@ -54,10 +57,14 @@ def train_on_a_dirty_tree(folder: Path, local: Path, store: str) -> tuple[Path, 
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "propre"]):
         subprocess.run([*git, *command], check=True, capture_output=True)
     wines = (code / "wines.py").read_text(encoding="utf-8")
-    (code / "wines.py").write_text(wines.replace("n_estimators=50", "n_estimators=5"), encoding="utf-8")
+    (code / "wines.py").write_text(
+        wines.replace("n_estimators=50", "n_estimators=5"), encoding="utf-8"
+    )
     command = [sys.executable, str(code / "train.py"), (folder / "artifacts").as_uri()]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": store}
-    ended = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, check=True
+    )
     return repository, *ended.stdout.split()
 
 

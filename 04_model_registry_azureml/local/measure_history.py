@@ -2,9 +2,11 @@
 # %% [markdown]
 # # Leçon 4, script 12 : l'ancienne valeur se retrouve-t-elle ?
 #
-# **Question.** On change un paramètre, une étiquette, un alias ; on supprime un run. MLflow, seul, peut-il rendre ce qu'il y avait ?
+# **Question.** On change un paramètre, une étiquette, un alias ; on supprime un run. MLflow, seul,
+# peut-il rendre ce qu'il y avait ?
 #
-# Pronostiquez pour chacun des sept : paramètre, métrique, étiquette, description, alias, run supprimé, version supprimée.
+# Pronostiquez pour chacun des sept : paramètre, métrique, étiquette, description, alias, run
+# supprimé, version supprimée.
 
 # %% [markdown]
 # ```
@@ -33,7 +35,13 @@ args = parser.parse_args()
 
 # %%
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt ; le magasin à jeter a sa propre adresse
-LABELS = {"parameter": "paramètre", "metric": "métrique", "tag": "étiquette", "description": "description", "alias": "alias"}
+LABELS = {
+    "parameter": "paramètre",
+    "metric": "métrique",
+    "tag": "étiquette",
+    "description": "description",
+    "alias": "alias",
+}
 LABELS |= {"run_deletion": "run supprimé", "version_deletion": "version supprimée"}
 kept = {}  # chose changée -> l'ancienne valeur se retrouve
 
@@ -61,7 +69,8 @@ with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     client.set_tag(run_id, "decision", "nouveau")
     kept["tag"] = "ancien" in client.get_run(run_id).data.tags.values()
 
-    client.set_tag(run_id, "mlflow.note.content", "ancien")  # la description d'un run est une étiquette
+    # la description d'un run est une étiquette
+    client.set_tag(run_id, "mlflow.note.content", "ancien")
     client.set_tag(run_id, "mlflow.note.content", "nouveau")
     kept["description"] = "ancien" in client.get_run(run_id).data.tags.values()
 
@@ -77,13 +86,21 @@ with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     kept["run_deletion"] = client.get_run(run_id).data.params == {"gamma": "ancien"}
 
     client.delete_model_version("essai", "1")
-    kept["version_deletion"] = "1" in [str(each.version) for each in client.search_model_versions("name = 'essai'")]
+    kept["version_deletion"] = "1" in [
+        str(each.version) for each in client.search_model_versions("name = 'essai'")
+    ]
 
 # %%
-print("L'ancienne valeur se retrouve :", ", ".join(LABELS[name] for name, found in kept.items() if found))
+print(
+    "L'ancienne valeur se retrouve :",
+    ", ".join(LABELS[name] for name, found in kept.items() if found),
+)
 print("Elle est perdue :", ", ".join(LABELS[name] for name, found in kept.items() if not found))
 mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="history", description="Leçon 4 : l'ancienne valeur se retrouve-t-elle ? 1 : oui, 0 : non."):
+with mlflow.start_run(
+    run_name="history",
+    description="Leçon 4 : l'ancienne valeur se retrouve-t-elle ? 1 : oui, 0 : non.",
+):
     mlflow.log_metrics({f"kept_{name}": float(found) for name, found in kept.items()})
 
 # %% tags=["local"]
@@ -97,4 +114,5 @@ print("Ensuite : uv run 04_model_registry_azureml/local/measure_transparency.py"
 # | retrouvée | paramètre, métrique, run supprimé |
 # | perdue | étiquette, description, alias, version supprimée |
 #
-# Ce qui se perd et qui compte s'écrit donc à part, à chaque changement : c'est le rôle des étiquettes `history_<date>` de promote.py.
+# Ce qui se perd et qui compte s'écrit donc à part, à chaque changement : c'est le rôle des
+# étiquettes `history_<date>` de promote.py.

@@ -2,8 +2,9 @@
 # %% [markdown]
 # # Leçon 4, script 13 : vos runs disent-ils ce qu'ils sont ?
 #
-# **Question.** Parmi tous les runs de votre magasin, combien ont une description, un jeu de données, un commit, un auteur ? Et
-# parmi ceux qui ont produit un modèle, combien l'ont fait avec une signature ?
+# **Question.** Parmi tous les runs de votre magasin, combien ont une description, un jeu de
+# données, un commit, un auteur ? Et parmi ceux qui ont produit un modèle, combien l'ont fait avec
+# une signature ?
 #
 # Pronostiquez ce qui manque le plus souvent.
 
@@ -27,7 +28,9 @@ from mlflow import MlflowClient, MlflowException
 from options import short_text
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Compte ce que les runs du magasin disent d'eux-mêmes.")
+parser = argparse.ArgumentParser(
+    description="Compte ce que les runs du magasin disent d'eux-mêmes."
+)
 parser.add_argument("--experiment", type=short_text, default="measurements")
 args = parser.parse_args()
 
@@ -37,7 +40,8 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # %% [markdown]
 # ## Lire tout le magasin
 #
-# `search_runs` rend les runs de toutes les expériences ; chacun dit ce qu'il a reçu (`inputs`) et produit (`outputs`).
+# `search_runs` rend les runs de toutes les expériences ; chacun dit ce qu'il a reçu (`inputs`) et
+# produit (`outputs`).
 
 
 # %%
@@ -58,10 +62,13 @@ for run in mlflow.search_runs(search_all_experiments=True, output_format="list")
     row["jeu de données"] = len(run.inputs.dataset_inputs) > 0
     row["commit"] = "mlflow.source.git.commit" in tags
     row["auteur"] = "mlflow.user" in tags
-    row["signature"] = all(signed(each.model_id) for each in models) if models else None  # sans modèle, sans objet
+    # sans modèle, sans objet
+    row["signature"] = all(signed(each.model_id) for each in models) if models else None
     rows.append(row)
 if not rows:
-    raise SystemExit("Aucun run dans le magasin. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py")
+    raise SystemExit(
+        "Aucun run dans le magasin. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py"
+    )
 
 # %% [markdown]
 # ## La part des runs qui disent chaque chose
@@ -72,14 +79,29 @@ shares = table.groupby(level=0).mean()
 shares.loc["toutes"] = table.mean()
 print((100 * shares).to_string(float_format=lambda share: f"{share:.0f} %", na_rep="-"))
 
-english = {"description": "description", "jeu de données": "data_set", "commit": "commit", "auteur": "author", "signature": "signature"}
+english = {
+    "description": "description",
+    "jeu de données": "data_set",
+    "commit": "commit",
+    "auteur": "author",
+    "signature": "signature",
+}
 mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="transparency", description="Leçon 4 : la part des runs qui ont chaque chose, entre 0 et 1."):
+with mlflow.start_run(
+    run_name="transparency",
+    description="Leçon 4 : la part des runs qui ont chaque chose, entre 0 et 1.",
+):
     mlflow.log_param("runs", len(rows))
-    mlflow.log_metrics({f"transparency_{english[name]}": share for name, share in shares.loc["toutes"].dropna().items()})
+    mlflow.log_metrics(
+        {
+            f"transparency_{english[name]}": share
+            for name, share in shares.loc["toutes"].dropna().items()
+        }
+    )
 
 # %% [markdown]
 # ## À retenir
 #
-# Les chiffres sont ceux de votre magasin. L'auteur et le commit, MLflow les note sans qu'on le lui demande, le second dès que le
-# script est dans un dépôt Git ; la description, le jeu de données et la signature n'y sont que si le script les donne.
+# Les chiffres sont ceux de votre magasin. L'auteur et le commit, MLflow les note sans qu'on le lui
+# demande, le second dès que le script est dans un dépôt Git ; la description, le jeu de données et
+# la signature n'y sont que si le script les donne.

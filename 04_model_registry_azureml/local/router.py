@@ -1,7 +1,9 @@
-"""Un petit routeur, à l'image de celui qu'Azure ML met devant les déploiements d'un point de terminaison.
+"""Un petit routeur, à l'image de celui qu'Azure ML met devant les déploiements d'un point de
+terminaison.
 
-Il vérifie la clé, choisit un déploiement d'après la répartition du trafic ou l'en-tête `azureml-model-deployment`, lui
-passe la requête telle quelle, et dit par le même en-tête qui a répondu. Il écoute sur 127.0.0.1, dans un fil d'exécution.
+Il vérifie la clé, choisit un déploiement d'après la répartition du trafic ou l'en-tête
+`azureml-model-deployment`, lui passe la requête telle quelle, et dit par le même en-tête qui a
+répondu. Il écoute sur 127.0.0.1, dans un fil d'exécution.
 """
 
 import asyncio
@@ -17,12 +19,16 @@ HEADER = "azureml-model-deployment"
 
 
 class Router:
-    """`deployments` : nom -> adresse. `traffic` : nom -> pour cent. `url` : l'adresse du routeur, une fois lancé.
+    """`deployments` : nom -> adresse.
 
-    `key` : la clé attendue dans `Authorization: Bearer ...`. `seed` : graine du tirage, pour des comptes qui se rejouent.
-    Ce que le routeur répond lui-même, en JSON : 401 sans la bonne clé, 404 pour un déploiement inconnu, 503 si celui qui
-    est choisi ne répond pas ou si aucun ne reçoit de trafic. En texte, par aiohttp : 400 si ce n'est pas du HTTP, 404 pour un
-    autre chemin que `/score`, 405 pour une autre méthode que POST, 413 au-delà de 1 Mio. Le reste vient du déploiement.
+    `traffic` : nom -> pour cent. `url` : l'adresse du routeur, une fois lancé.
+
+    `key` : la clé attendue dans `Authorization: Bearer ...`. `seed` : graine du tirage, pour des
+    comptes qui se rejouent. Ce que le routeur répond lui-même, en JSON : 401 sans la bonne clé, 404
+    pour un déploiement inconnu, 503 si celui qui est choisi ne répond pas ou si aucun ne reçoit de
+    trafic. En texte, par aiohttp : 400 si ce n'est pas du HTTP, 404 pour un autre chemin que
+    `/score`, 405 pour une autre méthode que POST, 413 au-delà de 1 Mio. Le reste vient du
+    déploiement.
     """
 
     def __init__(self, key: str, seed: int | None = None):
@@ -33,13 +39,23 @@ class Router:
         self._random = random.Random(seed)
 
     def set_traffic(self, **percent: int) -> None:
-        """Répartit le trafic. Lève `ValueError`, sans rien changer, si un nom est inconnu ou si la somme n'est pas 100."""
-        if not set(percent) <= set(self.deployments) or sum(percent.values()) != 100 or min(percent.values()) < 0:
+        """Répartit le trafic.
+
+        Lève `ValueError`, sans rien changer, si un nom est inconnu ou si la somme n'est pas 100.
+        """
+        if (
+            not set(percent) <= set(self.deployments)
+            or sum(percent.values()) != 100
+            or min(percent.values()) < 0
+        ):
             raise ValueError(f"répartition refusée : {percent}, pour {sorted(self.deployments)}")
         self.traffic = percent
 
     def delete(self, name: str) -> None:
-        """Oublie un déploiement. Lève `ValueError` s'il est inconnu ou reçoit encore du trafic, comme Azure le refuse."""
+        """Oublie un déploiement.
+
+        Lève `ValueError` s'il est inconnu ou reçoit encore du trafic, comme Azure le refuse.
+        """
         if name not in self.deployments or self.traffic.get(name):
             raise ValueError(f"{name} est inconnu, ou reçoit encore du trafic : {self.traffic}")
         del self.deployments[name]
@@ -47,7 +63,9 @@ class Router:
     async def score(self, request: web.Request) -> web.Response:
         """Une requête : de la clé au déploiement, et retour."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not secrets.compare_digest(given.encode(errors="replace"), self.key.encode()):
+        if scheme != "Bearer" or not secrets.compare_digest(
+            given.encode(errors="replace"), self.key.encode()
+        ):
             return refusal(401, "clé absente ou fausse")
         name = request.headers.get(HEADER)
         if name is None:
@@ -57,11 +75,19 @@ class Router:
         if name not in self.deployments:
             return refusal(404, f"déploiement inconnu : {name}")
         body = await request.read()
-        headers = {name: request.headers[name] for name in ("Content-Type", "Content-Encoding") if name in request.headers}
+        headers = {
+            name: request.headers[name]
+            for name in ("Content-Type", "Content-Encoding")
+            if name in request.headers
+        }
         try:
-            async with self._session.post(f"{self.deployments[name]}/score", data=body, headers=headers) as answer:
+            async with self._session.post(
+                f"{self.deployments[name]}/score", data=body, headers=headers
+            ) as answer:
                 return web.Response(
-                    body=await answer.read(), status=answer.status, headers={HEADER: name, "Content-Type": answer.headers["Content-Type"]}
+                    body=await answer.read(),
+                    status=answer.status,
+                    headers={HEADER: name, "Content-Type": answer.headers["Content-Type"]},
                 )
         except (ClientError, TimeoutError):
             return refusal(503, f"le déploiement {name} ne répond pas", {HEADER: name})
@@ -70,7 +96,8 @@ class Router:
         self._session = ClientSession(timeout=ClientTimeout(total=30))
         app = web.Application()
         app.router.add_post("/score", self.score)
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False)  # le corps passe tel quel, compressé ou non
+        # le corps passe tel quel, compressé ou non
+        runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

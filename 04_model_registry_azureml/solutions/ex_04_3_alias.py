@@ -2,8 +2,9 @@
 # %% [markdown]
 # # Exercice 04-3, solution : l'alias bouge, le service tourne
 #
-# **Question.** Un service répond avec `models:/...@live`. On déplace `@live` vers une autre version, puis on redémarre le
-# service. Sur 45 vins, combien de réponses changent au premier geste, combien au second ?
+# **Question.** Un service répond avec `models:/...@live`. On déplace `@live` vers une autre
+# version, puis on redémarre le service. Sur 45 vins, combien de réponses changent au premier geste,
+# combien au second ?
 #
 # Votre pronostic : deux nombres.
 
@@ -13,7 +14,8 @@
 # uv run tools/check.py --exercise 04-3
 # ```
 #
-# Trente secondes : le service démarre deux fois. Dans une classe : `--model exercise_04_3_<votre nom>`.
+# Trente secondes : le service démarre deux fois. Dans une classe :
+# `--model exercise_04_3_<votre nom>`.
 
 # %% tags=["local"]
 import sys
@@ -42,9 +44,13 @@ from servers import free_port, running
 from wines import load_wines, requirements
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Ce que répond un service quand l'alias qu'il sert se déplace.")
+parser = argparse.ArgumentParser(
+    description="Ce que répond un service quand l'alias qu'il sert se déplace."
+)
 parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")
-parser.add_argument("--model", type=short_text, default="exercise_04_3", help="nom du modèle inscrit")
+parser.add_argument(
+    "--model", type=short_text, default="exercise_04_3", help="nom du modèle inscrit"
+)
 args = parser.parse_args()
 
 # %%
@@ -58,7 +64,10 @@ wines = load_wines()
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 versions = []
-for estimator in (DecisionTreeClassifier(random_state=0), RandomForestClassifier(n_estimators=50, random_state=0)):
+for estimator in (
+    DecisionTreeClassifier(random_state=0),
+    RandomForestClassifier(n_estimators=50, random_state=0),
+):
     with mlflow.start_run(run_name=type(estimator).__name__):
         model = make_pipeline(estimator).fit(wines.X_train, wines.y_train)
         logged = mlflow.sklearn.log_model(
@@ -78,28 +87,45 @@ client.set_registered_model_alias(args.model, "live", old)
 # %% [markdown]
 # ## Le service
 #
-# Toutes les questions en une requête. `answers` garde une colonne par moment : avant, après le déplacement, après redémarrage.
+# Toutes les questions en une requête. `answers` garde une colonne par moment : avant, après le
+# déplacement, après redémarrage.
 
 # %%
 port = free_port()
-command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{args.model}@live", "--env-manager", "local", "-p", str(port)]
+command = [
+    sys.executable,
+    "-m",
+    "mlflow",
+    "models",
+    "serve",
+    "-m",
+    f"models:/{args.model}@live",
+    "--env-manager",
+    "local",
+    "-p",
+    str(port),
+]
 body = {"dataframe_split": wines.X_test.to_dict(orient="split", index=False)}
 
 
 def ask() -> list[str]:
     """Les 45 réponses du service."""
-    return requests.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=30).json()["predictions"]
+    return requests.post(f"http://127.0.0.1:{port}/invocations", json=body, timeout=30).json()[
+        "predictions"
+    ]
 
 
 answers = {}
 with running(command, f"http://127.0.0.1:{port}/health"):
     answers["before"] = ask()
-    # solution : déplacez @live vers `new`, et reposez les questions au même service (colonne `moved`)
+    # solution : déplacez @live vers `new`, et reposez les questions au même service (colonne
+    # `moved`)
     client.set_registered_model_alias(args.model, "live", new)
     answers["moved"] = ask()
     # fin
 
-# solution : le service est arrêté ; redémarrez-le de même, et reposez les questions (colonne `restarted`)
+# solution : le service est arrêté ; redémarrez-le de même, et reposez les questions (colonne
+# `restarted`)
 with running(command, f"http://127.0.0.1:{port}/health"):
     answers["restarted"] = ask()
 # fin
@@ -109,11 +135,18 @@ with mlflow.start_run(run_name="alias déplacé"):
     mlflow.set_tag("exercise", "04-3")
     mlflow.log_params({"model": args.model, "old_version": old, "new_version": new})
     mlflow.log_text(pd.DataFrame(answers).to_csv(index=False), "answers.csv")
-    # solution : `changed_after_move` et `changed_after_restart` : combien de réponses, à chaque geste, diffèrent de `before`
+    # solution : `changed_after_move` et `changed_after_restart` : combien de réponses, à chaque
+    # geste, diffèrent de `before`
     table = pd.DataFrame(answers)
-    changed = {moment: int((table[moment] != table["before"]).sum()) for moment in ("moved", "restarted")}
-    mlflow.log_metrics({"changed_after_move": changed["moved"], "changed_after_restart": changed["restarted"]})
-    print(f"Réponses changées sur {len(table)} : {changed['moved']} quand l'alias bouge, {changed['restarted']} après redémarrage")
+    changed = {
+        moment: int((table[moment] != table["before"]).sum()) for moment in ("moved", "restarted")
+    }
+    mlflow.log_metrics(
+        {"changed_after_move": changed["moved"], "changed_after_restart": changed["restarted"]}
+    )
+    print(
+        f"Réponses changées sur {len(table)} : {changed['moved']} quand l'alias bouge, {changed['restarted']} après redémarrage"
+    )
     # fin
 
 # %% tags=["local"]
@@ -122,5 +155,6 @@ print("Vérifiez : uv run tools/check.py --exercise 04-3")
 # %% [markdown]
 # ## À retenir
 #
-# Alias déplacé : 0 réponse changée sur 45. Service redémarré : 5. Déplacer l'alias choisit la version ; redémarrer le service la met en
-# place. Entre les deux, le registre dit une version et le service en sert une autre, sans que rien ne le signale.
+# Alias déplacé : 0 réponse changée sur 45. Service redémarré : 5. Déplacer l'alias choisit la
+# version ; redémarrer le service la met en place. Entre les deux, le registre dit une version et le
+# service en sert une autre, sans que rien ne le signale.

@@ -33,14 +33,23 @@ def made(tmp_path_factory) -> Classroom:
 
 def fingerprint(folder: Path) -> dict[str, str]:
     """Chaque fichier d'un dossier, et l'empreinte de ce qu'il contient."""
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 # --- Ce qu'il refuse, en une ligne
 
 
 def one_line(told: subprocess.CompletedProcess, said: str):
-    assert told.returncode == 1 and told.stdout == "" and len(told.stderr.strip().splitlines()) == 1 and said in told.stderr, told
+    assert (
+        told.returncode == 1
+        and told.stdout == ""
+        and len(told.stderr.strip().splitlines()) == 1
+        and said in told.stderr
+    ), told
 
 
 def changed(sql: str, base: bytes = b"") -> bytes:
@@ -57,9 +66,15 @@ NOT_STORES = {
     "absent": (lambda: None, "uv run 01_tracking_supervised/local/first_run.py"),
     "vide": (lambda: b"", "mlflow.db"),
     "un texte": (lambda: b"ceci n'est pas une base" * 50, "mlflow.db"),
-    "une autre base": (lambda: changed("CREATE TABLE clients (nom TEXT)"), "n'est pas un magasin de MLflow"),
+    "une autre base": (
+        lambda: changed("CREATE TABLE clients (nom TEXT)"),
+        "n'est pas un magasin de MLflow",
+    ),
     # D'une autre version : ni lue de travers, ni mise à niveau ; la commande à taper.
-    "ancien": (lambda: changed("UPDATE alembic_version SET version_num = '451aebb31d03'", empty_store()), "mlflow db upgrade "),
+    "ancien": (
+        lambda: changed("UPDATE alembic_version SET version_num = '451aebb31d03'", empty_store()),
+        "mlflow db upgrade ",
+    ),
 }
 
 
@@ -101,12 +116,16 @@ def test_nothing_is_written_to_the_store(room, tmp_path):
 
 
 def test_a_foreign_store(tmp_path):
-    """D'autres expériences, d'autres runs, une étiquette `exercise` qui veut dire autre chose : rien n'est fait, rien ne casse."""
+    """D'autres expériences, d'autres runs, une étiquette `exercise` qui veut dire autre chose :
+    rien n'est fait, rien ne casse.
+    """
     room = Classroom(tmp_path)
     for name, experiment in room.experiments.items():
         room.client.rename_experiment(experiment, f"ailleurs {name}")
     for number, tag in enumerate(("squat", "01-1", "99-9", "")):
-        run = room.client.create_run(room.client.create_experiment(f"autre {number}"), tags={"exercise": tag})
+        run = room.client.create_run(
+            room.client.create_experiment(f"autre {number}"), tags={"exercise": tag}
+        )
         room.client.set_terminated(run.info.run_id)
     room.client.create_registered_model("un modèle")
     found = room.check()
@@ -115,17 +134,34 @@ def test_a_foreign_store(tmp_path):
 
 
 def test_an_answer_written_by_hand_stops_nobody(room):
-    """Un run sans ce qu'un vrai aurait, une version d'un run effacé : « à revoir », et les autres sont jugés."""
+    """Un run sans ce qu'un vrai aurait, une version d'un run effacé : « à revoir », et les autres
+    sont jugés.
+    """
     me = room.of("faussaire")
     for _ in range(2):
-        me.run(lesson="03_mlflow_project", params={"csv": "x.csv"}, metrics={"valid_rmse": 1}, model=raw(), project=True)
+        me.run(
+            lesson="03_mlflow_project",
+            params={"csv": "x.csv"},
+            metrics={"valid_rmse": 1},
+            model=raw(),
+            project=True,
+        )
     version = me.version("exercise_04_2_faussaire", me.run("04-2", model=raw(0.001)))
     with me.base() as base, base:
-        base.execute("UPDATE model_versions SET storage_location = '', source = 'models:/m-0' WHERE version = ?", (version,))
-        base.execute("DELETE FROM logged_models WHERE model_id = ?", (me.models.pop(id(raw(0.001))),))
+        base.execute(
+            "UPDATE model_versions SET storage_location = '', source = 'models:/m-0' WHERE version = ?",
+            (version,),
+        )
+        base.execute(
+            "DELETE FROM logged_models WHERE model_id = ?", (me.models.pop(id(raw(0.001))),)
+        )
     me.run("02-2", params={"seed": "nan"}, metrics={"ari": 1.0})
     found = room.check("--by-user")
-    assert found.stderr == "" and re.search("faussaire .*✗", found.stdout) and re.search("anne .*✓", found.stdout)
+    assert (
+        found.stderr == ""
+        and re.search("faussaire .*✗", found.stdout)
+        and re.search("anne .*✓", found.stdout)
+    )
     found = room.check("--by-user", "--project")
     assert found.stderr == "" and "faussaire" in found.stdout
 
@@ -147,12 +183,18 @@ PICKLED = b"loader_module: mlflow.sklearn\nserialization_format: pickle\n"
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"model.skops": None, "model.pkl": pickle.dumps(Bomb()), "MLmodel": PICKLED}, "est un pickle, que check.py n'ouvre pas"),
+        (
+            {"model.skops": None, "model.pkl": pickle.dumps(Bomb()), "MLmodel": PICKLED},
+            "est un pickle, que check.py n'ouvre pas",
+        ),
         ({"model.skops": skops.io.dumps(UNKNOWN)}, "un type que check.py ne charge pas"),
         ({"model.skops": b"PK pas une archive"}, "ne se relit pas"),
         ({"model.skops": None, "MLmodel": None}, "manque dans le magasin"),
         ({"model.skops": None}, "manque dans le magasin"),
-        ({"model.skops": None, "MLmodel": b"flavors:\n  tensorflow: {}\n"}, "n'est pas de scikit-learn"),
+        (
+            {"model.skops": None, "MLmodel": b"flavors:\n  tensorflow: {}\n"},
+            "n'est pas de scikit-learn",
+        ),
     ],
     ids=["pickle", "type inconnu", "abîmé", "effacé", "sans model.skops", "Keras"],
 )
@@ -161,14 +203,18 @@ def test_models_that_are_not_opened(room, request, files, said):
     me = room.of(request.node.name)
     logged = me.log(me.run("01-1", metrics={"accuracy": 1.0, "sensitivity": 1.0}), raw(), own=True)
     for name, content in files.items():
-        path = Path(me.client.get_logged_model(logged).artifact_location.removeprefix("file://"), name)
+        path = Path(
+            me.client.get_logged_model(logged).artifact_location.removeprefix("file://"), name
+        )
         path.unlink() if content is None else path.write_bytes(content)
     found = me.verdict("01-1")
     assert found.state == "à revoir" and said in found.text, found
 
 
 def test_models_are_fetched_from_a_server(monkeypatch):
-    """Un fichier servi par un serveur arrive par `download_artifacts` ; s'il n'y est pas, la remarque est la même."""
+    """Un fichier servi par un serveur arrive par `download_artifacts` ; s'il n'y est pas, la
+    remarque est la même.
+    """
     asked = []
 
     def download(artifact_uri, dst_path):

@@ -1,4 +1,8 @@
-"""Les accidents : plusieurs programmes à la fois, serveur tué, disque plein, Ctrl-C, dossier déplacé. Ce qui était enregistré reste."""
+"""Les accidents : plusieurs programmes à la fois, serveur tué, disque plein, Ctrl-C, dossier
+déplacé.
+
+Ce qui était enregistré reste.
+"""
 
 import os
 import signal
@@ -11,13 +15,18 @@ import pytest
 import warm
 from bench.losses import Store
 from copies import Course
-from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR, MLFLOW_HTTP_REQUEST_BACKOFF_JITTER
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
+    MLFLOW_HTTP_REQUEST_BACKOFF_JITTER,
+)
 from programs import LIGHT, SECONDS, free_port, hears_ctrl_c, reader_environment, running
 from troubles import about, cured
 from urllib3.util import Retry
 
 EXPERIMENT = "01_tracking_supervised"
-FIRST, FULL, SWEEP = (f"{EXPERIMENT}/local/{name}.py" for name in ("first_run", "full_run", "svm_sweep"))
+FIRST, FULL, SWEEP = (
+    f"{EXPERIMENT}/local/{name}.py" for name in ("first_run", "full_run", "svm_sweep")
+)
 PROGRAM = f"{EXPERIMENT}/local/essai.py"
 FORM = """
 from store import open_store
@@ -61,7 +70,10 @@ def run_of(course: Course):
 
 
 def values(course: Course) -> list[tuple[int, float]]:
-    return sorted((point.step, point.value) for point in course.client().get_metric_history(run_of(course).info.run_id, "x"))
+    return sorted(
+        (point.step, point.value)
+        for point in course.client().get_metric_history(run_of(course).info.run_id, "x")
+    )
 
 
 # --- Un run interrompu
@@ -69,7 +81,11 @@ def values(course: Course) -> list[tuple[int, float]]:
 
 def test_an_error_in_a_run_leaves_it_failed_and_its_trace(fresh_course):
     ended = warm.forked(written(fresh_course, "1 / 0"), fresh_course.root, 60)
-    assert ended.returncode == 1 and "Traceback" in ended.stderr and "ZeroDivisionError" in ended.stderr
+    assert (
+        ended.returncode == 1
+        and "Traceback" in ended.stderr
+        and "ZeroDivisionError" in ended.stderr
+    )
     assert run_of(fresh_course).info.status == "FAILED" and values(fresh_course) == [(0, 0.0)]
 
 
@@ -84,7 +100,10 @@ def test_ctrl_c_leaves_a_run_failed_with_what_it_had_recorded(fresh_course):
 
 @pytest.mark.slow
 def test_ctrl_c_in_a_sweep_leaves_the_parent_and_the_current_child_failed(fresh_course):
-    """Comme un terminal l'envoie : au script et à tout ce qu'il a lancé. Les enfants finis le restent, avec leurs modèles."""
+    """Comme un terminal l'envoie : au script et à tout ce qu'il a lancé.
+
+    Les enfants finis le restent, avec leurs modèles.
+    """
     sweep, end = started(fresh_course, fresh_course.command(SWEEP)), time.monotonic() + SECONDS
     while len([run for run in fresh_course.runs(EXPERIMENT) if run.info.status == "FINISHED"]) < 3:
         assert sweep.poll() is None and time.monotonic() < end
@@ -127,42 +146,73 @@ def test_eight_programs_at_once_on_a_fresh_clone(fresh_course):
     assert [program.returncode for program in programs] == [0] * 8, said
     runs = fresh_course.runs(EXPERIMENT)
     assert [run.info.status for run in runs] == ["FINISHED"] * 8
-    assert len({tuple(sorted(run.data.metrics.items())) for run in runs}) == 1 and runs[0].data.metrics
+    assert (
+        len({tuple(sorted(run.data.metrics.items())) for run in runs}) == 1 and runs[0].data.metrics
+    )
 
 
 # --- Le serveur
 
 
 def test_the_waits_that_the_store_sets_outlast_a_restart_and_stay_under_a_minute(fresh_course):
-    """Un serveur qui redémarre (dix secondes) est attendu ; un serveur muet est signalé en moins d'une minute. Une variable l'emporte."""
-    body = "print(*(os.environ['MLFLOW_HTTP_REQUEST_' + name] for name in ('MAX_RETRIES', 'TIMEOUT')))"
+    """Un serveur qui redémarre (dix secondes) est attendu ; un serveur muet est signalé en moins
+    d'une minute.
+
+    Une variable l'emporte.
+    """
+    body = (
+        "print(*(os.environ['MLFLOW_HTTP_REQUEST_' + name] for name in ('MAX_RETRIES', 'TIMEOUT')))"
+    )
     command = written(fresh_course, body)
-    retries, timeout = map(int, warm.forked(command, fresh_course.root, 60).stdout.splitlines()[-1].split())
+    retries, timeout = map(
+        int, warm.forked(command, fresh_course.root, 60).stdout.splitlines()[-1].split()
+    )
     retry, waited = Retry(total=retries, backoff_factor=MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get()), 0
     for _ in range(retries):
         retry = retry.increment(error=ConnectionError())
         waited += retry.get_backoff_time()
-    assert 10 <= waited and waited + retries * MLFLOW_HTTP_REQUEST_BACKOFF_JITTER.get() + (retries + 1) * timeout < 60
-    given = warm.forked(command, fresh_course.root, 60, MLFLOW_HTTP_REQUEST_MAX_RETRIES="7", MLFLOW_HTTP_REQUEST_TIMEOUT="1")
+    assert (
+        10 <= waited
+        and waited + retries * MLFLOW_HTTP_REQUEST_BACKOFF_JITTER.get() + (retries + 1) * timeout
+        < 60
+    )
+    given = warm.forked(
+        command,
+        fresh_course.root,
+        60,
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="7",
+        MLFLOW_HTTP_REQUEST_TIMEOUT="1",
+    )
     assert given.stdout.splitlines()[-1] == "7 1"
 
 
 @contextmanager
 def server(course: Course, port: int):
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
-    with running(command, course.root, wait_for=f"http://127.0.0.1:{port}/health", **LIGHT) as process:
+    with running(
+        command, course.root, wait_for=f"http://127.0.0.1:{port}/health", **LIGHT
+    ) as process:
         yield process
 
 
 @pytest.mark.slow
 def test_a_server_killed_and_back_during_a_run_loses_no_metric(fresh_course):
-    """SIGKILL au serveur pendant que cent métriques partent ; un autre prend sa place. Toutes sont là, une fois."""
+    """SIGKILL au serveur pendant que cent métriques partent ; un autre prend sa place.
+
+    Toutes sont là, une fois.
+    """
     port = free_port()
     body = "for step in range(1, 101): print(step, flush=True), mlflow.log_metric('x', step / 7, step=step)"
     with server(fresh_course, port) as process:
-        # plus d'essais, plus rapprochés : un serveur met longtemps à revenir sur une machine occupée
+        # plus d'essais, plus rapprochés : un serveur met longtemps à revenir sur une machine
+        # occupée
         waits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
-        program = started(fresh_course, written(fresh_course, body), MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", **waits)
+        program = started(
+            fresh_course,
+            written(fresh_course, body),
+            MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
+            **waits,
+        )
         heard(program, "30")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -179,7 +229,9 @@ def test_a_server_gone_for_good_stops_the_run_and_keeps_what_it_had(fresh_course
     with server(fresh_course, port):
         command = written(fresh_course, "sys.stdin.readline(), mlflow.log_metric('x', 1, step=1)")
         waits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0"}
-        program = started(fresh_course, command, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", **waits)
+        program = started(
+            fresh_course, command, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}", **waits
+        )
         heard(program, "prêt")
     program.communicate("\n", timeout=SECONDS)
     assert program.returncode == 1
@@ -221,4 +273,7 @@ def test_a_full_disk_costs_only_the_run_that_met_it(trouble, small_disk):
     cured(trouble, course.root)
     store = Store(course.root)
     assert not store.status("RUNNING") and not store.broken_models()
-    assert len(store.status("FINISHED")) == 2 and store.runs[before.info.run_id].data.metrics == before.data.metrics
+    assert (
+        len(store.status("FINISHED")) == 2
+        and store.runs[before.info.run_id].data.metrics == before.data.metrics
+    )

@@ -1,4 +1,6 @@
-"""Ce que le cours laisse : aucun pickle que la page n'annonce, aucun secret ; ce qu'il ouvre : rien hors de cette machine."""
+"""Ce que le cours laisse : aucun pickle que la page n'annonce, aucun secret ; ce qu'il ouvre : rien
+hors de cette machine.
+"""
 
 import io
 import pickle
@@ -21,37 +23,48 @@ from texts import ROOT
 
 from course import LESSONS
 
-ANNOUNCED = {"03_mlflow_project": {"python_model.pkl"}}  # le modèle enregistré par son objet, pour montrer ce qu'un pickle fait
+# le modèle enregistré par son objet, pour montrer ce qu'un pickle fait
+ANNOUNCED = {"03_mlflow_project": {"python_model.pkl"}}
 FIRST, FULL = (f"01_tracking_supervised/local/{name}.py" for name in ("first_run", "full_run"))
 
 
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((lesson, slow), marks=[pytest.mark.slow] * slow, id=f"{lesson[:2]}{' entière' * slow}")
+        pytest.param(
+            (lesson, slow), marks=[pytest.mark.slow] * slow, id=f"{lesson[:2]}{' entière' * slow}"
+        )
         for slow in (False, True)
         for lesson in LESSONS
     ],
 )
 def session(request) -> Recorded:
-    """Une leçon enregistrée : des secrets étaient dans l'environnement, et dans l'adresse `origin` du clone."""
+    """Une leçon enregistrée : des secrets étaient dans l'environnement, et dans l'adresse `origin`
+    du clone.
+    """
     lesson, slow = request.param
     return recorded(lesson, slow)
 
 
 def contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(nom, octets) d'un fichier, puis de ce que contiennent ses archives : modèles skops et Keras, tableaux npz, zip dans un zip."""
+    """(nom, octets) d'un fichier, puis de ce que contiennent ses archives : modèles skops et Keras,
+    tableaux npz, zip dans un zip.
+    """
     pending = [(path.name, path.read_bytes())]
     while pending:
         name, data = pending.pop()
         yield name, data
         if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                pending += [(f"{name}/{member}", archive.read(member)) for member in archive.namelist()]
+                pending += [
+                    (f"{name}/{member}", archive.read(member)) for member in archive.namelist()
+                ]
 
 
 def is_pickle(data: bytes) -> bool:
-    """Des octets que `pickle` lirait jusqu'à leur point final, ou un tableau NumPy d'objets, qui en contient un."""
+    """Des octets que `pickle` lirait jusqu'à leur point final, ou un tableau NumPy d'objets, qui en
+    contient un.
+    """
     if data.startswith(b"\x93NUMPY"):
         return b"'|O'" in data[:128]
     try:
@@ -61,14 +74,24 @@ def is_pickle(data: bytes) -> bool:
 
 
 def files(folder: Path) -> list[Path]:
-    """Tous les fichiers, sauf ceux des environnements : des paquets installés, que le cours n'écrit pas."""
+    """Tous les fichiers, sauf ceux des environnements : des paquets installés, que le cours n'écrit
+    pas.
+    """
     aside = (".venv", "__pycache__")
-    return [path for path in folder.rglob("*") if path.is_file() and not any(part.startswith(aside) for part in path.parts)]
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(aside) for part in path.parts)
+    ]
 
 
 def holding(secret: str, folder: Path) -> set[str]:
     """Les fichiers de ce dossier où ce secret se lit, archives ouvertes."""
-    return {str(path.relative_to(folder)) for path in files(folder) if any(secret.encode() in data for _, data in contents(path))}
+    return {
+        str(path.relative_to(folder))
+        for path in files(folder)
+        if any(secret.encode() in data for _, data in contents(path))
+    }
 
 
 def test_no_artifact_is_a_pickle_but_the_one_that_its_page_announces(session):
@@ -77,29 +100,47 @@ def test_no_artifact_is_a_pickle_but_the_one_that_its_page_announces(session):
     found = {name for path in artifacts for name, data in contents(path) if is_pickle(data)}
     announced = ANNOUNCED.get(session.lesson, set())
     assert found == announced
-    assert all(name in (ROOT / session.lesson / "README.md").read_text(encoding="utf-8") for name in announced)
+    assert all(
+        name in (ROOT / session.lesson / "README.md").read_text(encoding="utf-8")
+        for name in announced
+    )
 
 
 def test_a_planted_secret_is_found_nowhere_but_where_it_was_put(session):
-    said = [name for name, each in session.told["scripts"].items() if session.secret in each["stdout"] + each["stderr"]]
+    said = [
+        name
+        for name, each in session.told["scripts"].items()
+        if session.secret in each["stdout"] + each["stderr"]
+    ]
     assert said == [] and session.names()
-    assert holding(session.secret, session.root) == {".git/config"}  # l'adresse `origin`, telle que le lecteur l'a donnée à Git
+    # l'adresse `origin`, telle que le lecteur l'a donnée à Git
+    assert holding(session.secret, session.root) == {".git/config"}
     assert holding(session.secret, session.folder / "d'ailleurs") == set()
 
 
 def test_a_pickle_and_a_secret_in_an_archive_would_be_found(tmp_path):
     for protocol in range(6):
         with zipfile.ZipFile(tmp_path / "modèle.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("dedans/model.bin", pickle.dumps({"a": print, "b": "un-secret"}, protocol=protocol))
+            archive.writestr(
+                "dedans/model.bin", pickle.dumps({"a": print, "b": "un-secret"}, protocol=protocol)
+            )
         hidden = [name for name, data in contents(tmp_path / "modèle.zip") if is_pickle(data)]
         assert hidden == ["modèle.zip/dedans/model.bin"]
-        assert b"un-secret" not in (tmp_path / "modèle.zip").read_bytes() and holding("un-secret", tmp_path) == {"modèle.zip"}
+        assert b"un-secret" not in (tmp_path / "modèle.zip").read_bytes() and holding(
+            "un-secret", tmp_path
+        ) == {"modèle.zip"}
 
 
 def test_a_secret_in_the_address_of_a_server_that_does_not_answer_is_not_shown(fresh_course):
     address = f"http://lectrice:un-secret@127.0.0.1:{free_port()}"
-    ended = fresh_course.fork(FIRST, fails=True, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
-    assert ended.returncode == 1 and "127.0.0.1" in ended.stderr and "un-secret" not in ended.stdout + ended.stderr
+    ended = fresh_course.fork(
+        FIRST, fails=True, MLFLOW_TRACKING_URI=address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
+    )
+    assert (
+        ended.returncode == 1
+        and "127.0.0.1" in ended.stderr
+        and "un-secret" not in ended.stdout + ended.stderr
+    )
 
 
 @pytest.mark.slow
@@ -108,11 +149,24 @@ def test_a_secret_in_the_address_of_the_server_is_found_nowhere(fresh_course, tm
     folder, port, secret = tmp_path / "serveur", free_port(), secrets.token_hex(12)
     folder.mkdir()
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/serveur.db", "--artifacts-destination", str(folder / "artefacts")]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/serveur.db",
+        "--artifacts-destination",
+        str(folder / "artefacts"),
+    ]
     with running(command, folder, wait_for=f"http://127.0.0.1:{port}/health", **LIGHT):
-        said = [fresh_course.fork(each, MLFLOW_TRACKING_URI=f"http://lectrice:{secret}@127.0.0.1:{port}").stdout for each in (FIRST, FULL)]
+        said = [
+            fresh_course.fork(
+                each, MLFLOW_TRACKING_URI=f"http://lectrice:{secret}@127.0.0.1:{port}"
+            ).stdout
+            for each in (FIRST, FULL)
+        ]
     assert f"127.0.0.1:{port}" in said[0] and secret not in "".join(said)
-    assert list(folder.rglob("MLmodel")) and holding(secret, folder) | holding(secret, fresh_course.root) == set()
+    assert (
+        list(folder.rglob("MLmodel"))
+        and holding(secret, folder) | holding(secret, fresh_course.root) == set()
+    )
 
 
 @pytest.mark.slow

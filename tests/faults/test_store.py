@@ -1,4 +1,6 @@
-"""Le magasin commun : le même fichier dans chaque leçon, un seul magasin, à la racine, que `mlflow ui` montre sans option."""
+"""Le magasin commun : le même fichier dans chaque leçon, un seul magasin, à la racine, que
+`mlflow ui` montre sans option.
+"""
 
 import filecmp
 import sys
@@ -19,12 +21,18 @@ FIRST = "01_tracking_supervised/local/first_run.py"
 
 def all_runs(course: Course) -> list:
     client = course.client()
-    return list(client.search_runs([each.experiment_id for each in client.search_experiments()], max_results=5000))
+    return list(
+        client.search_runs(
+            [each.experiment_id for each in client.search_experiments()], max_results=5000
+        )
+    )
 
 
 def test_the_store_is_the_same_file_in_each_lesson():
     first, *others = sorted(ROOT.glob("0?_*/local/store.py"))
-    assert len(others) == len(LESSONS) - 1 and all(filecmp.cmp(first, other, shallow=False) for other in others)
+    assert len(others) == len(LESSONS) - 1 and all(
+        filecmp.cmp(first, other, shallow=False) for other in others
+    )
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -32,7 +40,9 @@ def test_started_from_elsewhere_everything_is_at_the_root(lesson):
     """La séance part d'un autre dossier, voisin du clone : rien n'y reste, ni à côté."""
     session = recorded(lesson)
     runs = all_runs(session)
-    assert runs and all(run.info.artifact_uri.startswith(str(session.root / "mlruns")) for run in runs)
+    assert runs and all(
+        run.info.artifact_uri.startswith(str(session.root / "mlruns")) for run in runs
+    )
     assert session.told["beside"] == [session.root.name]
 
 
@@ -51,13 +61,29 @@ def test_mlflow_ui_without_option_shows_the_runs_and_an_artifact_on_this_machine
     course, port = recorded(LESSONS[0]).copy(tmp_path / "cours"), free_port()
     runs, address = all_runs(course), f"http://127.0.0.1:{port}"
     # `mlflow ui` sans option, au port près : 5000 peut être pris sur la machine qui teste
-    with running([sys.executable, "-m", "mlflow", "ui", "--port", str(port)], course.root, wait_for=f"{address}/health", **LIGHT) as ui:
-        asked = {"experiment_ids": list({run.info.experiment_id for run in runs}), "max_results": 5000}
-        shown = requests.post(f"{address}/api/2.0/mlflow/runs/search", json=asked, timeout=60).json()["runs"]
-        values = {
-            (each["info"]["run_id"], one["key"]): float(one["value"]).hex() for each in shown for one in each["data"].get("metrics", [])
+    with running(
+        [sys.executable, "-m", "mlflow", "ui", "--port", str(port)],
+        course.root,
+        wait_for=f"{address}/health",
+        **LIGHT,
+    ) as ui:
+        asked = {
+            "experiment_ids": list({run.info.experiment_id for run in runs}),
+            "max_results": 5000,
         }
-        assert values == {(run.info.run_id, key): value.hex() for run in runs for key, value in run.data.metrics.items()}
+        shown = requests.post(
+            f"{address}/api/2.0/mlflow/runs/search", json=asked, timeout=60
+        ).json()["runs"]
+        values = {
+            (each["info"]["run_id"], one["key"]): float(one["value"]).hex()
+            for each in shown
+            for one in each["data"].get("metrics", [])
+        }
+        assert values == {
+            (run.info.run_id, key): value.hex()
+            for run in runs
+            for key, value in run.data.metrics.items()
+        }
         assert {each["info"]["run_id"] for each in shown} == {run.info.run_id for run in runs}
         [run] = [run for run in runs if run.info.run_name == "svm complet"]
         wanted = {"run_id": run.info.run_id, "path": "confusion_matrix.png"}

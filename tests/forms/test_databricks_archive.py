@@ -1,4 +1,6 @@
-"""Les fichiers produits pour Databricks : l'archive `.dbc`, les notebooks des quatre leçons, et leur fraîcheur."""
+"""Les fichiers produits pour Databricks : l'archive `.dbc`, les notebooks des quatre leçons, et
+leur fraîcheur.
+"""
 
 import argparse
 import ast
@@ -24,7 +26,8 @@ from forms.arguments import read_arguments
 from forms.cells import Script, read_lesson
 from forms.requirements import read_pins
 
-# ------------------------------------------------------------------------------------------------------- le format `.dbc`
+# -------------------------------------------------------------------------------------------------------
+# le format `.dbc`
 
 
 def archive_of(lesson: str) -> Path:
@@ -33,17 +36,23 @@ def archive_of(lesson: str) -> Path:
 
 def same_fields(entry: dict, model: dict) -> bool:
     """Les champs de `model`, avec leurs valeurs et leurs types ; `...` : n'importe laquelle."""
-    same = all(value is ... or (type(entry[name]), entry[name]) == (type(value), value) for name, value in model.items())
+    same = all(
+        value is ... or (type(entry[name]), entry[name]) == (type(value), value)
+        for name, value in model.items()
+    )
     return entry.keys() == model.keys() and same
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_an_archive_is_like_those_that_databricks_exports(lesson):
-    """Champ par champ ; un dossier avant ce qu'il contient, les dossiers avant les notebooks ; aucun identifiant deux fois."""
+    """Champ par champ ; un dossier avant ce qu'il contient, les dossiers avant les notebooks ;
+    aucun identifiant deux fois.
+    """
     with zipfile.ZipFile(archive_of(lesson)) as opened:
         assert opened.testzip() is None and len(set(opened.namelist())) == len(opened.namelist())
         assert {info.compress_type for info in opened.infolist()} == {zipfile.ZIP_DEFLATED}
-    assert archive_of(lesson).stat().st_size <= 10 * 2**20  # la limite de l'importation ; 6 Mo par cellule
+    # la limite de l'importation ; 6 Mo par cellule
+    assert archive_of(lesson).stat().st_size <= 10 * 2**20
     (first, manifest), *others = entries_of(archive_of(lesson)).items()
     assert first == "manifest.mf" and same_fields(manifest, MANIFEST)
     kinds = [name.endswith("/") for name, _ in others]
@@ -61,14 +70,17 @@ def test_an_archive_is_like_those_that_databricks_exports(lesson):
         cells = entry["commands"]
         assert all(same_fields(cell, COMMAND) and cell["command"].strip() for cell in cells), name
         assert max(len(cell["command"].encode()) for cell in cells) <= 6 * 2**20
-        assert [repr(cell["position"]) for cell in cells] == [f"{position}.0" for position in range(1, len(cells) + 1)]
+        assert [repr(cell["position"]) for cell in cells] == [
+            f"{position}.0" for position in range(1, len(cells) + 1)
+        ]
         guids += [entry["guid"], *(cell[kind] for cell in cells for kind in ("guid", "nuid"))]
         numbers += [cell["origId"] for cell in cells]
     assert all(str(uuid.UUID(guid)) == guid for guid in guids) and len(set(guids)) == len(guids)
     assert {type(number) for number in numbers} == {int} and len(set(numbers)) == len(numbers)
 
 
-# ----------------------------------------------------------------------------------------------------- les quatre leçons
+# -----------------------------------------------------------------------------------------------------
+# les quatre leçons
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +91,11 @@ def built() -> dict[Path, bytes]:
 @pytest.fixture(scope="module")
 def cells() -> dict[str, list[str]]:
     """Toutes les cellules des archives du dépôt, par notebook : `01_tracking_supervised/first_run`."""
-    return {name: found for lesson in LESSONS for name, found in read_archive(archive_of(lesson)).items()}
+    return {
+        name: found
+        for lesson in LESSONS
+        for name, found in read_archive(archive_of(lesson)).items()
+    }
 
 
 def source_of(name: str) -> Path:
@@ -89,34 +105,65 @@ def source_of(name: str) -> Path:
 
 
 def test_nothing_is_stale_in_whatever_order_sets_are_read(built):
-    """Les mêmes sources donnent les mêmes octets à deux processus, dont les ensembles ne se parcourent pas dans le même ordre."""
-    assert [path for path, content in built.items() if not build_databricks.same(path, content)] == []
+    """Les mêmes sources donnent les mêmes octets à deux processus, dont les ensembles ne se
+    parcourent pas dans le même ordre.
+    """
+    assert [
+        path for path, content in built.items() if not build_databricks.same(path, content)
+    ] == []
     told = ended([sys.executable, "tools/build_databricks.py", "--check"], ROOT, PYTHONHASHSEED="1")
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
 
 
 def test_every_script_has_its_notebook_or_its_reason(built):
     for lesson in LESSONS:
-        scripts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / lesson / "local").glob("*.py")}
-        expected = {name for name, text in scripts.items() if "\n# %%" in f"\n{text}" and not text.startswith("# databricks: non (")}
-        assert {path.stem for path in built if path.parent == ROOT / lesson / "databricks"} == expected
+        scripts = {
+            path.stem: path.read_text(encoding="utf-8")
+            for path in (ROOT / lesson / "local").glob("*.py")
+        }
+        expected = {
+            name
+            for name, text in scripts.items()
+            if "\n# %%" in f"\n{text}" and not text.startswith("# databricks: non (")
+        }
+        assert {
+            path.stem for path in built if path.parent == ROOT / lesson / "databricks"
+        } == expected
         assert archive_of(lesson) in built
 
 
 def test_the_cells_are_those_of_the_script(cells):
-    """Instruction par instruction, figures montrées comprises, pour les modules et les exercices aussi."""
+    """Instruction par instruction, figures montrées comprises, pour les modules et les exercices
+    aussi.
+    """
     for name, found in cells.items():
         theirs = [(kind, text) for kind, tag, text in cells_of(source_of(name)) if not tag]
-        ours = [("markdown", cell[4:]) if cell.startswith("%md\n") else ("code", cell) for cell in found]
-        ours = [(kind, text) for kind, text in ours if not text.startswith(("%pip", "%run")) and "dbutils.widgets.get(" not in text]
+        ours = [
+            ("markdown", cell[4:]) if cell.startswith("%md\n") else ("code", cell) for cell in found
+        ]
+        ours = [
+            (kind, text)
+            for kind, text in ours
+            if not text.startswith(("%pip", "%run")) and "dbutils.widgets.get(" not in text
+        ]
         assert essences(ours) == essences(theirs), name
-        marked = re.findall(r"# databricks: (display\(.*\))$", source_of(name).read_text(encoding="utf-8"), re.MULTILINE)
-        assert re.findall(r"^ *(display\(.*\))$", "\n".join(text for _, text in ours), re.MULTILINE) == marked, name
+        marked = re.findall(
+            r"# databricks: (display\(.*\))$",
+            source_of(name).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        assert (
+            re.findall(r"^ *(display\(.*\))$", "\n".join(text for _, text in ours), re.MULTILINE)
+            == marked
+        ), name
 
 
 def test_source_and_archive_hold_the_same_cells(built, cells):
     sources = {path: content.decode() for path, content in built.items() if path.suffix == ".py"}
-    names = {path: path.relative_to(ROOT).with_suffix("").as_posix().replace("/databricks/", "/") for path in sources}
+    names = {
+        path: path.relative_to(ROOT).with_suffix("").as_posix().replace("/databricks/", "/")
+        for path in sources
+    }
     assert {names[path]: from_source(text) for path, text in sources.items()} == cells
 
 
@@ -124,9 +171,15 @@ def test_an_independent_reader_sees_the_same_notebooks(cells):
     from nbmanips import Notebook
 
     for name, found in cells.items():
-        seen = Notebook.read_dbc(str(archive_of(name.partition("/")[0])), filename=f"{name}.python").cells
-        assert [cell["cell_type"] == "markdown" for cell in seen] == [cell.startswith("%md\n") for cell in found]
-        assert [cell["source"].strip() for cell in seen] == [cell.removeprefix("%md").strip() for cell in found]
+        seen = Notebook.read_dbc(
+            str(archive_of(name.partition("/")[0])), filename=f"{name}.python"
+        ).cells
+        assert [cell["cell_type"] == "markdown" for cell in seen] == [
+            cell.startswith("%md\n") for cell in found
+        ]
+        assert [cell["source"].strip() for cell in seen] == [
+            cell.removeprefix("%md").strip() for cell in found
+        ]
 
 
 def imports(tree: ast.Module) -> set[str]:
@@ -137,10 +190,20 @@ def imports(tree: ast.Module) -> set[str]:
 
 def test_notebooks_feel_at_home(cells):
     for name, found in cells.items():
-        text, prose = ("\n".join(cell for cell in found if cell.startswith(kind) == magic) for kind, magic in (("%", False), ("%md", True)))
+        text, prose = (
+            "\n".join(cell for cell in found if cell.startswith(kind) == magic)
+            for kind, magic in (("%", False), ("%md", True))
+        )
         tree = ast.parse(text)
         named = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(tree)}
-        assert not named & {"set_tracking_uri", "set_registry_uri", "open_store", "ArgumentParser", "parse_args", "__file__"}, name
+        assert not named & {
+            "set_tracking_uri",
+            "set_registry_uri",
+            "open_store",
+            "ArgumentParser",
+            "parse_args",
+            "__file__",
+        }, name
         assert "argparse" not in imports(tree) and "uv run" not in prose, name
         assert not re.search(r"\]\((?!https?://|\$\./)", prose), name
         for target in re.findall(r"\]\(\$\./([^)]+)\)", prose):
@@ -163,8 +226,12 @@ def test_exercises_stand_apart_and_use_the_modules_of_the_lesson(cells):
     assert set(apart) == expected
     for name, text in apart.items():
         modules = re.findall(r"^%run \.\./(\w+)$", text, re.MULTILINE)
-        assert modules and all(f"{name.partition('/')[0]}/{module}" in cells for module in modules), name
-        assert ("Votre code ici" in text) == ("/exercises/" in name) and "uv run tools" not in text, name
+        assert modules and all(
+            f"{name.partition('/')[0]}/{module}" in cells for module in modules
+        ), name
+        assert ("Votre code ici" in text) == (
+            "/exercises/" in name
+        ) and "uv run tools" not in text, name
 
 
 def test_pip_installs_pins_of_the_course_and_nothing_unused(cells):
@@ -172,24 +239,34 @@ def test_pip_installs_pins_of_the_course_and_nothing_unused(cells):
     for name, found in cells.items():
         lines = [cell for cell in found if cell.startswith("%pip")]
         lesson, _, stem = name.partition("/")
-        is_module = any(f"%run ./{stem}" in other for where, other in cells.items() if where.startswith(lesson))
+        is_module = any(
+            f"%run ./{stem}" in other for where, other in cells.items() if where.startswith(lesson)
+        )
         assert len(lines) == (0 if is_module else 1), name
         for cell in lines:
             install, restart = cell.splitlines()
             assert set(install.removeprefix("%pip install ").split()) <= pins, name
             assert restart == "dbutils.library.restartPython()"
-    assert "tensorflow" not in next(cell for cell in cells["01_tracking_supervised/first_run"] if cell.startswith("%pip"))
+    assert "tensorflow" not in next(
+        cell for cell in cells["01_tracking_supervised/first_run"] if cell.startswith("%pip")
+    )
 
 
 def type_functions(script: Script) -> dict[str, object]:
-    """Les fonctions que ses `type=` nomment : importées d'un module de la leçon, ou définies dans le script."""
+    """Les fonctions que ses `type=` nomment : importées d'un module de la leçon, ou définies dans
+    le script.
+    """
     used = {argument.function for argument in read_arguments(script.parameters()) if argument.type}
     found = {"argparse": argparse}
     for node in [node for cell in script.code() for node in cell.tree.body]:
         if isinstance(node, ast.FunctionDef) and node.name in used:
             exec(ast.unparse(node), found)
         elif isinstance(node, ast.ImportFrom):
-            found |= {alias.name: getattr(import_module(node.module), alias.name) for alias in node.names if alias.name in used}
+            found |= {
+                alias.name: getattr(import_module(node.module), alias.name)
+                for alias in node.names
+                if alias.name in used
+            }
     return found
 
 
@@ -205,12 +282,20 @@ def test_widgets_left_alone_give_the_defaults_of_the_script(cells):
             expected = vars(here["args"])
             for argument in read_arguments(parameters):
                 if argument.there != argument.default:
-                    expected[argument.name] = eval(argument.type, known)(argument.there) if argument.type else argument.there
-            exec(next(cell for cell in cells[f"{lesson}/{name}"] if "dbutils.widgets.get(" in cell), there)
+                    expected[argument.name] = (
+                        eval(argument.type, known)(argument.there)
+                        if argument.type
+                        else argument.there
+                    )
+            exec(
+                next(cell for cell in cells[f"{lesson}/{name}"] if "dbutils.widgets.get(" in cell),
+                there,
+            )
             assert repr(expected) == repr(vars(there["args"])), f"{lesson}/{name}"
 
 
-# ----------------------------------------------------------------------------------------------------------- la commande
+# -----------------------------------------------------------------------------------------------------------
+# la commande
 
 
 def test_one_character_more_makes_check_fail_and_build_mends_it(tmp_path):
@@ -219,7 +304,9 @@ def test_one_character_more_makes_check_fail_and_build_mends_it(tmp_path):
 
     def tool(*options: str) -> tuple[int, list[str]]:
         code, said = ask(build_databricks, tmp_path, *options)
-        return code, [line.partition(" ")[0].removeprefix("01_essai/") for line in said.splitlines()]
+        return code, [
+            line.partition(" ")[0].removeprefix("01_essai/") for line in said.splitlines()
+        ]
 
     assert tool()[0] == 0
     assert tool("--check") == (0, [])
@@ -229,7 +316,8 @@ def test_one_character_more_makes_check_fail_and_build_mends_it(tmp_path):
     assert tool("--check") == (1, ["01_essai.dbc", "databricks/ancien.py", "databricks/one.py"])
     assert tool()[0] == 0 and not orphan.exists()
     assert tool("--check") == (0, [])
-    with zipfile.ZipFile(folder / "01_essai.dbc") as opened:  # autre compression, mêmes entrées : rien à refaire
+    # autre compression, mêmes entrées : rien à refaire
+    with zipfile.ZipFile(folder / "01_essai.dbc") as opened:
         entries = {name: opened.read(name) for name in opened.namelist()}
     with zipfile.ZipFile(folder / "01_essai.dbc", "w", zipfile.ZIP_STORED) as opened:
         for name, entry in entries.items():

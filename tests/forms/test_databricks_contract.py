@@ -1,4 +1,6 @@
-"""De script à notebook Databricks : chaque règle de traduction, chaque refus, chaque widget relu comme argparse lit l'option."""
+"""De script à notebook Databricks : chaque règle de traduction, chaque refus, chaque widget relu
+comme argparse lit l'option.
+"""
 
 import argparse
 import shlex
@@ -31,7 +33,9 @@ def parameters(text: str, end: str = PARSED) -> str:
 
 @pytest.fixture
 def lesson(tmp_path):
-    """Écrit des scripts dans une leçon à part ; `lesson(x="...")` renvoie les cellules de ses notebooks."""
+    """Écrit des scripts dans une leçon à part ; `lesson(x="...")` renvoie les cellules de ses
+    notebooks.
+    """
 
     def write(**scripts: str) -> dict[str, list[str]]:
         return notebooks(write_scripts(tmp_path, **scripts), read_pins(tmp_path))
@@ -91,20 +95,33 @@ if args.here:
 
 
 def test_what_a_script_says_to_databricks_alone(lesson, monkeypatch):
-    """Ses marques, ses imports utiles, ses widgets, et le lien vers le premier script suivant qui a un notebook."""
+    """Ses marques, ses imports utiles, ses widgets, et le lien vers le premier script suivant qui a
+    un notebook.
+    """
     order = [Script("01_essai", name, 5) for name in ("script", "serveur", "suite")]
     monkeypatch.setattr("forms.notebook.SCRIPTS", (*order, Script("02_autre", "suite", 5)))
-    made = lesson(module=MODULE, script=SCRIPT, suite=code("print(1)"), serveur="# databricks: non (un serveur)\n# %%\nimport nowhere\n")
+    made = lesson(
+        module=MODULE,
+        script=SCRIPT,
+        suite=code("print(1)"),
+        serveur="# databricks: non (un serveur)\n# %%\nimport nowhere\n",
+    )
     assert made.keys() == {"module", "script", "suite"}
     title, install, run, imports, widgets, shown, following = made["script"]
-    assert title.startswith("%md\n<!-- Généré depuis local/script.py") and title.endswith("# Titre\n\nRéglez `max_depth`, pas `--lr`.")
+    assert title.startswith("%md\n<!-- Généré depuis local/script.py") and title.endswith(
+        "# Titre\n\nRéglez `max_depth`, pas `--lr`."
+    )
     assert install == f"%pip install {read_pins(ROOT)['numpy']}\ndbutils.library.restartPython()"
     assert (run, imports) == ("%run ./module", "from pathlib import PurePath")
-    assert 'dbutils.widgets.text("here", "/Shared/a")  # le lieu\ndbutils.widgets.text("max_depth", "")\n' in widgets
+    assert (
+        'dbutils.widgets.text("here", "/Shared/a")  # le lieu\ndbutils.widgets.text("max_depth", "")\n'
+        in widgets
+    )
     assert shown == 'if args.here:\n    print(PurePath("é"))\n    display(1)\ndisplay(2)'
     assert following == "%md\n**Ensuite** : [suite]($./suite)"
     assert made["suite"][1:] == ["print(1)"]  # rien à installer : pas de %pip
-    assert not any("%pip" in cell for cell in made["module"])  # un module n'efface pas les variables de qui l'exécute
+    # un module n'efface pas les variables de qui l'exécute
+    assert not any("%pip" in cell for cell in made["module"])
     assert all(from_source(to_source(cells)) == cells for cells in made.values())
 
 
@@ -121,9 +138,13 @@ def test_only_what_is_reached_is_installed(lesson):
     assert pins["tensorboard"] in installed("import mlflow\n\nmlflow.tensorflow.autolog()")
     assert installed("import pyspark, json") == ""  # Spark est celui de la plateforme
     assert installed("import sklearn.svm") == f"%pip install {pins['scikit-learn']}"
-    assert installed("from azure.ai.ml.entities import Model") == f"%pip install {pins['azure-ai-ml']}"
+    assert (
+        installed("from azure.ai.ml.entities import Model") == f"%pip install {pins['azure-ai-ml']}"
+    )
     assert pins["rich"] not in installed("import mlflow")
-    (lesson.root / "01_essai" / "train.py").write_text("import rich\nimport train\n", encoding="utf-8")
+    (lesson.root / "01_essai" / "train.py").write_text(
+        "import rich\nimport train\n", encoding="utf-8"
+    )
     assert pins["rich"] in installed("import mlflow\n\nmlflow.projects.run('.')")
 
 
@@ -131,14 +152,22 @@ INNER, OUTER = code("seven = 7"), code("from inner import seven\n\neight = seven
 
 
 def test_modules_of_modules_are_run_once_and_in_order(lesson):
-    cells = lesson(inner=INNER, outer=OUTER, script=code("from outer import eight\n\nprint(eight)\n\n# %%\nfrom outer import eight"))
+    cells = lesson(
+        inner=INNER,
+        outer=OUTER,
+        script=code("from outer import eight\n\nprint(eight)\n\n# %%\nfrom outer import eight"),
+    )
     assert cells["script"][1:] == ["%run ./outer", "print(eight)"]
     assert cells["outer"][1:] == ["%run ./inner", "eight = seven + 1"]
 
 
 def test_a_local_override_keeps_the_other_value(lesson):
-    """Lié dans une cellule gardée, puis remplacé dans une cellule locale : le notebook a la première valeur."""
-    cells = lesson(script=code('path = None\n\n# %% tags=["local"]\npath = __file__\n\n# %%\nprint(path)'))["script"]
+    """Lié dans une cellule gardée, puis remplacé dans une cellule locale : le notebook a la
+    première valeur.
+    """
+    cells = lesson(
+        script=code('path = None\n\n# %% tags=["local"]\npath = __file__\n\n# %%\nprint(path)')
+    )["script"]
     assert cells[1:] == ["path = None", "print(path)"]
 
 
@@ -163,7 +192,8 @@ REFUSED = [
     (f'{TITLE}\n# %% tags=["slow"]\nx = 1\n', 4, "en-tête de cellule inconnu : # %% tags"),
     ("# %%\nx = 1\n", 2, "la première cellule porte le titre"),
     (code("x = 1\ny = ("), 6, "ce n'est pas du Python"),
-    # ce qui n'est pas dans le notebook : un nom local lu par une fonction, par une compréhension, lié trop tard
+    # ce qui n'est pas dans le notebook : un nom local lu par une fonction, par une compréhension,
+    # lié trop tard
     (local("def f():\n    return here"), 9, "`here` n'est lié que"),
     (local('x = [here for _ in "ab"]'), 8, "`here` n'est lié que"),
     (local("print(here)\n\n# %%\nhere = 2"), 8, "`here` n'est lié que"),
@@ -181,26 +211,42 @@ REFUSED = [
     (code("from script import args"), 5, "script a des paramètres"),
     (code("from module import double; x = 1"), 5, "partage sa ligne"),
     (code("from module import heavy\n\nwithin = 3"), 7, "`within` remplacerait"),
-    (code("from outer import eight\n\nseven = 3"), 7, "`seven` remplacerait dans le notebook celui de i"),
+    (
+        code("from outer import eight\n\nseven = 3"),
+        7,
+        "`seven` remplacerait dans le notebook celui de i",
+    ),
     (code("from module import double\n\nnp = 3"), 7, "`np` remplacerait"),
     (code("import os\nimport torch"), 6, "torch n'est ni dans requirements.txt"),
     (markdown("x = 1"), 3, "commence par `# `"),
     (markdown("#\n# [le module](module.py)"), 4, "le lien module.py"),
     (markdown("# databricks: display(x)"), 3, "dans du Markdown"),
-    (f'{TITLE}\n# %% tags=["local"]\nx = 1\n# databricks: display(x)\n', 6, "dans une cellule locale"),
+    (
+        f'{TITLE}\n# %% tags=["local"]\nx = 1\n# databricks: display(x)\n',
+        6,
+        "dans une cellule locale",
+    ),
     (code("x = 1\n# databricks: display(x"), 5, "n'est pas du Python"),
     (code("x = 1\n# MAGIC %md"), 6, "a un sens pour Databricks"),
     (parameters("") + f"\n{PARSER}{PARSED}", 12, "une seule cellule de paramètres"),
     (parameters("x = 1"), 9, "ne contient que ArgumentParser"),
     (parameters("", "args = parser.parse_args([])\n"), 10, "ne contient que ArgumentParser"),
     (parameters("", ""), 8, "il manque `args"),
-    (parameters("").replace('description="x"', 'prefix_chars="+"'), 8, "n'admet ici que `description`"),
+    (
+        parameters("").replace('description="x"', 'prefix_chars="+"'),
+        8,
+        "n'admet ici que `description`",
+    ),
     (parameters('parser.add_argument("-x", "--long")'), 9, "une option longue et une seule"),
     (parameters('parser.add_argument("fichier")'), 9, "une option longue et une seule"),
     (parameters('parser.add_argument("--x")\nparser.add_argument("--x")'), 8, "le même nom"),
     (parameters('parser.add_argument("--x")  # databricks: "y"'), 9, "qui a un `default`"),
     (parameters('# databricks: "y"'), 9, "ne suit ici qu'un add_argument"),
-    (parameters('parser.add_argument("--x", default="a")  # databricks: Shared'), 9, "attend un littéral"),
+    (
+        parameters('parser.add_argument("--x", default="a")  # databricks: Shared'),
+        9,
+        "attend un littéral",
+    ),
     (option('metavar="X"'), 9, "`metavar` n'a pas d'équivalent"),
     (option('action="append"'), 9, "la seule action"),
     (option('default=len("a")'), 9, "n'est pas un littéral"),
@@ -222,17 +268,28 @@ REFUSED = [
 
 
 def test_what_is_outside_the_contract_is_refused_with_its_line(lesson):
-    lesson(module=MODULE, script=parameters(""), store="def open_store():\n    pass\n", inner=INNER, outer=OUTER)
+    lesson(
+        module=MODULE,
+        script=parameters(""),
+        store="def open_store():\n    pass\n",
+        inner=INNER,
+        outer=OUTER,
+    )
     for text, line, reason in REFUSED:
         with pytest.raises(Refused) as refused:
             lesson(essai=text)
-        assert str(refused.value).startswith(f"01_essai/local/essai.py:{line} : ") and reason in str(refused.value), (text, refused.value)
+        assert str(refused.value).startswith(
+            f"01_essai/local/essai.py:{line} : "
+        ) and reason in str(refused.value), (text, refused.value)
 
 
 def test_all_refusals_are_said_at_once(lesson):
     with pytest.raises(Refused) as refused:
         lesson(one=code("print(__file__)"), two=code("import torch"))
-    assert [line.partition(" ")[0] for line in str(refused.value).splitlines()] == ["01_essai/local/one.py:5", "01_essai/local/two.py:5"]
+    assert [line.partition(" ")[0] for line in str(refused.value).splitlines()] == [
+        "01_essai/local/one.py:5",
+        "01_essai/local/two.py:5",
+    ]
 
 
 ARGUMENTS = """
@@ -269,7 +326,9 @@ GIVEN = {
 
 def test_widgets_are_read_back_as_argparse_reads_the_options(lesson):
     """La cellule produite est exécutée, et comparée à argparse sur la même cellule."""
-    cells = lesson(script=f"{TITLE}\n# %%\nimport argparse\n\n{DEFINITIONS}\n\n{PARSER}{ARGUMENTS}{PARSED}")["script"]
+    cells = lesson(
+        script=f"{TITLE}\n# %%\nimport argparse\n\n{DEFINITIONS}\n\n{PARSER}{ARGUMENTS}{PARSED}"
+    )["script"]
     here = {"argparse": argparse}
     exec(DEFINITIONS + PARSER.partition("\n")[2] + ARGUMENTS, here)
     for options, widgets in GIVEN.items():

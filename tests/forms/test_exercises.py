@@ -1,4 +1,6 @@
-"""Les points de départ : à jour, exécutables, pas déjà résolus ; les solutions : justes, et leurs nombres mesurés."""
+"""Les points de départ : à jour, exécutables, pas déjà résolus ; les solutions : justes, et leurs
+nombres mesurés.
+"""
 
 import re
 
@@ -26,7 +28,12 @@ from forms.exercises import starting_point
 
 NUMBERS = [exercise.number for exercise in EXERCISES]
 REAL = ("03-1", "03-2", "03-3", "04-3")  # ils lancent un projet ou un serveur
-ONE_A_LESSON = [pytest.param(number, marks=() if number in ("01-3", "02-1", "03-2", "04-2") else pytest.mark.release) for number in NUMBERS]
+ONE_A_LESSON = [
+    pytest.param(
+        number, marks=() if number in ("01-3", "02-1", "03-2", "04-2") else pytest.mark.release
+    )
+    for number in NUMBERS
+]
 
 
 def path_of(number: str, folder: str) -> str:
@@ -90,9 +97,20 @@ def written(tmp_path):
 
 def test_what_is_taken_out_and_what_is_put_in(written):
     made = written(SOLUTION)
-    assert "# # Exercice 01-1 : un titre" in made and "solution" not in made and "uv run 01_essai/exercises/ex_01_1_trial.py" in made
-    assert "    # Votre code ici : calculez `y`\n    y = 3\n    z = y  # commenté, à la même marge\nprint(y)\n" in made
-    assert "math.pi" not in made and "Trois" not in made and made.endswith("et ce que cela change à votre pronostic.\n")
+    assert (
+        "# # Exercice 01-1 : un titre" in made
+        and "solution" not in made
+        and "uv run 01_essai/exercises/ex_01_1_trial.py" in made
+    )
+    assert (
+        "    # Votre code ici : calculez `y`\n    y = 3\n    z = y  # commenté, à la même marge\nprint(y)\n"
+        in made
+    )
+    assert (
+        "math.pi" not in made
+        and "Trois" not in made
+        and made.endswith("et ce que cela change à votre pronostic.\n")
+    )
 
 
 def test_the_command_names_what_is_stale(written, tmp_path):
@@ -121,14 +139,34 @@ CHANGED = [
     ("    # solution : calculez `y`\n", "", "pas de « # solution » au-dessus"),
     ("    # départ\n", "    # solution : encore\n", "une solution s'ouvre dans une autre"),
     ("    # fin\n", "# fin\n", "à la même marge"),
-    ("print(y)", "print(q)\n# solution : q\nq = 1\n# fin", "le point de départ lit `q`, que seule la solution lie"),
-    ("# # Exercice 01-1, solution : un titre", "# # Un titre", "le titre commence par « # # Exercice 01-1, solution :"),
+    (
+        "print(y)",
+        "print(q)\n# solution : q\nq = 1\n# fin",
+        "le point de départ lit `q`, que seule la solution lie",
+    ),
+    (
+        "# # Exercice 01-1, solution : un titre",
+        "# # Un titre",
+        "le titre commence par « # # Exercice 01-1, solution :",
+    ),
     ("# ## À retenir", "# ## Voilà", "une solution finit par sa cellule « ## À retenir »"),
     ("Trois, et un peu plus.\n", "Trois.\n\n# %%\nprint(1)\n", "une solution finit par sa cellule"),
-    ("print(y)\n", "print(y)\n# solution : rien\n\n# %%\n# fin\n", "une solution tient dans sa cellule"),
+    (
+        "print(y)\n",
+        "print(y)\n# solution : rien\n\n# %%\n# fin\n",
+        "une solution tient dans sa cellule",
+    ),
     ("    # y = 3\n", "    # y = (3\n", "n'est pas du Python"),
-    (SOLUTION[SOLUTION.index("    y = 0") : SOLUTION.index("    # fin")], "    # solution : y\n", "n'est pas du Python"),
-    (SOLUTION[SOLUTION.index("    # solution") : SOLUTION.index("print(y)")], "", "le point de départ serait la solution"),
+    (
+        SOLUTION[SOLUTION.index("    y = 0") : SOLUTION.index("    # fin")],
+        "    # solution : y\n",
+        "n'est pas du Python",
+    ),
+    (
+        SOLUTION[SOLUTION.index("    # solution") : SOLUTION.index("print(y)")],
+        "",
+        "le point de départ serait la solution",
+    ),
     (START, "", None),
     ("    y = 0\n", "", None),
     ("    # fin\n", "    # fin\n    w = 1\n", None),
@@ -150,8 +188,12 @@ def test_what_the_generator_refuses(written):
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_cells_obey_the_contract(lesson):
-    """Ce que le générateur de notebooks exige d'un script vaut aussi pour les exercices et leurs solutions."""
-    siblings = {path.stem: read_script(path) for path in sorted((ROOT / lesson / "local").glob("*.py"))}
+    """Ce que le générateur de notebooks exige d'un script vaut aussi pour les exercices et leurs
+    solutions.
+    """
+    siblings = {
+        path.stem: read_script(path) for path in sorted((ROOT / lesson / "local").glob("*.py"))
+    }
     for number in [number for number in NUMBERS if lesson.startswith(number[:2])]:
         for folder in ("solutions", "exercises"):
             script = read_script(ROOT / path_of(number, folder))
@@ -160,21 +202,37 @@ def test_cells_obey_the_contract(lesson):
             header = script.cells[0].text
             assert "**Question.**" in header and "pronostic" in header
             command = next(cell for cell in script.cells if cell.tag == "local").text
-            assert f"# uv run {path_of(number, folder)}\n" in command and f"# uv run tools/check.py --exercise {number}\n" in command
+            assert (
+                f"# uv run {path_of(number, folder)}\n" in command
+                and f"# uv run tools/check.py --exercise {number}\n" in command
+            )
             assert any(f"# ```\n#\n# {duration}" in command for duration in SPOKEN.values())
             last = script.cells[-2]
-            assert last.tag == "local" and last.text == f'print("Vérifiez : uv run tools/check.py --exercise {number}")'
+            assert (
+                last.tag == "local"
+                and last.text == f'print("Vérifiez : uv run tools/check.py --exercise {number}")'
+            )
 
 
 def test_the_solution_is_short_and_the_starting_point_does_not_hold_it():
     for number in NUMBERS:
-        solution, exercise = ((ROOT / path_of(number, folder)).read_text(encoding="utf-8") for folder in ("solutions", "exercises"))
+        solution, exercise = (
+            (ROOT / path_of(number, folder)).read_text(encoding="utf-8")
+            for folder in ("solutions", "exercises")
+        )
         cells = read_script(ROOT / path_of(number, "solutions")).cells
         code = [line.strip() for cell in cells if cell.kind == "code" for line in cell.lines]
         assert len([line for line in code if line and not line.startswith("#")]) <= 90
-        assert "# Votre code ici : " in exercise and "# solution" not in exercise and "À retenir" not in exercise
+        assert (
+            "# Votre code ici : " in exercise
+            and "# solution" not in exercise
+            and "À retenir" not in exercise
+        )
         finding = solution.partition("# ## À retenir")[2]
-        found, given = (set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)", text)) for text in (finding, exercise))
+        found, given = (
+            set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)", text))
+            for text in (finding, exercise)
+        )
         assert found - given, f"{number} : le point de départ dit déjà ce qu'il y a à trouver"
 
 
@@ -199,7 +257,9 @@ LEFT = {
 
 @pytest.fixture(scope="module")
 def learner_of(tmp_path_factory):
-    """La copie où les exercices d'une leçon se font, l'un après l'autre, comme chez un apprenant qui a suivi la leçon."""
+    """La copie où les exercices d'une leçon se font, l'un après l'autre, comme chez un apprenant
+    qui a suivi la leçon.
+    """
     copies = {}
 
     def of(number: str) -> Course:
@@ -220,17 +280,29 @@ def judged(course: Course, number: str):
 def test_before_anything(fresh_course):
     """Il n'y a pas de magasin, et check.py n'en crée pas."""
     refused = fresh_course.fork("tools/check.py", "--exercise", "01-1", fails=True)
-    assert refused.returncode == 1 and "Il n'y a pas de magasin" in refused.stderr and not (fresh_course.root / "mlflow.db").exists()
+    assert (
+        refused.returncode == 1
+        and "Il n'y a pas de magasin" in refused.stderr
+        and not (fresh_course.root / "mlflow.db").exists()
+    )
     refused = fresh_course.fork(path_of("01-3", "exercises"), fails=True)
-    assert refused.returncode == 1 and refused.stderr.strip().endswith("uv run 01_tracking_supervised/local/svm_sweep.py")
+    assert refused.returncode == 1 and refused.stderr.strip().endswith(
+        "uv run 01_tracking_supervised/local/svm_sweep.py"
+    )
     said = fresh_course.fork("tools/check.py", "--lesson", "01", fails=True).stdout
-    assert [line[:15] for line in said.splitlines()[1:]] == ["  01-1  à faire", "  01-2  à faire", "  01-3  à faire"]
+    assert [line[:15] for line in said.splitlines()[1:]] == [
+        "  01-1  à faire",
+        "  01-2  à faire",
+        "  01-3  à faire",
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ONE_A_LESSON)
 def test_an_exercise_from_start_to_end(learner_of, number):
-    """Le point de départ s'exécute et ne suffit pas ; la solution suffit, et ses nombres sont ceux de sa dernière cellule."""
+    """Le point de départ s'exécute et ne suffit pas ; la solution suffit, et ses nombres sont ceux
+    de sa dernière cellule.
+    """
     course = learner_of(number)
     launch = course.run if number in REAL else course.fork
     launch(path_of(number, "exercises"))
@@ -240,19 +312,27 @@ def test_an_exercise_from_start_to_end(learner_of, number):
     found = judged(course, number)
     assert found.state == "fait", found
     seen = numbers(printed + found.text) + derived(number, printed)
-    told = [each for each in numbers(last_cell(path_of(number, "solutions"))) if each not in SETTINGS]
+    told = [
+        each for each in numbers(last_cell(path_of(number, "solutions"))) if each not in SETTINGS
+    ]
     assert [each for each in told if each not in seen] == [], printed + found.text
 
 
-SETTINGS = ("0.03", "0.001", "0.003", "0.42", "4.2")  # gamma et alpha, que les scripts n'ont pas à redire
+# gamma et alpha, que les scripts n'ont pas à redire
+SETTINGS = ("0.03", "0.001", "0.003", "0.42", "4.2")
 
 
 def derived(number: str, printed: str) -> list[str]:
-    """Les nombres que la dernière cellule tire de ceux que le script écrit, ou de ce qu'il n'écrit pas."""
+    """Les nombres que la dernière cellule tire de ceux que le script écrit, ou de ce qu'il n'écrit
+    pas.
+    """
     seen = [float(each) for each in numbers(printed)]
     if number == "02-2":  # « à 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine »
         X, y = load_images()
-        scores = [external_indices(y, KMeans(12, n_init=1, random_state=seed).fit(X).labels_)["ari"] for seed in range(10)]
+        scores = [
+            external_indices(y, KMeans(12, n_init=1, random_state=seed).fit(X).labels_)["ari"]
+            for seed in range(10)
+        ]
         return [f"{min(scores):.3f}", f"{max(scores):.3f}"]
     if number == "03-2":
         again, first = seen[-2:]
@@ -266,9 +346,15 @@ def derived(number: str, printed: str) -> list[str]:
 def test_the_price_of_each_tumour():
     """« Les neuf premières coûtent 48 fausses alertes ; la dernière, à elle seule, 123 »."""
     X, y = known_patients()
-    model, folds = make_pipeline(StandardScaler(), SVC(gamma=0.03)), StratifiedKFold(5, shuffle=True, random_state=0)
+    model, folds = (
+        make_pipeline(StandardScaler(), SVC(gamma=0.03)),
+        StratifiedKFold(5, shuffle=True, random_state=0),
+    )
     distances = cross_val_predict(model, X, y, cv=folds, method="decision_function")
     ill, well = sorted(distances[y == 1.0]), distances[y == 0.0]
     alerts = [int((well >= ill[missed]).sum()) for missed in (10, 1, 0)]
     text = last_cell(path_of("01-2", "solutions"))
-    assert f"coûtent {alerts[1] - alerts[0]} fausses alertes" in text and f"en coûte {alerts[2] - alerts[1]}" in text
+    assert (
+        f"coûtent {alerts[1] - alerts[0]} fausses alertes" in text
+        and f"en coûte {alerts[2] - alerts[1]}" in text
+    )

@@ -1,4 +1,6 @@
-"""La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des sorties, ce qui est dans le dépôt."""
+"""La forme Jupyter, sans rien exécuter : ce que devient chaque cellule, ce qui est gardé des
+sorties, ce qui est dans le dépôt.
+"""
 
 import base64
 import json
@@ -27,7 +29,8 @@ def notebook_of(script: Script) -> Path:
     return ROOT / script.lesson / "jupyter" / f"{script.name}.ipynb"
 
 
-# ------------------------------------------------------------------------------------------------------ de script à notebook
+# ------------------------------------------------------------------------------------------------------
+# de script à notebook
 
 MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n"
 OTHER = "# %% [markdown]\n# # Un autre\n\n# %%\nprint(1)\n"
@@ -84,18 +87,27 @@ def test_outputs_depend_on_code_and_versions_and_on_nothing_else(lesson):
     assert sources() == before
     assert sources(script=SCRIPT.replace("## À retenir", "## Retenez")) == before
     assert sources(module=MODULE.replace("Un module", "Le module") + "# fin\n") == before
-    assert sources(script=SCRIPT.replace("figure =", "drawing =").replace("(figure)", "(drawing)")) != before
+    assert (
+        sources(script=SCRIPT.replace("figure =", "drawing =").replace("(figure)", "(drawing)"))
+        != before
+    )
     assert sources(module=MODULE.replace("2 * x", "3 * x")) != before
     assert sources(store=STORE.replace("pass", "return 1")) != before
     assert sources(other=OTHER) == sources()
     numpy = SCRIPT.replace("from module", "import numpy as np\nfrom module")
     with_numpy = sources(script=numpy)
     pins = lesson.root / "requirements.txt"
-    pins.write_text(re.sub(r"^numpy==.*$", "numpy==9.9.9", pins.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    pins.write_text(
+        re.sub(
+            r"^numpy==.*$", "numpy==9.9.9", pins.read_text(encoding="utf-8"), flags=re.MULTILINE
+        ),
+        encoding="utf-8",
+    )
     assert sources(script=numpy) != with_numpy
 
 
-# --------------------------------------------------------------------------------------------------------------- les sorties
+# ---------------------------------------------------------------------------------------------------------------
+# les sorties
 
 MASKS = {
     "http://127.0.0.1:5000/#/experiments/12/runs/0123456789abcdef0123456789abcdef?x=1": "http://127.0.0.1:5000/#/experiments/…/runs/…?x=1",
@@ -106,7 +118,11 @@ MASKS = {
     "le 2026-11-21 14:03:05.123 et le 2026-11-21": "le … et le …",
     "/clone du cours/mlruns et /tmp/tmpa1b2c3d4/x.csv": "…/mlruns et …/x.csv",
 }
-LASTING = ["sensibilité 0.953, 35 couples, 12 sur 30, version 2, C=1000, -0.5", "4 scripts, 3 semaines, 10 seuils, 5 mineurs", "m-…"]
+LASTING = [
+    "sensibilité 0.953, 35 couples, 12 sur 30, version 2, C=1000, -0.5",
+    "4 scripts, 3 semaines, 10 seuils, 5 mineurs",
+    "m-…",
+]
 
 
 def test_what_changes_becomes_an_ellipsis_and_the_rest_is_shown():
@@ -120,7 +136,11 @@ def stream(text: str, name: str = "stdout") -> dict:
 
 def display(alt: str | None = None, **data: str) -> dict:
     metadata = {"image/png": {"alt": alt}} if alt else {}
-    return {"output_type": "display_data", "data": {kind.replace("_", "/"): value for kind, value in data.items()}, "metadata": metadata}
+    return {
+        "output_type": "display_data",
+        "data": {kind.replace("_", "/"): value for kind, value in data.items()},
+        "metadata": metadata,
+    }
 
 
 def picture(shift: int = 0, size=(WIDTH, 400)) -> str:
@@ -137,9 +157,15 @@ def test_what_is_kept_of_the_outputs():
         "metadata": {},
     }
     erased = display(text_html="<pre></pre>", text_plain="")
-    table = display(text_html="<table>0123456789abcdef0123456789abcdef</table>", text_plain="tableau en 3 s")
-    drawn = display("Figure : y", image_png=picture() + "\n", text_plain="<Figure size 700x400 with 1 Axes>")
-    found = kept([stream("en 2"), stream(".5 s\n"), bar, erased, stream("fin\n"), table, drawn], "/clone")
+    table = display(
+        text_html="<table>0123456789abcdef0123456789abcdef</table>", text_plain="tableau en 3 s"
+    )
+    drawn = display(
+        "Figure : y", image_png=picture() + "\n", text_plain="<Figure size 700x400 with 1 Axes>"
+    )
+    found = kept(
+        [stream("en 2"), stream(".5 s\n"), bar, erased, stream("fin\n"), table, drawn], "/clone"
+    )
     assert found == [
         stream("en … s\nfin\n"),
         display(text_html="<table>…</table>", text_plain="tableau en … s"),
@@ -165,13 +191,17 @@ def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
     before = [stream("x"), display(image_png=picture())]
     assert alike != picture()
     assert steady([stream("y"), display(image_png=alike)], before) == [stream("y"), before[1]]
-    moved, smaller = display(image_png=picture(shift=60)), display(image_png=picture(size=(WIDTH, 300)))
+    moved, smaller = (
+        display(image_png=picture(shift=60)),
+        display(image_png=picture(size=(WIDTH, 300))),
+    )
     assert steady([stream("x"), moved], before) == [stream("x"), moved]
     assert steady([stream("x"), smaller], before) == [stream("x"), smaller]
     assert steady([moved], before) == [moved]
 
 
-# ------------------------------------------------------------------------------------------------------ les notebooks du cours
+# ------------------------------------------------------------------------------------------------------
+# les notebooks du cours
 
 
 def test_nothing_is_stale():
@@ -179,7 +209,9 @@ def test_nothing_is_stale():
 
 
 def test_every_script_has_its_notebook_or_its_reason():
-    assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {notebook_of(script) for script in WITH_NOTEBOOK}
+    assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {
+        notebook_of(script) for script in WITH_NOTEBOOK
+    }
 
 
 def cells_in(script: Script) -> list[tuple[str, str]]:
@@ -190,17 +222,36 @@ def cells_in(script: Script) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("script", WITH_NOTEBOOK, ids=lambda script: script.name)
 def test_the_cells_are_those_of_the_script(script):
-    """Instruction par instruction, figures montrées comprises, et les options de la cellule `args` sont celles du script."""
+    """Instruction par instruction, figures montrées comprises, et les options de la cellule `args`
+    sont celles du script.
+    """
     title, _, _, *ours = cells_in(script)
     [parameters] = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
     ours.remove(parameters)
     exec(parameters[1], scope := {})
     declared = read_arguments(read_script(ROOT / script.path).parameters())
-    assert vars(scope["args"]) == {argument.name: False if argument.flag else argument.default for argument in declared}
-    theirs = [cell for cell in cells_of(ROOT / script.path) if cell[1] != "parameters" and cell[:2] != ("markdown", "local")]
+    assert vars(scope["args"]) == {
+        argument.name: False if argument.flag else argument.default for argument in declared
+    }
+    theirs = [
+        cell
+        for cell in cells_of(ROOT / script.path)
+        if cell[1] != "parameters" and cell[:2] != ("markdown", "local")
+    ]
     assert essences([title, *ours]) == essences([(kind, text) for kind, _, text in theirs])
-    marked = re.findall(r"# databricks: (display\(.*\))$", (ROOT / script.path).read_text(encoding="utf-8"), re.MULTILINE)
-    assert re.findall(r"^ *(display\(.*\))$", "\n".join(text for kind, text in ours if kind == "code"), re.MULTILINE) == marked
+    marked = re.findall(
+        r"# databricks: (display\(.*\))$",
+        (ROOT / script.path).read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert (
+        re.findall(
+            r"^ *(display\(.*\))$",
+            "\n".join(text for kind, text in ours if kind == "code"),
+            re.MULTILINE,
+        )
+        == marked
+    )
 
 
 def test_a_notebook_says_how_to_open_it_and_what_comes_next():
@@ -208,8 +259,13 @@ def test_a_notebook_says_how_to_open_it_and_what_comes_next():
         title, (_, opening), (_, finding), *_, last = cells_in(script)
         assert f"<!-- Généré depuis local/{script.name}.py" in title[1]
         groups = "".join(f" --group {group}" for group in ("jupyter", *script.groups))
-        assert f"`uv run{groups} jupyter lab {script.lesson}/jupyter/{script.name}.ipynb`" in opening and spoken(script.seconds) in opening
-        assert "%matplotlib inline" in finding or "display(" not in (ROOT / script.path).read_text(encoding="utf-8")
+        assert (
+            f"`uv run{groups} jupyter lab {script.lesson}/jupyter/{script.name}.ipynb`" in opening
+            and spoken(script.seconds) in opening
+        )
+        assert "%matplotlib inline" in finding or "display(" not in (ROOT / script.path).read_text(
+            encoding="utf-8"
+        )
         if following and following.lesson == script.lesson:
             assert last[1] == f"**Ensuite** : [{following.name}]({following.name}.ipynb)"
         for target in re.findall(r"\]\((?!http)([^)]+)\)", opening + last[1]):
@@ -224,16 +280,30 @@ def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine()
             assert kept(shown, str(ROOT)) == shown, script.name
             for output in shown:
                 if "image/png" in output.get("data", {}):
-                    assert Image.open(BytesIO(base64.b64decode(output["data"]["image/png"]))).width == WIDTH, script.name
+                    assert (
+                        Image.open(BytesIO(base64.b64decode(output["data"]["image/png"]))).width
+                        == WIDTH
+                    ), script.name
     assert sum(notebook_of(script).stat().st_size for script in WITH_NOTEBOOK) < 5_000_000
 
 
 def test_the_page_of_the_lesson_links_the_forms_of_each_script():
-    """Le script, le notebook et la forme Databricks, sur une ligne ; ce qui n'existe pas n'y est pas annoncé."""
-    pages = {lesson: (ROOT / lesson / "README.md").read_text(encoding="utf-8") for lesson in LESSONS}
+    """Le script, le notebook et la forme Databricks, sur une ligne ; ce qui n'existe pas n'y est
+    pas annoncé.
+    """
+    pages = {
+        lesson: (ROOT / lesson / "README.md").read_text(encoding="utf-8") for lesson in LESSONS
+    }
     for script in SCRIPTS:
-        forms = {"le script": f"local/{script.name}.py", "le notebook et ses figures": f"jupyter/{script.name}.ipynb"}
+        forms = {
+            "le script": f"local/{script.name}.py",
+            "le notebook et ses figures": f"jupyter/{script.name}.ipynb",
+        }
         forms["la forme Databricks"] = f"databricks/{script.name}.py"
-        links = [f"[{title}]({path})" for title, path in forms.items() if (ROOT / script.lesson / path).exists()]
+        links = [
+            f"[{title}]({path})"
+            for title, path in forms.items()
+            if (ROOT / script.lesson / path).exists()
+        ]
         said = f"\n\n{' · '.join(links)}\n\n" if len(links) > 1 else f"(local/{script.name}.py)"
         assert said in pages[script.lesson], script.name

@@ -1,4 +1,6 @@
-"""La forme Jupyter exécutée : l'outil de bout en bout, et des notebooks comparés à leur script, bit pour bit."""
+"""La forme Jupyter exécutée : l'outil de bout en bout, et des notebooks comparés à leur script, bit
+pour bit.
+"""
 
 import json
 import logging
@@ -12,7 +14,8 @@ from unittest import mock
 
 import pytest
 
-for needed in ("nbformat", "jupytext", "nbclient", "nbconvert", "ipykernel"):  # d'autres paquets en apportent une partie
+# d'autres paquets en apportent une partie
+for needed in ("nbformat", "jupytext", "nbclient", "nbconvert", "ipykernel"):
     pytest.importorskip(needed, reason="le groupe `jupyter` n'est pas installé")
 
 import build_jupyter
@@ -45,11 +48,14 @@ def executed(path: Path, cwd: Path | None = None):
     node = nbformat.read(path, 4)
     resources = {"metadata": {"path": str(cwd or path.parent)}}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    NotebookClient(node, timeout=600, kernel_name="python3", resources=resources).execute(env=reader_environment(), **quiet)
+    NotebookClient(node, timeout=600, kernel_name="python3", resources=resources).execute(
+        env=reader_environment(), **quiet
+    )
     return node
 
 
-# ------------------------------------------------------------------------------------------------------ l'outil, de bout en bout
+# ------------------------------------------------------------------------------------------------------
+# l'outil, de bout en bout
 
 HEAD = "# %% [markdown]\n# # Leçon 1, script 1 : essai\n\n"
 STUB = f"""{HEAD}# %% tags=["local"]
@@ -105,18 +111,24 @@ def test_from_script_to_outputs_and_back(short_course):
     assert build("--check") == (1, f"{NAME} est à exécuter\n")
     assert build("--execute") == (0, f"{NAME} exécuté\n")
     assert build("--check") == (0, "")
-    assert not list(root.glob("mlflow.db*")) and not (root / "mlruns").exists()  # le magasin du lecteur n'a rien reçu
+    # le magasin du lecteur n'a rien reçu
+    assert not list(root.glob("mlflow.db*")) and not (root / "mlruns").exists()
 
     content = (root / NAME).read_bytes()
     nbformat.validate(nbformat.reads(content.decode(), 4))
-    outputs = [output for cell in json.loads(content)["cells"] for output in cell.get("outputs", [])]
+    outputs = [
+        output for cell in json.loads(content)["cells"] for output in cell.get("outputs", [])
+    ]
     assert [output["output_type"] for output in outputs] == ["stream", "display_data"]
     assert outputs[0]["text"] == ["run … dans …\n", "une autre commande aussi écrit\n"]
     assert outputs[1]["metadata"] == {"image/png": {"alt": "Figure : valeur selon rang"}}
     assert build("--execute") == (0, f"{NAME} exécuté, rien ne change\n")
     assert (root / NAME).read_bytes() == content
 
-    changing = content.replace('"une autre commande aussi écrit'.encode(), '"ce qui ne se répète pas'.encode())  # la sortie, pas le code
+    # la sortie, pas le code
+    changing = content.replace(
+        '"une autre commande aussi écrit'.encode(), '"ce qui ne se répète pas'.encode()
+    )
     (root / NAME).write_bytes(changing)  # comme si la première exécution l'avait écrit
     code, told = build("--execute")
     assert code == 1 and f"{NAME} : son texte change" in told
@@ -125,8 +137,11 @@ def test_from_script_to_outputs_and_back(short_course):
 
     change(short_course, STUB.replace("script 1 : essai", "script 1 : un essai"))
     assert build("--check") == (1, f"{NAME} n'est plus à jour\n")
-    assert build() == (0, f"{NAME} récrit\n")  # le texte seul a changé : les sorties sont encore vraies
-    assert (root / NAME).read_bytes() == content.replace(b"script 1 : essai", b"script 1 : un essai")
+    # le texte seul a changé : les sorties sont encore vraies
+    assert build() == (0, f"{NAME} récrit\n")
+    assert (root / NAME).read_bytes() == content.replace(
+        b"script 1 : essai", b"script 1 : un essai"
+    )
 
     store = root / "01_tracking_supervised/local/store.py"
     store.write_text(store.read_text(encoding="utf-8") + "\nOTHER = 1\n", encoding="utf-8")
@@ -134,7 +149,9 @@ def test_from_script_to_outputs_and_back(short_course):
     orphan.parent.mkdir(exist_ok=True)
     orphan.write_text("{}", encoding="utf-8")
     code, told = build("--check")
-    assert code == 1 and f"{NAME} est à exécuter" in told and "ancien.ipynb n'a plus de script" in told
+    assert (
+        code == 1 and f"{NAME} est à exécuter" in told and "ancien.ipynb n'a plus de script" in told
+    )
     build()
     assert not orphan.exists()
 
@@ -162,59 +179,87 @@ def test_it_opens_from_any_folder_of_the_clone_and_says_so_elsewhere(short_cours
         executed(root / NAME, cwd=folder)
     found = short_course.runs("essai")  # dans le magasin de la racine
     commit, notebook = short_course.git("rev-parse", "HEAD"), str(root / NAME)
-    noted = [(run.data.tags["mlflow.source.git.commit"], run.data.tags["mlflow.source.name"]) for run in found]
+    noted = [
+        (run.data.tags["mlflow.source.git.commit"], run.data.tags["mlflow.source.name"])
+        for run in found
+    ]
     assert noted == [(commit, notebook)] * 2
     with pytest.raises(CellExecutionError, match="dans un clone du cours"):
         executed(root / NAME, cwd=tmp_path)
 
 
-# -------------------------------------------------------------------------------------------------- chaque notebook et son script
+# --------------------------------------------------------------------------------------------------
+# chaque notebook et son script
 
 
 def test_jupytext_sees_the_same_cells_as_we_do():
-    """`cells_of`, dont se sert la comparaison des cellules, lit un script comme jupytext, qui ne sait rien de nous."""
+    """`cells_of`, dont se sert la comparaison des cellules, lit un script comme jupytext, qui ne
+    sait rien de nous.
+    """
     for script in WITH_NOTEBOOK:
-        theirs = [(cell.cell_type, cell.source.strip()) for cell in jupytext.read(ROOT / script.path).cells]
-        assert [(kind, text) for kind, _, text in cells_of(ROOT / script.path)] == theirs, script.name
+        theirs = [
+            (cell.cell_type, cell.source.strip())
+            for cell in jupytext.read(ROOT / script.path).cells
+        ]
+        assert [(kind, text) for kind, _, text in cells_of(ROOT / script.path)] == theirs, (
+            script.name
+        )
 
 
 def said(node, root: str) -> list[str]:
-    """Ce que chaque cellule de code a écrit, rendu stable ; le premier chiffre d'une erreur d'arrondi (1e-13) tient à la machine."""
+    """Ce que chaque cellule de code a écrit, rendu stable ; le premier chiffre d'une erreur
+    d'arrondi (1e-13) tient à la machine.
+    """
     code = [cell for cell in node.cells if cell.cell_type == "code"]
-    told = ["".join(output.text for output in cell.outputs if output.output_type == "stream") for cell in code]
+    told = [
+        "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        for cell in code
+    ]
     return [re.sub(r"\b\d(?=e-1\d\b)", "…", masked(text, root)) for text in told]
 
 
 def compare(course: Course, scripts: list[Script]) -> None:
-    """Exécute les notebooks de ces scripts : le texte qui est dans le dépôt, et les mêmes runs que les scripts, bit pour bit."""
+    """Exécute les notebooks de ces scripts : le texte qui est dans le dépôt, et les mêmes runs que
+    les scripts, bit pour bit.
+    """
     made, known = {}, set()
     for script in scripts:
         node = executed(notebook_of(script, course.root))
-        assert said(node, str(course.root)) == said(nbformat.read(notebook_of(script), 4), str(ROOT)), script.name
+        assert said(node, str(course.root)) == said(
+            nbformat.read(notebook_of(script), 4), str(ROOT)
+        ), script.name
         made[script] = appeared(course.uri, known)
-    check_against_scripts(course.uri, made)  # à la fin : annotate_runs ajoute une métrique aux runs d'un autre
+    # à la fin : annotate_runs ajoute une métrique aux runs d'un autre
+    check_against_scripts(course.uri, made)
 
 
 @pytest.mark.parametrize("name", ["rich_run", "kmeans_sweep", "run_project", "register_models"])
 def test_a_notebook_a_lesson_says_and_records_what_its_script_does(tmp_path, name):
-    compare(Course(tmp_path / "cours", whole=True), [script for script in WITH_NOTEBOOK if script.name == name])
+    compare(
+        Course(tmp_path / "cours", whole=True),
+        [script for script in WITH_NOTEBOOK if script.name == name],
+    )
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_notebook_says_and_records_what_its_script_does(tmp_path, lesson):
-    scripts = [script for script in WITH_NOTEBOOK if script.lesson == lesson and not missing(script)]
+    scripts = [
+        script for script in WITH_NOTEBOOK if script.lesson == lesson and not missing(script)
+    ]
     compare(Course(tmp_path / "cours", whole=True), scripts)
 
 
-# --------------------------------------------------------------------------------------------------------- ce que l'on en voit
+# ---------------------------------------------------------------------------------------------------------
+# ce que l'on en voit
 
 
 @cache
 def page_of(path: Path) -> str:
     """Le notebook en HTML, par nbconvert, sans un avertissement, et sans rien demander au réseau.
 
-    Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il manque.
+    Le modèle `classic` reprend le texte qui décrit chaque figure ; `lab` l'ignore, et avertit qu'il
+    manque.
     """
     log = mock.Mock(spec=logging.Logger)
     nowhere = dict.fromkeys(("require_js_url", "jquery_url", "mathjax_url"), "")
@@ -232,7 +277,9 @@ def test_each_is_valid_and_becomes_a_page_without_a_warning():
         node, page = nbformat.read(notebook_of(script), 4), page_of(notebook_of(script))
         nbformat.validate(node)
         for output in [output for cell in node.cells for output in cell.get("outputs", [])]:
-            assert output.output_type != "stream" or output.text.splitlines()[0][:20] in page, script.name
+            assert output.output_type != "stream" or output.text.splitlines()[0][:20] in page, (
+                script.name
+            )
 
 
 def test_it_is_read_in_a_browser(tmp_path):
@@ -253,8 +300,14 @@ def test_it_is_read_in_a_browser(tmp_path):
             page.on("pageerror", lambda error, errors=errors: errors.append(error))
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto((tmp_path / "page.html").as_uri())
-            assert page.locator("h1").first.inner_text().startswith(f"Leçon {int(lesson[:2])}, script ")
-            widths = page.eval_on_selector_all(".output_png img", "images => images.map(image => image.naturalWidth)")
+            assert (
+                page.locator("h1")
+                .first.inner_text()
+                .startswith(f"Leçon {int(lesson[:2])}, script ")
+            )
+            widths = page.eval_on_selector_all(
+                ".output_png img", "images => images.map(image => image.naturalWidth)"
+            )
             assert widths == [800] * richest.count("<img ") != []
             assert errors == [] and not [url for url in asked if url.startswith("http")]
             page.close()

@@ -13,7 +13,11 @@ def test_data_and_metrics_have_the_announced_sizes_and_definitions():
     assert (len(data.X_train), len(data.X_valid), len(data.X_test)) == (341, 114, 114)
     assert sum(y.sum() for y in (data.y_train, data.y_valid, data.y_test)) == 212
     X, y = known_patients()
-    assert X.shape == (455, 30) and not set(X.index) & set(data.X_test.index) and list(X.index) == list(y.index)
+    assert (
+        X.shape == (455, 30)
+        and not set(X.index) & set(data.X_test.index)
+        and list(X.index) == list(y.index)
+    )
     # 3 malignes trouvées, 1 manquée, 2 fausses alertes, 4 bénignes reconnues
     truth, said = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 1, 1, 0, 0, 0, 0]
     score = [0.9, 0.8, 0.7, 0.3, 0.6, 0.6, 0.2, 0.1, 0.1, 0.1]
@@ -24,9 +28,18 @@ def test_data_and_metrics_have_the_announced_sizes_and_definitions():
         }
     )  # fmt: skip
     nobody = clinical_metrics([1, 0], [0, 0])
-    assert math.isnan(nobody["precision"]) and math.isnan(nobody["fdr"]) and nobody["sensitivity"] == 0
+    assert (
+        math.isnan(nobody["precision"]) and math.isnan(nobody["fdr"]) and nobody["sensitivity"] == 0
+    )
 
 
 def test_the_pins_are_the_installed_versions():
-    assert [line.partition("==")[0] for line in pins("tensorflow")] == ["mlflow", "scikit-learn", "skops", "pandas", "numpy", "tensorflow"]
+    assert [line.partition("==")[0] for line in pins("tensorflow")] == [
+        "mlflow",
+        "scikit-learn",
+        "skops",
+        "pandas",
+        "numpy",
+        "tensorflow",
+    ]
     assert f"scikit-learn=={sklearn.__version__}" in pins()

@@ -1,4 +1,6 @@
-"""Leçon 1, le balayage : svm_sweep, ce qu'un arrêt en laisse, resume_sweep, search_runs et son égalité, la recherche sur Spark."""
+"""Leçon 1, le balayage : svm_sweep, ce qu'un arrêt en laisse, resume_sweep, search_runs et son
+égalité, la recherche sur Spark.
+"""
 
 import re
 import subprocess
@@ -9,7 +11,17 @@ from itertools import combinations
 import mlflow
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, announced, couple, end_of, is_cross_validated, judged, model_of, shown
+from lesson_01 import (
+    EXPERIMENT,
+    LOCAL,
+    announced,
+    couple,
+    end_of,
+    is_cross_validated,
+    judged,
+    model_of,
+    shown,
+)
 from programs import SECONDS, reader_environment
 from scipy.stats import binomtest
 from texts import in_text, numbers, tables
@@ -17,7 +29,8 @@ from texts import in_text, numbers, tables
 from patients import cross_validated, known_patients, load_patients, risk, svm
 
 RESUMED = "01_resume_sweep"
-FEW = ["--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"]  # les douze couples de resume_sweep
+# les douze couples de resume_sweep
+FEW = ["--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"]
 
 
 def files_of(course, run) -> list[str]:
@@ -25,13 +38,25 @@ def files_of(course, run) -> list[str]:
 
 
 def test_svm_sweep(lesson):
-    printed, text, parent = lesson.ended("svm_sweep").stdout, end_of("svm_sweep"), lesson.named("svm balayage", EXPERIMENT)
+    printed, text, parent = (
+        lesson.ended("svm_sweep").stdout,
+        end_of("svm_sweep"),
+        lesson.named("svm balayage", EXPERIMENT),
+    )
     children = lesson.children(parent)
     points = {couple(child): child for child in children}
     assert len(points) == len(children) == 35
-    assert all(is_cross_validated(points[point]) for point in [(0.1, 0.0001), (1.0, 0.1), (100.0, 0.003)])
-    best = max(children, key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]))
-    accurate = max(children, key=lambda run: (run.data.metrics["cv_accuracy"], run.data.metrics["cv_sensitivity"]))
+    assert all(
+        is_cross_validated(points[point]) for point in [(0.1, 0.0001), (1.0, 0.1), (100.0, 0.003)]
+    )
+    best = max(
+        children,
+        key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]),
+    )
+    accurate = max(
+        children,
+        key=lambda run: (run.data.metrics["cv_accuracy"], run.data.metrics["cv_sensitivity"]),
+    )
     assert parent.data.tags["best_run_id"] == best.info.run_id
     assert parent.data.metrics["best_cv_sensitivity"] == best.data.metrics["cv_sensitivity"]
     assert "metric_against_parameter.png" in files_of(lesson, parent)
@@ -40,12 +65,22 @@ def test_svm_sweep(lesson):
     for run, row in zip((best, accurate), tables(text), strict=True):
         assert (float(row["C"]), float(row["gamma"])) == couple(run)
         assert announced(row) == shown(run.data.metrics, "cv_")
-        assert re.search(f"{run.info.run_name} .*" + ".*".join(map(re.escape, announced(row))), printed)
+        assert re.search(
+            f"{run.info.run_name} .*" + ".*".join(map(re.escape, announced(row))), printed
+        )
     malignant = known_patients()[1].sum()
     found = [round(run.data.metrics["cv_sensitivity"] * malignant) for run in (best, accurate)]
-    equal = sum(run.data.metrics["cv_sensitivity"] == best.data.metrics["cv_sensitivity"] for run in children)
-    said = in_text(r"(\d+) tumeurs malignes trouvées sur (\d+), contre (\d+)\. De plus, (\d+) couples en trouvent (\d+)", text)
-    assert said == tuple(str(int(each)) for each in (found[0], malignant, found[1], equal, found[0]))
+    equal = sum(
+        run.data.metrics["cv_sensitivity"] == best.data.metrics["cv_sensitivity"]
+        for run in children
+    )
+    said = in_text(
+        r"(\d+) tumeurs malignes trouvées sur (\d+), contre (\d+)\. De plus, (\d+) couples en trouvent (\d+)",
+        text,
+    )
+    assert said == tuple(
+        str(int(each)) for each in (found[0], malignant, found[1], equal, found[0])
+    )
     assert f"{equal} couples sur 35" in printed
 
 
@@ -55,7 +90,8 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
     fitted = [svm(C, 0.01).fit(data.X_train, data.y_train) for C in (0.01, 1, 100, 10_000)]
     errors = [int((model.predict(data.X_train) != data.y_train).sum()) for model in fitted]
     assert errors == sorted(errors, reverse=True) and errors[0] > errors[-1]
-    # loin de tout exemple, la décision d'un SVM à noyau RBF n'est plus que sa constante : d'autant plus près que gamma est grand
+    # loin de tout exemple, la décision d'un SVM à noyau RBF n'est plus que sa constante : d'autant
+    # plus près que gamma est grand
     far = data.X_train + 4 * data.X_train.std()
     reach = []
     for gamma in (0.001, 0.01, 0.1, 1):
@@ -64,24 +100,35 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
     assert reach == sorted(reach, reverse=True)
 
 
-def assert_whole(course, parent):
-    """Douze couples, chacun une fois, aux valeurs d'un balayage sans histoire, et un parent qui les résume."""
+def assert_whole(course, parent, experiment: str = EXPERIMENT):
+    """Douze couples, chacun une fois, aux valeurs d'un balayage sans histoire, et un parent qui les
+    résume.
+    """
     finished = [run for run in course.children(parent) if run.info.status == "FINISHED"]
     assert len(finished) == len({couple(run) for run in finished}) == 12
     assert all(map(is_cross_validated, finished))
-    best = max(finished, key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]))
+    best = max(
+        finished,
+        key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]),
+    )
     assert parent.info.status == "FINISHED" and parent.data.tags["best_run_id"] == best.info.run_id
     assert "metric_against_parameter.png" in files_of(course, parent)
 
 
 def test_resume_sweep(lesson):
     printed = lesson.ended("resume_sweep").stdout
-    done, left, whole = map(int, re.search(r"repris : (\d+) couples .*?, (\d+) .*?, (\d+) en tout", printed).groups())
+    done, left, whole = map(
+        int, re.search(r"repris : (\d+) couples .*?, (\d+) .*?, (\d+) en tout", printed).groups()
+    )
     assert done >= 3 and done + left == whole == 12
     assert "svm balayage : RUNNING, sans programme -> KILLED" in printed
     assert_whole(lesson, lesson.named("svm balayage", RESUMED))
     statuses = Counter(run.info.status for run in lesson.runs(RESUMED))
-    assert statuses["FINISHED"] == 13 and set(statuses) <= {"FINISHED", "KILLED"} and statuses["KILLED"] <= 1
+    assert (
+        statuses["FINISHED"] == 13
+        and set(statuses) <= {"FINISHED", "KILLED"}
+        and statuses["KILLED"] <= 1
+    )
     assert in_text(r"les (\d+) sont là, chacun une fois", end_of("resume_sweep")) == ("12",)
 
 
@@ -89,27 +136,41 @@ def test_resume_sweep(lesson):
 def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     command = fresh_course.command(f"{LOCAL}/svm_sweep.py", *FEW)
-    sweep, end = subprocess.Popen(command, cwd=fresh_course.root, env=reader_environment(), **quiet), time.monotonic() + SECONDS
+    sweep, end = (
+        subprocess.Popen(command, cwd=fresh_course.root, env=reader_environment(), **quiet),
+        time.monotonic() + SECONDS,
+    )
     try:
-        while not (fresh_course.root / "mlruns").exists() or len(fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")) < 3:
+        while (
+            not (fresh_course.root / "mlruns").exists()
+            or len(fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")) < 3
+        ):
             assert sweep.poll() is None and time.monotonic() < end
             time.sleep(0.05)
     finally:
         sweep.kill()
         sweep.wait()
     before = Counter(run.info.status for run in fresh_course.runs(EXPERIMENT))
-    done = {run.info.run_id for run in fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")}
+    done = {
+        run.info.run_id for run in fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")
+    }
     assert before["RUNNING"] >= 1 and before["FINISHED"] < 12
 
     resume = [f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
     fresh_course.fork(*resume)
     assert_whole(fresh_course, fresh_course.named("svm balayage", EXPERIMENT))
     after = fresh_course.runs(EXPERIMENT)
-    assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {run.info.run_id for run in after}
-    # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme, reste à lui
+    assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {
+        run.info.run_id for run in after
+    }
+    # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme,
+    # reste à lui
     other = fresh_course.client().create_run(after[0].info.experiment_id).info.run_id
     assert "Balayage repris" not in fresh_course.fork(*resume).stdout
-    assert fresh_course.client().get_run(other).info.status == "RUNNING" and len(fresh_course.runs(EXPERIMENT)) == len(after) + 1
+    assert (
+        fresh_course.client().get_run(other).info.status == "RUNNING"
+        and len(fresh_course.runs(EXPERIMENT)) == len(after) + 1
+    )
 
 
 def test_search_runs(lesson):
@@ -123,21 +184,42 @@ def test_search_runs(lesson):
     assert run.inputs.dataset_inputs[0].dataset.name == "breast_cancer_test"
     assert "Test : sensitivity {}, specificity {}, accuracy {}".format(*shown(expected)) in printed
 
-    answers = pd.read_csv(mlflow.artifacts.download_artifacts(run_id=predictions.info.run_id, artifact_path="predictions.csv"))
+    answers = pd.read_csv(
+        mlflow.artifacts.download_artifacts(
+            run_id=predictions.info.run_id, artifact_path="predictions.csv"
+        )
+    )
     known = data.X_valid.head(10)
-    assert list(answers.columns) == ["malignant", "risk", *known.columns]  # la réponse en tête : l'interface la montre sans défiler
+    # la réponse en tête : l'interface la montre sans défiler
+    assert list(answers.columns) == ["malignant", "risk", *known.columns]
     assert answers["malignant"].tolist() == model.predict(known).tolist()
     assert answers["risk"].tolist() == pytest.approx(risk(model, known).tolist(), rel=1e-12)
     assert f"{int(model.predict(known).sum())} alertes sur 10" in printed
 
-    assert [announced(row) for row in tables(text)] == [shown(best.data.metrics, "cv_"), shown(expected)]
-    malignant, found = int(data.y_test.sum()), int(model.predict(data.X_test)[data.y_test == 1].sum())
-    assert in_text(r"Sur le test, (\d+) tumeurs malignes sur (\d+)", text) == (str(found), str(malignant))
+    assert [announced(row) for row in tables(text)] == [
+        shown(best.data.metrics, "cv_"),
+        shown(expected),
+    ]
+    malignant, found = (
+        int(data.y_test.sum()),
+        int(model.predict(data.X_test)[data.y_test == 1].sum()),
+    )
+    assert in_text(r"Sur le test, (\d+) tumeurs malignes sur (\d+)", text) == (
+        str(found),
+        str(malignant),
+    )
 
 
 def test_seven_couples_tie_and_the_test_cannot_separate_them(lesson):
-    """Tout ce que la dernière cellule de search_runs affirme, recalculé : les sept ex aequo, leurs 42 tumeurs, la moyenne."""
-    printed, text, data, rows = lesson.ended("search_runs").stdout, end_of("search_runs"), load_patients(), []
+    """Tout ce que la dernière cellule de search_runs affirme, recalculé : les sept ex aequo, leurs
+    42 tumeurs, la moyenne.
+    """
+    printed, text, data, rows = (
+        lesson.ended("search_runs").stdout,
+        end_of("search_runs"),
+        load_patients(),
+        [],
+    )
     for run in lesson.children(lesson.named("svm balayage", EXPERIMENT)):
         found = model_of(run).predict(data.X_test)[data.y_test == 1] == 1
         cv, spec = (run.data.metrics[f"cv_{name}"] for name in ("sensitivity", "specificity"))
@@ -145,40 +227,78 @@ def test_seven_couples_tie_and_the_test_cannot_separate_them(lesson):
     good = [row for row in rows if row["cv"] > 0.9]
     tied = [row for row in rows if row["cv"] == max(row["cv"] for row in rows)]
     kept = max(tied, key=lambda row: row["spec"])
-    assert sum(row["spec"] == kept["spec"] for row in tied) == 1  # la spécificité suffit à départager
+    # la spécificité suffit à départager
+    assert sum(row["spec"] == kept["spec"] for row in tied) == 1
     pvalues = []
     for one, other in combinations(tied, 2):
-        only_one, only_other = int((one["found"] & ~other["found"]).sum()), int((~one["found"] & other["found"]).sum())
+        only_one, only_other = (
+            int((one["found"] & ~other["found"]).sum()),
+            int((~one["found"] & other["found"]).sum()),
+        )
         if only_one + only_other:
             pvalues.append(binomtest(only_one, only_one + only_other).pvalue)
-    scores, counts = [row["found"].mean() for row in tied], [int(row["found"].sum()) for row in tied]
-    mean = [sum(row["cv"] for row in good) / len(good), sum(row["found"].mean() for row in good) / len(good)]
+    scores, counts = (
+        [row["found"].mean() for row in tied],
+        [int(row["found"].sum()) for row in tied],
+    )
+    mean = [
+        sum(row["cv"] for row in good) / len(good),
+        sum(row["found"].mean() for row in good) / len(good),
+    ]
 
     top = f"{tied[0]['cv']:.3f}"
-    said = re.search(r"Trouvés : (\d+) couples .*? supérieure à ([\d.]+) ; en tête, (\d+) à égalité, à ([\d.]+)\n", printed).groups()
+    said = re.search(
+        r"Trouvés : (\d+) couples .*? supérieure à ([\d.]+) ; en tête, (\d+) à égalité, à ([\d.]+)\n",
+        printed,
+    ).groups()
     assert said == (str(len(good)), "0.9", str(len(tied)), top) and len(tied) == 7
     assert f"Retenu, par la spécificité : {kept['name']}" in printed
     assert in_text(r"(\w+) couples étaient à égalité, à ([\d.]+)\.", text) == ("Sept", top)
-    bounds = in_text(r"ils vont de ([\d.]+) à ([\d.]+) sur le test, et le nôtre est le plus bas", text)
-    assert bounds == (f"{min(scores):.3f}", f"{max(scores):.3f}") and kept["found"].mean() == min(scores)
-    patients = (str(each) for each in (kept["found"].sum(), max(counts), max(counts) - kept["found"].sum()))
-    assert in_text(r"entre (\d+) et (\d+) tumeurs trouvées, l'écart est de (\d+) patientes", text) == tuple(patients)
-    assert in_text(r"p = ([\d.]+) : (\d+) tumeurs malignes", text) == (f"{min(pvalues):.3f}", str(len(kept["found"])))
+    bounds = in_text(
+        r"ils vont de ([\d.]+) à ([\d.]+) sur le test, et le nôtre est le plus bas", text
+    )
+    assert bounds == (f"{min(scores):.3f}", f"{max(scores):.3f}") and kept["found"].mean() == min(
+        scores
+    )
+    patients = (
+        str(each) for each in (kept["found"].sum(), max(counts), max(counts) - kept["found"].sum())
+    )
+    assert in_text(
+        r"entre (\d+) et (\d+) tumeurs trouvées, l'écart est de (\d+) patientes", text
+    ) == tuple(patients)
+    assert in_text(r"p = ([\d.]+) : (\d+) tumeurs malignes", text) == (
+        f"{min(pvalues):.3f}",
+        str(len(kept["found"])),
+    )
     assert min(pvalues) > 0.05
-    means = in_text(r"ses (\d+) couples au-dessus de 0\.9 .*? moyenne ([\d.]+) de .*? et ([\d.]+) sur le test", text)
+    means = in_text(
+        r"ses (\d+) couples au-dessus de 0\.9 .*? moyenne ([\d.]+) de .*? et ([\d.]+) sur le test",
+        text,
+    )
     assert means == (str(len(good)), *(f"{each:.3f}" for each in mean))
-    in_the_table = {cell for row in tables(text) for cell in row.values()}  # test_search_runs les recalcule
+    # test_search_runs les recalcule
+    in_the_table = {cell for row in tables(text) for cell in row.values()}
     checked = {f"{value:.3f}" for value in (*scores, *mean, tied[0]["cv"], min(pvalues))} | {"0.9"}
     assert set(numbers(text)) <= checked | in_the_table
 
 
 def test_the_test_set_opens_once_for_a_couple(scratch):
-    """Relancé, même après un second balayage : le jugement est relu, pas refait ; un autre couple est jugé à son tour."""
+    """Relancé, même après un second balayage : le jugement est relu, pas refait ; un autre couple
+    est jugé à son tour.
+    """
 
     def opened() -> list[str]:
         runs = scratch.runs(EXPERIMENT)
-        assert all(run.info.run_name == "jugement du meilleur svm" for run in runs if "test_accuracy" in run.data.metrics)
-        return [run.info.run_id for run in runs if any(each.dataset.name == "breast_cancer_test" for each in run.inputs.dataset_inputs)]
+        assert all(
+            run.info.run_name == "jugement du meilleur svm"
+            for run in runs
+            if "test_accuracy" in run.data.metrics
+        )
+        return [
+            run.info.run_id
+            for run in runs
+            if any(each.dataset.name == "breast_cancer_test" for each in run.inputs.dataset_inputs)
+        ]
 
     first, [judgement] = scratch.fork(f"{LOCAL}/search_runs.py").stdout, opened()
     scratch.fork(f"{LOCAL}/svm_sweep.py", "--C", "1000", "--gamma", "0.001")
@@ -190,13 +310,17 @@ def test_the_test_set_opens_once_for_a_couple(scratch):
     # un balayage où aucun couple ne convient : une ligne dit quoi lancer, et rien n'est jugé
     scratch.fork(f"{LOCAL}/svm_sweep.py", "--C", "0.1", "--gamma", "0.0001")
     refused = scratch.fork(f"{LOCAL}/search_runs.py", fails=True)
-    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1) and len(opened()) == 2
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1) and len(
+        opened()
+    ) == 2
     assert "0.9" in refused.stderr and refused.stderr.endswith(f"uv run {LOCAL}/svm_sweep.py\n")
 
 
 @pytest.mark.slow
 def test_svm_sweep_spark(whole_lesson):
-    """Chaque valeur est celle de son couple ; à un ouvrier, la même graine donne les mêmes points, au bit près ; à deux, non."""
+    """Chaque valeur est celle de son couple ; à un ouvrier, la même graine donne les mêmes points,
+    au bit près ; à deux, non.
+    """
     printed, text = whole_lesson.ended("svm_sweep_spark").stdout, end_of("svm_sweep_spark")
     runs, points = whole_lesson.runs_of("svm_sweep_spark"), []
     searches = [run for run in runs if "workers" in run.data.params]
@@ -206,13 +330,22 @@ def test_svm_sweep_spark(whole_lesson):
         trials = whole_lesson.children(parent)
         assert len(trials) == 12 and parent.data.tags["mlflow.note.content"]
         for run in trials:
-            assert run.data.metrics["value"] == cross_validated(svm(*couple(run)), *known_patients())["cv_sensitivity"]
-        assert parent.data.metrics["best_cv_sensitivity"] == max(run.data.metrics["value"] for run in trials)
+            assert (
+                run.data.metrics["value"]
+                == cross_validated(svm(*couple(run)), *known_patients())["cv_sensitivity"]
+            )
+        assert parent.data.metrics["best_cv_sensitivity"] == max(
+            run.data.metrics["value"] for run in trials
+        )
         points.append({(*couple(run), run.data.metrics["value"].hex()) for run in trials})
     common = {"1": len(points[0] & points[1]), "2": len(points[2] & points[3])}
     assert {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)} == {
         workers: f"{number} points communs sur 12" for workers, number in common.items()
     }
-    assert re.findall(r"la même graine : (\d+) points communs sur 12", printed) == [str(number) for number in common.values()]
-    best = f"{whole_lesson.named('svm balayage', EXPERIMENT).data.metrics['best_cv_sensitivity']:.3f}"
+    assert re.findall(r"la même graine : (\d+) points communs sur 12", printed) == [
+        str(number) for number in common.values()
+    ]
+    best = (
+        f"{whole_lesson.named('svm balayage', EXPERIMENT).data.metrics['best_cv_sensitivity']:.3f}"
+    )
     assert numbers(text) == [best] == [f"{searches[0].data.metrics['best_cv_sensitivity']:.3f}"]

@@ -1,4 +1,6 @@
-"""Leçon 2, l'autoencodeur et ses points de reprise : le magasin relu, nombres et raisons recalculés."""
+"""Leçon 2, l'autoencodeur et ses points de reprise : le magasin relu, nombres et raisons
+recalculés.
+"""
 
 import signal
 import sys
@@ -29,28 +31,44 @@ VALID, UNSEEN = (part.to_numpy("float32") for part in (IMAGES.X_valid, IMAGES.X_
 @pytest.fixture(scope="module")
 def trained(lesson):
     lesson.ended("autoencoder")
-    digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
+    # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
+    digits.import_keras()
     return lesson.named("autoencodeur code=8")
 
 
-# ------------------------------------------------------------------------------------------------------------- autoencoder
+# -------------------------------------------------------------------------------------------------------------
+# autoencoder
 
 
 def test_each_epoch_is_logged_until_validation_stagnates(lesson, trained):
     losses, valid = history(lesson, trained, "loss"), history(lesson, trained, "val_loss")
     best = int(np.argmin(valid)) + 1
-    assert trained.data.metrics["best_epoch"] == best == len(losses) - int(trained.data.params["patience"]) == len(valid) - digits.PATIENCE
+    assert (
+        trained.data.metrics["best_epoch"]
+        == best
+        == len(losses) - int(trained.data.params["patience"])
+        == len(valid) - digits.PATIENCE
+    )
     assert is_fully_described(trained)
     assert artifact_names(lesson, trained) == {"checkpoints", "reconstructions.png"}
 
 
 def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
-    """Les deux modèles et le point de reprise donnent les valeurs enregistrées, et partagent leurs poids ; l'ACP est refaite."""
-    autoencoder, encoder = network(lesson, trained, "autoencoder"), network(lesson, trained, "encoder")
+    """Les deux modèles et le point de reprise donnent les valeurs enregistrées, et partagent leurs
+    poids ; l'ACP est refaite.
+    """
+    autoencoder, encoder = (
+        network(lesson, trained, "autoencoder"),
+        network(lesson, trained, "encoder"),
+    )
     metrics = trained.data.metrics
     assert mean_squared_error(UNSEEN, autoencoder(UNSEEN).numpy()) == metrics["test_mse"]
-    assert mean_squared_error(VALID, autoencoder(VALID).numpy()) == pytest.approx(min(history(lesson, trained, "val_loss")), rel=1e-5)
-    assert encoder(UNSEEN).shape == (300, 8) and autoencoder.count_params() == int(trained.data.params["weights"])
+    assert mean_squared_error(VALID, autoencoder(VALID).numpy()) == pytest.approx(
+        min(history(lesson, trained, "val_loss")), rel=1e-5
+    )
+    assert encoder(UNSEEN).shape == (300, 8) and autoencoder.count_params() == int(
+        trained.data.params["weights"]
+    )
     np.testing.assert_array_equal(encoder(UNSEEN), autoencoder.layers[0](UNSEEN))
     np.testing.assert_array_equal(best_kept(trained)(UNSEEN), autoencoder(UNSEEN))
     pca = PCA(8, random_state=0).fit(IMAGES.X_train)
@@ -65,23 +83,38 @@ def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
 
 def best_kept(run):
     """La meilleure époque, telle qu'envoyée au magasin pendant l'apprentissage."""
-    return digits.import_keras().saving.load_model(mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras"))
+    return digits.import_keras().saving.load_model(
+        mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras")
+    )
 
 
 def test_three_pitfalls_are_still_true(scratch, trained):
-    """Le jour où MLflow les corrige, le README doit changer ; un modèle commencé et jamais fini n'est pas `READY`."""
+    """Le jour où MLflow les corrige, le README doit changer ; un modèle commencé et jamais fini
+    n'est pas `READY`.
+    """
     elsewhere, named_encoder = aside(scratch, "pièges des modèles"), "name = 'encoder'"
-    [found] = mlflow.search_logged_models([trained.info.experiment_id], filter_string=named_encoder, output_format="list")
+    [found] = mlflow.search_logged_models(
+        [trained.info.experiment_id], filter_string=named_encoder, output_format="list"
+    )
     assert found.status == "READY"
     ready = mlflow.search_logged_models(
-        [trained.info.experiment_id], filter_string=f"{named_encoder} AND status = 'READY'", output_format="list"
+        [trained.info.experiment_id],
+        filter_string=f"{named_encoder} AND status = 'READY'",
+        output_format="list",
     )
     assert ready == []
     encoder = network(scratch, trained, "encoder")
     with mlflow.start_run(experiment_id=elsewhere), pytest.raises(FileNotFoundError):
-        mlflow.keras.log_model(encoder, name="refusé", input_example=X.head(2).to_numpy("float32"), pip_requirements=["keras"])
+        mlflow.keras.log_model(
+            encoder,
+            name="refusé",
+            input_example=X.head(2).to_numpy("float32"),
+            pip_requirements=["keras"],
+        )
     scratch.client().create_logged_model(elsewhere, name="encoder")
-    [cut_short] = mlflow.search_logged_models([elsewhere], filter_string=named_encoder, output_format="list")
+    [cut_short] = mlflow.search_logged_models(
+        [elsewhere], filter_string=named_encoder, output_format="list"
+    )
     assert cut_short.status != "READY"
 
 
@@ -101,13 +134,23 @@ def test_the_text_announces_what_the_network_found(lesson, trained):
         end_of("autoencoder"),
     )
     found = [f"{metrics[name]:.4f}" for name in ("test_mse", "pca_test_mse")]
-    assert list(said) == [*found, str(len(losses)), str(int(metrics["best_epoch"])), f"{min(losses):.4f}"]
-    usual, other = in_text(r"s'en tient à AVX2, (\d+) époques ; avec AVX-512 .*? s'arrête après (\d+)\.", section("Pièges"))
+    assert list(said) == [
+        *found,
+        str(len(losses)),
+        str(int(metrics["best_epoch"])),
+        f"{min(losses):.4f}",
+    ]
+    usual, other = in_text(
+        r"s'en tient à AVX2, (\d+) époques ; avec AVX-512 .*? s'arrête après (\d+)\.",
+        section("Pièges"),
+    )
     assert usual == str(len(losses)) and other == with_avx512()
 
 
 def with_avx512() -> str:
-    return in_text(r"avec AVX-512, la même graine s'arrête après (\d+) époques", end_of("autoencoder"))[0]
+    return in_text(
+        r"avec AVX-512, la même graine s'arrête après (\d+) époques", end_of("autoencoder")
+    )[0]
 
 
 def has_avx512() -> bool:
@@ -116,27 +159,43 @@ def has_avx512() -> bool:
 
 
 @pytest.mark.release
-@pytest.mark.skipif(not has_avx512(), reason="ce processeur n'a pas (ou ne dit pas avoir) les instructions AVX-512")
+@pytest.mark.skipif(
+    not has_avx512(), reason="ce processeur n'a pas (ou ne dit pas avoir) les instructions AVX-512"
+)
 def test_other_instructions_learn_another_network(fresh_course):
     fresh_course.run(script("autoencoder"), ONEDNN_MAX_CPU_ISA="ALL")
-    assert str(len(history(fresh_course, fresh_course.named("autoencodeur code=8"), "loss"))) == with_avx512()
+    assert (
+        str(len(history(fresh_course, fresh_course.named("autoencodeur code=8"), "loss")))
+        == with_avx512()
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="le chargement de CUDA n'est essayé par TensorFlow que sous Linux")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="le chargement de CUDA n'est essayé par TensorFlow que sous Linux",
+)
 def test_no_variable_silences_tensorflow(tmp_path):
-    """Ce que dit `import_keras` : la variable ne suffit pas ; lui se tait, la séance l'exige de chaque script."""
+    """Ce que dit `import_keras` : la variable ne suffit pas ; lui se tait, la séance l'exige de
+    chaque script.
+    """
     loaded = ended([sys.executable, "-c", "import tensorflow"], tmp_path, TF_CPP_MIN_LOG_LEVEL="2")
     assert loaded.returncode == 0 and "cuda" in loaded.stderr
 
 
 @pytest.mark.slow
 def test_the_best_epoch_survives_a_killed_machine(fresh_course):
-    """« L'envoyer aussitôt au magasin, c'est ne rien perdre » : tué net, l'apprentissage laisse sa meilleure époque."""
-    fresh_course.client().create_experiment(FOLDER)  # le magasin existe : le relire ne gêne plus sa création
+    """« L'envoyer aussitôt au magasin, c'est ne rien perdre » : tué net, l'apprentissage laisse sa
+    meilleure époque.
+    """
+    # le magasin existe : le relire ne gêne plus sa création
+    fresh_course.client().create_experiment(FOLDER)
     with running(fresh_course.command(script("autoencoder")), fresh_course.root) as process:
         end = time.monotonic() + 240
-        while not (runs := fresh_course.runs(FOLDER)) or len(by_step(fresh_course, runs[0], "loss")) < 4:
+        while (
+            not (runs := fresh_course.runs(FOLDER))
+            or len(by_step(fresh_course, runs[0], "loss")) < 4
+        ):
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
@@ -144,17 +203,22 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course):
     [run] = fresh_course.runs(FOLDER)
     assert run.info.status == "RUNNING"  # personne n'a pu le fermer
     kept = mean_squared_error(VALID, best_kept(run)(VALID).numpy())
-    assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)  # tué, au pire, entre les pertes d'une époque et son envoi
+    # tué, au pire, entre les pertes d'une époque et son envoi
+    assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)
 
 
-# ------------------------------------------------------------------------------------------------------------- checkpoints
+# -------------------------------------------------------------------------------------------------------------
+# checkpoints
 
 
 @pytest.fixture(scope="module")
 def saved(lesson, trained):
     """Le run, et ses points de reprise par époque, de la première à la dernière."""
     run = lesson.named("points de reprise")
-    models = {output.step: lesson.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs}
+    models = {
+        output.step: lesson.client().get_logged_model(output.model_id)
+        for output in run.outputs.model_outputs
+    }
     return run, dict(sorted(models.items()))
 
 
@@ -174,12 +238,22 @@ def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved)
     assert list(models) == list(range(5, max(models) + 1, 5))
     losses = {metric: by_step(lesson, run, metric) for metric in ("loss", "val_loss")}
     for epoch, model in models.items():
-        assert (model.name, model.status, model.source_run_id) == ("checkpoint", LoggedModelStatus.READY, run.info.run_id)
+        assert (model.name, model.status, model.source_run_id) == (
+            "checkpoint",
+            LoggedModelStatus.READY,
+            run.info.run_id,
+        )
         assert {metric.step for metric in model.metrics} == {epoch}
-        assert {name: metrics_of(model)[name] for name in losses} == {name: values[epoch] for name, values in losses.items()}
+        assert {name: metrics_of(model)[name] for name in losses} == {
+            name: values[epoch] for name, values in losses.items()
+        }
         reopened = mlflow.tensorflow.load_model(model.model_uri)
-        assert mean_squared_error(VALID, reopened(VALID).numpy()) == pytest.approx(metrics_of(model)["val_loss"], rel=1e-5)
-        assert mlflow.models.get_model_info(model.model_uri).signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 64)
+        assert mean_squared_error(VALID, reopened(VALID).numpy()) == pytest.approx(
+            metrics_of(model)["val_loss"], rel=1e-5
+        )
+        assert mlflow.models.get_model_info(model.model_uri).signature.inputs.to_dict()[0][
+            "tensor-spec"
+        ]["shape"] == (-1, 64)
 
 
 def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
@@ -188,19 +262,32 @@ def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
     best, *_ = valid
     assert [epoch for epoch, model in models.items() if "test_mse" in metrics_of(model)] == [best]
     reopened = mlflow.tensorflow.load_model(models[best].model_uri)
-    assert mean_squared_error(UNSEEN, reopened(UNSEEN).numpy()) == metrics_of(models[best])["test_mse"] == run.data.metrics["test_mse"]
+    assert (
+        mean_squared_error(UNSEEN, reopened(UNSEEN).numpy())
+        == metrics_of(models[best])["test_mse"]
+        == run.data.metrics["test_mse"]
+    )
     printed = [line.split() for line in lesson.ended("checkpoints").stdout.splitlines()[1:-2]]
-    assert [(line[1], line[-1]) for line in printed] == [(str(epoch), f"{loss:.4f}") for epoch, loss in valid.items()]
+    assert [(line[1], line[-1]) for line in printed] == [
+        (str(epoch), f"{loss:.4f}") for epoch, loss in valid.items()
+    ]
 
 
 def test_two_processes_learn_the_same_bits(lesson, trained, saved):
-    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`autoencoder.py` ; le meilleur est le réseau qu'il rend."""
+    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`autoencoder.py` ; le
+    meilleur est le réseau qu'il rend.
+    """
     run, models = saved
     for metric in ("loss", "val_loss"):
         other = history(lesson, trained, metric)
-        assert {epoch: value.hex() for epoch, value in by_step(lesson, run, metric).items()} == {n: other[n - 1].hex() for n in models}
+        assert {epoch: value.hex() for epoch, value in by_step(lesson, run, metric).items()} == {
+            n: other[n - 1].hex() for n in models
+        }
     best, *_ = losses_of(models)
-    assert trained.data.metrics["best_epoch"] == best and trained.data.metrics["test_mse"] == run.data.metrics["test_mse"]
+    assert (
+        trained.data.metrics["best_epoch"] == best
+        and trained.data.metrics["test_mse"] == run.data.metrics["test_mse"]
+    )
 
 
 @on_a_pc
@@ -212,9 +299,14 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
     assert list(valid).index(last) == 2
     numbers = (str(last), f"{valid[last]:.4f}", str(best), f"{valid[best]:.4f}")
     pattern = r"reprise, époque (\d+), n'est que troisième : (\S+) sur .*? l'époque (\d+) : (\S+), et (\S+) sur le test"
-    assert in_text(pattern, end_of("checkpoints")) == (*numbers, f"{run.data.metrics['test_mse']:.4f}")
+    assert in_text(pattern, end_of("checkpoints")) == (
+        *numbers,
+        f"{run.data.metrics['test_mse']:.4f}",
+    )
     assert in_text(r"époque (\d+), (\S+) ; époque (\d+), (\d\.\d+)\.", answer(4)) == numbers
-    in_text(rf"\*Logged models \({len(models)}\)\* .*? dont \*Step\* vaut {best} ", section("Script 3"))
+    in_text(
+        rf"\*Logged models \({len(models)}\)\* .*? dont \*Step\* vaut {best} ", section("Script 3")
+    )
     assert lesson.ended("checkpoints").stdout == expected_output("checkpoints")
 
 
@@ -223,22 +315,29 @@ def test_without_model_id_the_step_links_and_without_step_nothing_does(scratch):
     model = KMeans(2, n_init=1).fit(X)
     for name, step in (("même step", 5), ("sans step", 0)):
         with mlflow.start_run(experiment_id=experiment):
-            logged = mlflow.sklearn.log_model(model, name="checkpoint", step=step, pip_requirements=["scikit-learn"])
+            logged = mlflow.sklearn.log_model(
+                model, name="checkpoint", step=step, pip_requirements=["scikit-learn"]
+            )
             mlflow.log_metrics({"val_loss": 0.5}, step=5)
         found[name] = metrics_of(scratch.client().get_logged_model(logged.model_id))
     assert found == {"même step": {"val_loss": 0.5}, "sans step": {}}
 
 
-# ------------------------------------------------------------------------------------------------ ce qui manque, dit en une ligne
+# ------------------------------------------------------------------------------------------------
+# ce qui manque, dit en une ligne
 
 
 def said_in_one_line(told) -> str:
-    assert (told.returncode, told.stdout, len(told.stderr.strip().splitlines())) == (1, "", 1), told.stderr
+    assert (told.returncode, told.stdout, len(told.stderr.strip().splitlines())) == (1, "", 1), (
+        told.stderr
+    )
     return told.stderr
 
 
 def test_without_tensorflow_one_line_says_so(scratch):
-    (scratch.root / script("tensorflow")).write_text("raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8")
+    (scratch.root / script("tensorflow")).write_text(
+        "raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8"
+    )
     before = len(scratch.runs(FOLDER))
     for name in ("autoencoder", "compare_representations"):
         assert "demande TensorFlow" in said_in_one_line(scratch.fork(script(name), fails=True))

@@ -1,4 +1,6 @@
-"""Leçon 2, les représentations : les runs de compare_representations relus, tout ce que le texte en dit recalculé."""
+"""Leçon 2, les représentations : les runs de compare_representations relus, tout ce que le texte en
+dit recalculé.
+"""
 
 import mlflow
 import numpy as np
@@ -23,7 +25,8 @@ NAMES = ["pixels", "pixels standardisés", "ACP", "autoencodeur"]
 @pytest.fixture(scope="module")
 def parent(whole_lesson):
     whole_lesson.ended("compare_representations")
-    digits.import_keras()  # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
+    # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
+    digits.import_keras()
     return whole_lesson.named("comparaison des représentations")
 
 
@@ -46,51 +49,83 @@ def test_compare_uses_the_encoder_that_was_logged(whole_lesson, parent, runs):
 
 
 def test_each_representation_is_recomputed(whole_lesson, runs):
-    codes = digits.encode(network(whole_lesson, whole_lesson.named("autoencodeur code=8"), "encoder"), X)
-    seen = X.to_numpy(), StandardScaler().fit_transform(X), PCA(8, random_state=0).fit_transform(X), codes.to_numpy()
+    codes = digits.encode(
+        network(whole_lesson, whole_lesson.named("autoencodeur code=8"), "encoder"), X
+    )
+    seen = (
+        X.to_numpy(),
+        StandardScaler().fit_transform(X),
+        PCA(8, random_state=0).fit_transform(X),
+        codes.to_numpy(),
+    )
     for name, points in zip(NAMES, seen, strict=True):
         models = [KMeans(10, n_init=1, random_state=seed).fit(points) for seed in range(10)]
         indices = pd.DataFrame([digits.external_indices(y, model.labels_) for model in models])
         kept = int(np.argmin([model.inertia_ for model in models]))
         run = runs[name]
         for index in ("ari", "nmi"):
-            assert by_step(whole_lesson, run, f"{index}_by_seed") == pytest.approx(dict(indices[index]), abs=1e-12)
+            assert by_step(whole_lesson, run, f"{index}_by_seed") == pytest.approx(
+                dict(indices[index]), abs=1e-12
+            )
         expected = {
             "ari_mean": indices.ari.mean(), "ari_min": indices.ari.min(), "ari_max": indices.ari.max(), "nmi_mean": indices.nmi.mean(),
             "kept_ari": indices.ari[kept], "kept_silhouette": silhouette_score(points, models[kept].labels_),
         }  # fmt: skip
-        assert {metric: run.data.metrics[metric] for metric in expected} == pytest.approx(expected, abs=1e-9)
+        assert {metric: run.data.metrics[metric] for metric in expected} == pytest.approx(
+            expected, abs=1e-9
+        )
         logged = mlflow.sklearn.load_model(model_uri(whole_lesson, run, "kmeans"))
         groups = logged.predict(codes if name == "autoencodeur" else X)
-        assert digits.external_indices(y, groups)["ari"] == pytest.approx(indices.ari[kept], abs=1e-12)
+        assert digits.external_indices(y, groups)["ari"] == pytest.approx(
+            indices.ari[kept], abs=1e-12
+        )
 
 
 @on_a_pc
 def test_the_text_announces_what_was_found(whole_lesson, metrics):
-    assert whole_lesson.ended("compare_representations").stdout == expected_output("compare_representations")
-    columns = {"ARI moyen": "ari_mean", "minimum": "ari_min", "maximum": "ari_max", "silhouette": "kept_silhouette"}
+    assert whole_lesson.ended("compare_representations").stdout == expected_output(
+        "compare_representations"
+    )
+    columns = {
+        "ARI moyen": "ari_mean",
+        "minimum": "ari_min",
+        "maximum": "ari_max",
+        "silhouette": "kept_silhouette",
+    }
     rows = tables(end_of("compare_representations"))
     assert [row["représentation"] for row in rows] == NAMES
     for row in rows:
         assert {column: row[column] for column in columns} == {
-            column: f"{metrics[row['représentation']][name]:.3f}" for column, name in columns.items()
+            column: f"{metrics[row['représentation']][name]:.3f}"
+            for column, name in columns.items()
         }
     widths = sorted((found["ari_max"] - found["ari_min"], name) for name, found in metrics.items())
     (least, calm), (most, restless) = widths[0], widths[-1]
-    in_text(rf"déplace l'ARI de {least:.3f} \({calm}\) à {most:.3f} \({restless}\)\.", end_of("compare_representations"))
+    in_text(
+        rf"déplace l'ARI de {least:.3f} \({calm}\) à {most:.3f} \({restless}\)\.",
+        end_of("compare_representations"),
+    )
 
     pixels = metrics["pixels"]
-    lowest, highest = in_text(r"sur les mêmes pixels, l'ARI va de (\S+) à (\d\.\d+)", section("Script 4"))
+    lowest, highest = in_text(
+        r"sur les mêmes pixels, l'ARI va de (\S+) à (\d\.\d+)", section("Script 4")
+    )
     assert (lowest, highest) == (f"{pixels['ari_min']:.3f}", f"{pixels['ari_max']:.3f}")
     # « un écart plus grand que celui des moyennes de l'ACP et des pixels »
-    assert pixels["ari_max"] - pixels["ari_min"] > pixels["ari_mean"] - metrics["ACP"]["ari_mean"] > 0
+    assert (
+        pixels["ari_max"] - pixels["ari_min"] > pixels["ari_mean"] - metrics["ACP"]["ari_mean"] > 0
+    )
 
 
 def test_standardizing_weighs_what_hardly_varies(metrics):
-    """La part de la variance des vingt pixels les moins variables, et ce que les retirer rend à l'ARI."""
+    """La part de la variance des vingt pixels les moins variables, et ce que les retirer rend à
+    l'ARI.
+    """
     scaled = pd.DataFrame(StandardScaler().fit_transform(X), columns=X.columns)
     least = X.var().nsmallest(20).index
-    before, after = (f"{100 * table.var()[least].sum() / table.var().sum():.0f}" for table in (X, scaled))
+    before, after = (
+        f"{100 * table.var()[least].sum() / table.var().sum():.0f}" for table in (X, scaled)
+    )
     low = metrics["pixels standardisés"]["ari_mean"]
     back = digits.cluster_with_seeds(scaled.drop(columns=least), [], y, 10)[0].ari.mean()
     assert back > low
@@ -115,16 +150,24 @@ def test_silhouettes_compare_within_one_space(metrics):
         judged[name] = silhouette_score(X, pipelines[by_seed.inertia.idxmin()].predict(X))
     own = {name: found["kept_silhouette"] for name, found in metrics.items()}
     assert max(own, key=own.get) == "ACP" and judged["ACP"] < judged["pixels"]
-    said = in_text(r"de l'ACP ont (\d\.\d+), moins que les (\d\.\d+) des pixels", end_of("compare_representations"))
+    said = in_text(
+        r"de l'ACP ont (\d\.\d+), moins que les (\d\.\d+) des pixels",
+        end_of("compare_representations"),
+    )
     assert said == (f"{judged['ACP']:.3f}", f"{judged['pixels']:.3f}")
-    said = in_text(r"silhouette de l'ACP \((\S+)\) ne prouve-t-elle .*? les pixels \((\S+)\) \?.*? n'ont plus que (\d\.\d+)\.", answer(3))
+    said = in_text(
+        r"silhouette de l'ACP \((\S+)\) ne prouve-t-elle .*? les pixels \((\S+)\) \?.*? n'ont plus que (\d\.\d+)\.",
+        answer(3),
+    )
     assert said == (f"{own['ACP']:.3f}", f"{own['pixels']:.3f}", f"{judged['ACP']:.3f}")
 
 
 @on_a_pc
 @pytest.mark.release  # un apprentissage de plus
 def test_another_autoencoder_changes_the_verdict(fresh_course):
-    seed, announced = in_text(r"appris avec `--seed (\d+)`, il monte à (\d\.\d+)", end_of("compare_representations"))
+    seed, announced = in_text(
+        r"appris avec `--seed (\d+)`, il monte à (\d\.\d+)", end_of("compare_representations")
+    )
     fresh_course.run(script("autoencoder"), "--seed", seed)
     fresh_course.run(script("compare_representations"))
     assert f"{fresh_course.named('autoencodeur').data.metrics['ari_mean']:.3f}" == announced

@@ -32,7 +32,11 @@ def sweep(lesson):
 @pytest.fixture(scope="module")
 def classes() -> dict[str, float]:
     """Ce que les trois indices disent du partage en vrais chiffres."""
-    indices = {"silhouette": silhouette_score, "davies_bouldin": davies_bouldin_score, "calinski_harabasz": calinski_harabasz_score}
+    indices = {
+        "silhouette": silhouette_score,
+        "davies_bouldin": davies_bouldin_score,
+        "calinski_harabasz": calinski_harabasz_score,
+    }
     return {name: index(X, y) for name, index in indices.items()}
 
 
@@ -44,46 +48,86 @@ def test_each_child_holds_its_indices_recomputed_from_its_model(lesson, sweep):
         assert run.data.params == {"n_clusters": str(k), "n_init": "10", "seed": "0"}
         model = mlflow.sklearn.load_model(model_uri(lesson, run, "kmeans"))
         groups = model.predict(X)
-        assert run.data.metrics == digits.internal_indices(X, model) | digits.external_indices(y, groups)
-        assert run.data.metrics["inertia"] == pytest.approx(((X.to_numpy() - model.cluster_centers_[groups]) ** 2).sum())
+        assert run.data.metrics == digits.internal_indices(X, model) | digits.external_indices(
+            y, groups
+        )
+        assert run.data.metrics["inertia"] == pytest.approx(
+            ((X.to_numpy() - model.cluster_centers_[groups]) ** 2).sum()
+        )
 
 
 def test_a_logged_model_has_signature_and_requirements(lesson, sweep):
     info = mlflow.models.get_model_info(model_uri(lesson, sweep[1][10], "kmeans"))
     assert info.signature.inputs.input_names() == list(X.columns)
-    assert info.saved_input_example_info is None  # sa vérification est ce qu'un `log_model` a de plus cher
-    written = (Path(mlflow.artifacts.download_artifacts(info.model_uri)) / "requirements.txt").read_text().split()
-    assert {line.partition("==")[0] for line in written} == {"mlflow", "scikit-learn", "skops", "pandas", "numpy"}
+    # sa vérification est ce qu'un `log_model` a de plus cher
+    assert info.saved_input_example_info is None
+    written = (
+        (Path(mlflow.artifacts.download_artifacts(info.model_uri)) / "requirements.txt")
+        .read_text()
+        .split()
+    )
+    assert {line.partition("==")[0] for line in written} == {
+        "mlflow",
+        "scikit-learn",
+        "skops",
+        "pandas",
+        "numpy",
+    }
 
 
 def test_the_parent_says_what_each_index_recommends_and_the_text_too(lesson, sweep):
     parent, runs = sweep
     table = pd.DataFrame({k: run.data.metrics for k, run in runs.items()}).T
-    best = table.silhouette.idxmax(), table.davies_bouldin.idxmin(), table.calinski_harabasz.idxmax(), table.ari.idxmax()
-    assert parent.data.metrics == dict(zip(CHOSEN, (digits.elbow(list(table.index), list(table.inertia)), *best), strict=True))
+    best = (
+        table.silhouette.idxmax(),
+        table.davies_bouldin.idxmin(),
+        table.calinski_harabasz.idxmax(),
+        table.ari.idxmax(),
+    )
+    assert parent.data.metrics == dict(
+        zip(CHOSEN, (digits.elbow(list(table.index), list(table.inertia)), *best), strict=True)
+    )
     assert is_fully_described(parent)
     assert artifact_names(lesson, parent) == {"indices.png", "centroids.png"}
-    found = [(str(int(k)), f"{table.ari[k]:.3f}") for k in (parent.data.metrics[name] for name in CHOSEN)]
+    found = [
+        (str(int(k)), f"{table.ari[k]:.3f}") for k in (parent.data.metrics[name] for name in CHOSEN)
+    ]
     assert [(row["groupes"], row["ARI"]) for row in tables(end_of("kmeans_sweep"))] == found
     assert lesson.ended("kmeans_sweep").stdout == expected_output("kmeans_sweep")
 
 
 def test_no_index_recommends_ten_groups_and_none_looks_for_the_digits(sweep, classes):
-    """Trois indices mettent les neuf groupes de K-Means avant le partage en vrais chiffres ; le quatrième préfère le moins de groupes."""
+    """Trois indices mettent les neuf groupes de K-Means avant le partage en vrais chiffres ; le
+    quatrième préfère le moins de groupes.
+    """
     parent, runs = sweep
     assert 10 not in parent.data.metrics.values()
     nine = runs[9].data.metrics
-    assert nine["silhouette"] > classes["silhouette"] and nine["calinski_harabasz"] > classes["calinski_harabasz"]
+    assert (
+        nine["silhouette"] > classes["silhouette"]
+        and nine["calinski_harabasz"] > classes["calinski_harabasz"]
+    )
     assert nine["davies_bouldin"] < classes["davies_bouldin"]
     for text in (end_of("kmeans_sweep"), section("Script 1")):
-        said = in_text(r"silhouette de (\d\.\d+), (?:et )?le partage en vrais chiffres n'a que (\d\.\d+)", text)
+        said = in_text(
+            r"silhouette de (\d\.\d+), (?:et )?le partage en vrais chiffres n'a que (\d\.\d+)", text
+        )
         assert said == (f"{nine['silhouette']:.3f}", f"{classes['silhouette']:.3f}")
     pattern = r"silhouette de (\S+), un Davies-Bouldin de (\S+) et un Calinski-Harabasz de (\d+) .*? : (\S+), (\S+) et (\d+)\."
-    digits_and_groups = [(each["silhouette"], each["davies_bouldin"], each["calinski_harabasz"]) for each in (classes, nine)]
-    found = [f"{value:.{places}f}" for each in digits_and_groups for value, places in zip(each, (3, 2, 0), strict=True)]
+    digits_and_groups = [
+        (each["silhouette"], each["davies_bouldin"], each["calinski_harabasz"])
+        for each in (classes, nine)
+    ]
+    found = [
+        f"{value:.{places}f}"
+        for each in digits_and_groups
+        for value, places in zip(each, (3, 2, 0), strict=True)
+    ]
     assert list(in_text(pattern, answer(1))) == found
     decreasing = [run.data.metrics["calinski_harabasz"] for run in runs.values()]
-    assert decreasing == sorted(decreasing, reverse=True) and parent.data.metrics["k_calinski_harabasz"] == min(runs)
+    assert decreasing == sorted(decreasing, reverse=True) and parent.data.metrics[
+        "k_calinski_harabasz"
+    ] == min(runs)
 
 
 def test_the_text_tells_who_shares_a_group(sweep):
@@ -96,18 +140,25 @@ def test_the_text_tells_who_shares_a_group(sweep):
     threes, nines, ones, eights = map(int, found)
     assert (threes, nines) in set(zip(groups[9][3], groups[9][9], strict=True))
     assert (ones, eights) in set(zip(groups[10][1], groups[10][8], strict=True))
-    assert groups[11][[1, 8]].min(axis=1).max() < min(ones, eights) / 4  # « un onzième groupe les sépare »
+    # « un onzième groupe les sépare »
+    assert groups[11][[1, 8]].min(axis=1).max() < min(ones, eights) / 4
     assert runs[11].data.metrics["ari"] > runs[10].data.metrics["ari"]
 
     shared = r"Jusqu'à (\d+) groupes, le (\d) et le (\d) partagent un centre ; jusqu'à (\d+), le (\d) et le (\d)\."
     found = [int(each) for each in in_text(shared, section("Script 1"))]
     for last, *pair in (found[:3], found[3:]):
-        apart = [k for k in range(2, last + 2) if pd.crosstab(kmeans(k).labels_, y)[pair].idxmax().nunique() == 2]
+        apart = [
+            k
+            for k in range(2, last + 2)
+            if pd.crosstab(kmeans(k).labels_, y)[pair].idxmax().nunique() == 2
+        ]
         assert apart == [last + 1]
 
 
 def test_another_seed_moves_the_peak_of_ari(sweep):
-    said = in_text(r"`--seed (\d+)`, le sommet de l'ARI passe à (\d+) groupes", end_of("kmeans_sweep"))
+    said = in_text(
+        r"`--seed (\d+)`, le sommet de l'ARI passe à (\d+) groupes", end_of("kmeans_sweep")
+    )
     assert said == in_text(r"avec `--seed (\d+)`, le sommet passe à (\d+)", answer(2))
     seed, peak = map(int, said)
     ari = {k: digits.external_indices(y, kmeans(k, seed).labels_)["ari"] for k in range(2, 21)}
@@ -123,20 +174,34 @@ def test_a_second_run_wants_nested_and_a_curve_wants_step(scratch):
             for value in (0.3, 0.2, 0.1):
                 mlflow.log_metric("loss", value)
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
-    assert {point.step for point in scratch.client().get_metric_history(child.info.run_id, "loss")} == {0}
+    assert {
+        point.step for point in scratch.client().get_metric_history(child.info.run_id, "loss")
+    } == {0}
 
 
 def test_the_readme_announces_its_time():
-    minutes = {"deux": 2, "trois": 3, "quatre": 4}[in_text(r"dont moins de (\w+) minutes de calcul", section("Objectif"))[0]]
-    seconds = sum(each.seconds for each in course.SCRIPTS if each.lesson == FOLDER and "team" not in each.needs)
+    minutes = {"deux": 2, "trois": 3, "quatre": 4}[
+        in_text(r"dont moins de (\w+) minutes de calcul", section("Objectif"))[0]
+    ]
+    seconds = sum(
+        each.seconds
+        for each in course.SCRIPTS
+        if each.lesson == FOLDER and "team" not in each.needs
+    )
     assert 60 * (minutes - 1) < seconds < 60 * minutes
 
 
 def test_another_process_and_other_threads_give_the_same_bits(scratch, sweep):
-    """Un vrai programme : le nombre de fils se lit à l'import. Sans le fil unique de `digits.py`, il changerait les derniers bits."""
-    scratch.run(script("kmeans_sweep"), "--k-max", "5", "--experiment", "encore", OMP_NUM_THREADS="3")
+    """Un vrai programme : le nombre de fils se lit à l'import.
+
+    Sans le fil unique de `digits.py`, il changerait les derniers bits.
+    """
+    scratch.run(
+        script("kmeans_sweep"), "--k-max", "5", "--experiment", "encore", OMP_NUM_THREADS="3"
+    )
     again = {run.data.params.get("n_clusters"): run.data.metrics for run in scratch.runs("encore")}
-    assert all(again[str(k)] == sweep[1][k].data.metrics for k in range(2, 6))  # des nombres égaux ont les mêmes bits, à -0.0 près
+    # des nombres égaux ont les mêmes bits, à -0.0 près
+    assert all(again[str(k)] == sweep[1][k].data.metrics for k in range(2, 6))
 
     found = {}
     for threads in (1, 3):
@@ -158,10 +223,17 @@ def test_mosaic_puts_each_image_in_its_place():
 
 
 def test_what_digits_says_of_kmeans_of_chance_and_of_maps():
-    """Plus de départs, moins d'inertie ; au hasard, l'ARI vaut 0 et la NMI croît ; « t-SNE garde voisines les images voisines »."""
+    """Plus de départs, moins d'inertie ; au hasard, l'ARI vaut 0 et la NMI croît ; « t-SNE garde
+    voisines les images voisines ».
+    """
     assert kmeans(10).inertia_ < KMeans(10, n_init=1, random_state=0).fit(X).inertia_
     rng = np.random.default_rng(0)
-    drawn = {k: pd.DataFrame([digits.external_indices(y, rng.integers(0, k, len(y))) for _ in range(30)]).mean() for k in (2, 10, 50)}
+    drawn = {
+        k: pd.DataFrame(
+            [digits.external_indices(y, rng.integers(0, k, len(y))) for _ in range(30)]
+        ).mean()
+        for k in (2, 10, 50)
+    }
     assert all(abs(indices.ari) < 0.001 for indices in drawn.values())
     assert 0 < drawn[2].nmi < drawn[10].nmi < drawn[50].nmi < 0.1
     for ax in digits.draw_maps({name: X.to_numpy() for name in "abcd"}, y, n=200).axes:
@@ -171,5 +243,9 @@ def test_what_digits_says_of_kmeans_of_chance_and_of_maps():
 
 def test_a_bad_argument_is_refused_before_touching_the_store(fresh_course):
     ended = fresh_course.fork(script("kmeans_sweep"), "--k-max=1", fails=True)
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1) and "« 1 »" in ended.stderr
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (
+        1,
+        "",
+        1,
+    ) and "« 1 »" in ended.stderr
     assert not (fresh_course.root / "mlflow.db").exists()

@@ -1,4 +1,6 @@
-"""Leçon 3, le projet lui-même : ses étapes lancées à la main et par `mlflow run`, ce qu'elles refusent, leur environnement."""
+"""Leçon 3, le projet lui-même : ses étapes lancées à la main et par `mlflow run`, ce qu'elles
+refusent, leur environnement.
+"""
 
 import ast
 import re
@@ -8,18 +10,33 @@ import subprocess
 import pandas as pd
 import pytest
 from launch import recorded_parameters
-from lesson_03 import LESSON, by_command, steps_of, declared, hexes, parts, step, table, text, valid_rmse, variant
+from lesson_03 import (
+    LESSON,
+    by_command,
+    steps_of,
+    declared,
+    hexes,
+    parts,
+    step,
+    table,
+    text,
+    valid_rmse,
+    variant,
+)
 from sklearn.datasets import load_diabetes
 from texts import ROOT
 
-# La forme des tables *wine quality* de l'UCI : séparateur `;`, noms entre guillemets et avec une espace, cible entière.
+# La forme des tables *wine quality* de l'UCI : séparateur `;`, noms entre guillemets et avec une
+# espace, cible entière.
 WINE = '"fixed acidity";"volatile acidity";"alcohol";"la qualité"\n' + "".join(
-    f"{7 + i % 5 / 10};{0.3 + i % 7 / 100};{9 + i % 30 / 10};{3 + i % 30 // 5}\n" for i in range(120)
+    f"{7 + i % 5 / 10};{0.3 + i % 7 / 100};{9 + i % 30 / 10};{3 + i % 30 // 5}\n"
+    for i in range(120)
 )
 LOCALLY = ["--env-manager", "local", "--experiment-name", LESSON]
 
 
-# ---------------------------------------------------------------------------------------------------------- les étapes
+# ----------------------------------------------------------------------------------------------------------
+# les étapes
 
 
 def test_by_hand_or_by_the_project_the_same_bits(lesson, scratch):
@@ -31,7 +48,16 @@ def test_by_hand_or_by_the_project_the_same_bits(lesson, scratch):
 def test_an_output_file_holds_what_the_run_holds(lesson, scratch, tmp_path):
     written, patients = tmp_path / "mes prédictions.csv", tmp_path / "patients.csv"
     parts()[2].assign(note="colonne en trop").to_csv(patients, index=False)
-    _, run = step(scratch, "predict", "--run_id", variant(lesson).info.run_id, "--input", patients, "--output", written)
+    _, run = step(
+        scratch,
+        "predict",
+        "--run_id",
+        variant(lesson).info.run_id,
+        "--input",
+        patients,
+        "--output",
+        written,
+    )
     assert text(run, f"predictions/{written.name}") == written.read_text(encoding="utf-8")
     assert len(pd.read_csv(written)) == 89
 
@@ -39,16 +65,37 @@ def test_an_output_file_holds_what_the_run_holds(lesson, scratch, tmp_path):
 def test_patients_of_the_wrong_type_get_one_line(lesson, scratch, tmp_path):
     """Ceux à qui il manque une colonne : test_03_runs, par `predict_new`."""
     parts()[2].head(2).assign(bmi="maigre").to_csv(tmp_path / "patients.csv", index=False)
-    told, run = step(scratch, "predict", "--run_id", variant(lesson).info.run_id, "--input", tmp_path / "patients.csv", fails=True)
-    assert "bmi n'a pas le type attendu" in told.stderr and len(told.stderr.splitlines()) == 1 and told.returncode == 1
+    told, run = step(
+        scratch,
+        "predict",
+        "--run_id",
+        variant(lesson).info.run_id,
+        "--input",
+        tmp_path / "patients.csv",
+        fails=True,
+    )
+    assert (
+        "bmi n'a pas le type attendu" in told.stderr
+        and len(told.stderr.splitlines()) == 1
+        and told.returncode == 1
+    )
     assert run is None  # refusé avant d'ouvrir un run
 
 
-@pytest.mark.parametrize(("name", "option"), [("train", "--data_run"), ("validate", "--run_id"), ("predict", "--run_id")])
+@pytest.mark.parametrize(
+    ("name", "option"), [("train", "--data_run"), ("validate", "--run_id"), ("predict", "--run_id")]
+)
 def test_an_unknown_run_gets_one_line(scratch, tmp_path, name, option):
     patients = tmp_path / "patients.csv"
     parts()[2].to_csv(patients, index=False)
-    told, run = step(scratch, name, option, "0" * 32, *(["--input", patients] if name == "predict" else []), fails=True)
+    told, run = step(
+        scratch,
+        name,
+        option,
+        "0" * 32,
+        *(["--input", patients] if name == "predict" else []),
+        fails=True,
+    )
     assert "0" * 32 in told.stderr and len(told.stderr.splitlines()) == 1 and run is None
 
 
@@ -84,7 +131,9 @@ def test_the_parts_keep_the_rows_and_the_columns_of_the_table(scratch, tmp_path)
 
 def test_a_dirty_tree_is_told(fresh_course, tmp_path):
     project, teller = fresh_course.root / LESSON, tmp_path / "état.py"
-    teller.write_text("import sys\nsys.path.insert(0, sys.argv[1])\nfrom diabetes import tree_state\nprint(tree_state())\n")
+    teller.write_text(
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom diabetes import tree_state\nprint(tree_state())\n"
+    )
 
     def state(folder=project) -> str:
         return fresh_course.fork(str(teller), folder).stdout.strip()
@@ -100,14 +149,20 @@ def test_a_dirty_tree_is_told(fresh_course, tmp_path):
     assert state(shutil.copytree(project, tmp_path / "archive")) == "unknown"
 
 
-# ---------------------------------------------------------------------------------------------------------- mlflow run
+# ----------------------------------------------------------------------------------------------------------
+# mlflow run
 
 
 @pytest.mark.slow
 def test_a_folder_is_run_as_it_is_even_by_its_uri_and_only_our_tag_tells(fresh_course):
-    """MLflow prend une URI dont le chemin existe pour un simple dossier, et rien de ce qu'il note ne dit la retouche."""
+    """MLflow prend une URI dont le chemin existe pour un simple dossier, et rien de ce qu'il note
+    ne dit la retouche.
+    """
     prepare = fresh_course.root / LESSON / "prepare.py"
-    prepare.write_text(prepare.read_text(encoding="utf-8").replace(', "lignes")', ', "lignes, retouché")'), encoding="utf-8")
+    prepare.write_text(
+        prepare.read_text(encoding="utf-8").replace(', "lignes")', ', "lignes, retouché")'),
+        encoding="utf-8",
+    )
     command = [f"file://{fresh_course.root}#{LESSON}", "-e", "prepare", *LOCALLY]
     told = by_command(fresh_course, *command)
     assert told.stdout == "264 train + 89 valid + 89 test lignes, retouché\n"
@@ -117,9 +172,13 @@ def test_a_folder_is_run_as_it_is_even_by_its_uri_and_only_our_tag_tells(fresh_c
     for run, dirty in ((clean, "false"), (retouched, "true")):
         assert (run.info.status, run.data.tags.pop("git.dirty")) == ("FINISHED", dirty)
         assert run.data.tags["mlflow.source.git.commit"] == fresh_course.git("rev-parse", "HEAD")
-        assert run.info.artifact_uri.startswith(str(fresh_course.root / "mlruns"))  # tapé à la racine, rangé à la racine
+        # tapé à la racine, rangé à la racine
+        assert run.info.artifact_uri.startswith(str(fresh_course.root / "mlruns"))
     own = {"mlflow.runName", "mlflow.log-model.history"}
-    first, second = ({name: value for name, value in run.data.tags.items() if name not in own} for run in (clean, retouched))
+    first, second = (
+        {name: value for name, value in run.data.tags.items() if name not in own}
+        for run in (clean, retouched)
+    )
     assert first == second
     assert fresh_course.git("status", "--porcelain") == ""
 
@@ -135,31 +194,64 @@ def test_mlflow_run_typed_elsewhere_creates_another_store(fresh_course, tmp_path
 def test_a_refused_workflow_is_failed_up_to_its_parent(fresh_course):
     """Celui qui réussit, la page le lance ; la leçon enregistrée aussi, par `run_from_git`."""
     told = by_command(fresh_course, LESSON, "-P", "alpha=1e5", *LOCALLY)
-    assert told.returncode == 1 and "ne fait pas mieux que la moyenne" in told.stderr and "Traceback" not in told.stderr
-    [workflow] = [run for run in fresh_course.runs(LESSON) if run.data.tags["mlflow.project.entryPoint"] == "main"]
+    assert (
+        told.returncode == 1
+        and "ne fait pas mieux que la moyenne" in told.stderr
+        and "Traceback" not in told.stderr
+    )
+    [workflow] = [
+        run
+        for run in fresh_course.runs(LESSON)
+        if run.data.tags["mlflow.project.entryPoint"] == "main"
+    ]
     steps = steps_of(fresh_course, workflow)
     assert workflow.info.status == "FAILED"
-    assert {name: run.info.status for name, run in steps.items()} == {"prepare": "FINISHED", "train": "FINISHED", "validate": "FAILED"}
-    assert steps["train"].data.metrics["valid_rmse"] == pytest.approx(valid_rmse("elastic_net", 1e5), rel=1e-12)
+    assert {name: run.info.status for name, run in steps.items()} == {
+        "prepare": "FINISHED",
+        "train": "FINISHED",
+        "validate": "FAILED",
+    }
+    assert steps["train"].data.metrics["valid_rmse"] == pytest.approx(
+        valid_rmse("elastic_net", 1e5), rel=1e-12
+    )
 
 
 @pytest.mark.slow
 def test_a_table_with_spaces_by_command_predicted_by_command(fresh_course, tmp_path):
-    """Les noms avec une espace traversent MLproject ; notés avec les guillemets du shell, ils se relisent sans."""
+    """Les noms avec une espace traversent MLproject ; notés avec les guillemets du shell, ils se
+    relisent sans.
+    """
     file, output = tmp_path / "winequality red.csv", tmp_path / "prédit.csv"
     file.write_text(WINE, encoding="utf-8")
-    told = by_command(fresh_course, LESSON, "-P", f"csv={file}", "-P", "target=la qualité", *LOCALLY)
+    told = by_command(
+        fresh_course, LESSON, "-P", f"csv={file}", "-P", "target=la qualité", *LOCALLY
+    )
     assert told.returncode == 0, told.stderr
-    [train] = [run for run in fresh_course.runs(LESSON) if run.data.tags["mlflow.project.entryPoint"] == "train"]
+    [train] = [
+        run
+        for run in fresh_course.runs(LESSON)
+        if run.data.tags["mlflow.project.entryPoint"] == "train"
+    ]
     assert train.data.params["target"] == "'la qualité'"
-    assert [recorded_parameters(train)[name] for name in ("csv", "target")] == [str(file), "la qualité"]
+    assert [recorded_parameters(train)[name] for name in ("csv", "target")] == [
+        str(file),
+        "la qualité",
+    ]
     assert train.data.metrics["valid_r2"] > 0.8  # la qualité suit l'alcool
-    arguments = ["-P", f"run_id={train.info.run_id}", "-P", f"input={file}", "-P", f"output={output}"]
+    arguments = [
+        "-P",
+        f"run_id={train.info.run_id}",
+        "-P",
+        f"input={file}",
+        "-P",
+        f"output={output}",
+    ]
     assert by_command(fresh_course, LESSON, "-e", "predict", *arguments, *LOCALLY).returncode == 0
     assert len(pd.read_csv(output)) == 120
 
 
-# ------------------------------------------------------------------------------------------- l'environnement, le bundle
+# -------------------------------------------------------------------------------------------
+# l'environnement, le bundle
 
 
 def pins(lines) -> dict[str, str]:
@@ -168,7 +260,11 @@ def pins(lines) -> dict[str, str]:
 
 def test_both_environments_say_what_requirements_say():
     python_env, conda = declared("python_env.yaml"), declared("conda.yaml")
-    course = pins(line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#"))
+    course = pins(
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if not line.startswith("#")
+    )
     assert pins(python_env["dependencies"]).items() <= course.items()
     assert conda["dependencies"][0] == f"python={python_env['python']}"
     assert conda["dependencies"][-1] == {"pip": python_env["dependencies"]}
@@ -178,9 +274,15 @@ def test_the_project_declares_exactly_the_options_of_its_scripts():
     for name, entry in declared("MLproject")["entry_points"].items():
         tree = ast.parse((ROOT / LESSON / f"{name}.py").read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        options = [call.args[0].value for call in calls if getattr(call.func, "attr", "") == "add_argument"]
+        options = [
+            call.args[0].value for call in calls if getattr(call.func, "attr", "") == "add_argument"
+        ]
         assert entry["command"].startswith(f"python {name}.py ")
-        assert re.findall(r"--(\w+) \{\1\}", entry["command"]) == [option[2:] for option in options] == list(entry["parameters"])
+        assert (
+            re.findall(r"--(\w+) \{\1\}", entry["command"])
+            == [option[2:] for option in options]
+            == list(entry["parameters"])
+        )
 
 
 @pytest.mark.slow
@@ -191,7 +293,9 @@ def test_the_uv_environment_is_built_pinned_and_gives_the_same_bits(lesson, scra
     assert told.returncode == 0, told.stderr
     assert hexes(scratch.runs("environnement")[0]) == hexes(variant(lesson))
     [python] = envs.glob("*/bin/python")
-    frozen = subprocess.run(["uv", "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True).stdout
+    frozen = subprocess.run(
+        ["uv", "pip", "freeze", "--python", str(python)], capture_output=True, text=True, check=True
+    ).stdout
     # tout ce qui est installé est figé, rien n'est figé pour rien
     assert pins(frozen.splitlines()) == pins(declared("python_env.yaml")["dependencies"])
 
@@ -207,7 +311,9 @@ def test_the_bundle_is_a_job_that_databricks_would_read():
     assert len(set(keys)) == len(keys)
     for task in job.tasks:
         assert {each.task_key for each in task.depends_on} <= set(keys)
-        source = (ROOT / LESSON / task.notebook_task.notebook_path.replace("databricks/", "local/")).read_text(encoding="utf-8")
+        source = (
+            ROOT / LESSON / task.notebook_task.notebook_path.replace("databricks/", "local/")
+        ).read_text(encoding="utf-8")
         assert not source.startswith("# databricks: non")  # ce script a un notebook
         assert all(f'"--{name}"' in source for name in task.notebook_task.base_parameters)
     with pytest.raises(Exception, match="inconnu"):

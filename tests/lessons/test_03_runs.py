@@ -7,12 +7,26 @@ from pathlib import Path
 import mlflow
 import pytest
 from launch import clone_uri, git_uri, recorded_source
-from lesson_03 import LESSON, LINEAR, LOCAL, steps_of, fitted, hexes, mean_rmse, parts, table, text, valid_rmse, variant
+from lesson_03 import (
+    LESSON,
+    LINEAR,
+    LOCAL,
+    steps_of,
+    fitted,
+    hexes,
+    mean_rmse,
+    parts,
+    table,
+    text,
+    valid_rmse,
+    variant,
+)
 from programs import reader_environment
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from texts import last_cell, tables
 
-# --------------------------------------------------------------------------------------------------------- run_project
+# ---------------------------------------------------------------------------------------------------------
+# run_project
 
 
 def test_five_variants_are_the_children_of_one_run(lesson):
@@ -21,7 +35,9 @@ def test_five_variants_are_the_children_of_one_run(lesson):
     assert {run.data.tags["mlflow.parentRunId"] for run in variants} == {parent.info.run_id}
     assert {run.info.status for run in (parent, *variants)} == {"FINISHED"} and len(variants) == 5
     assert parent.data.metrics["best_valid_rmse"] == variant(lesson).data.metrics["valid_rmse"]
-    assert [each.path for each in lesson.client().list_artifacts(parent.info.run_id)] == ["variantes.png"]
+    assert [each.path for each in lesson.client().list_artifacts(parent.info.run_id)] == [
+        "variantes.png"
+    ]
 
 
 def test_a_variant_is_recorded_in_full_and_right(lesson):
@@ -41,10 +57,14 @@ def test_a_variant_is_recorded_in_full_and_right(lesson):
     assert run.data.tags["mlflow.source.git.commit"] == lesson.git("rev-parse", "HEAD")
     assert run.data.tags["mlflow.note.content"]
     assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["diabetes"]
-    assert (table(run, "data/test.csv").drop(columns="progression").to_numpy() == X_test.to_numpy()).all()
+    assert (
+        table(run, "data/test.csv").drop(columns="progression").to_numpy() == X_test.to_numpy()
+    ).all()
 
 
-@pytest.mark.parametrize(("kind", "name"), [("elastic_net", LINEAR), ("random_forest", "random_forest"), ("ann", "ann")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("elastic_net", LINEAR), ("random_forest", "random_forest"), ("ann", "ann")]
+)
 def test_the_models_are_those_announced(lesson, kind, name):
     run = variant(lesson, name)
     assert run.data.metrics["valid_rmse"] == pytest.approx(valid_rmse(kind), rel=1e-9)
@@ -54,7 +74,15 @@ def test_the_models_are_those_announced(lesson, kind, name):
 
 
 def test_an_impossible_variant_is_said_and_its_run_is_failed(scratch):
-    ended = scratch.fork(f"{LOCAL}/run_project.py", "--alphas", "beaucoup", "--models", "--experiment", "impossible", fails=True)
+    ended = scratch.fork(
+        f"{LOCAL}/run_project.py",
+        "--alphas",
+        "beaucoup",
+        "--models",
+        "--experiment",
+        "impossible",
+        fails=True,
+    )
     failed, parent = scratch.runs("impossible")
     assert (ended.returncode, failed.info.status, parent.info.status) == (1, "FAILED", "FAILED")
     assert (failed.info.run_name, parent.info.run_name) == ("elastic_net beaucoup", "variantes")
@@ -63,7 +91,8 @@ def test_an_impossible_variant_is_said_and_its_run_is_failed(scratch):
     assert "« beaucoup »" in why and "1 sur 1" in how_many  # une ligne du projet, une du script
 
 
-# --------------------------------------------------------------------------------------------------------- predict_new
+# ---------------------------------------------------------------------------------------------------------
+# predict_new
 
 
 def test_new_patients_are_predicted_by_the_best_run(lesson):
@@ -71,15 +100,22 @@ def test_new_patients_are_predicted_by_the_best_run(lesson):
     _, _, X_test, _, _, y_test = parts()
     predicted = table(run, "predictions/predictions.csv")
     assert list(predicted) == ["predicted", *X_test]  # la progression n'est pas donnée au modèle
-    assert predicted["predicted"].to_numpy() == pytest.approx(fitted("elastic_net").predict(X_test), rel=1e-12)
-    assert run.data.metrics == {"predicted_rows": 89.0, "test_rmse": root_mean_squared_error(y_test, predicted["predicted"])}
+    assert predicted["predicted"].to_numpy() == pytest.approx(
+        fitted("elastic_net").predict(X_test), rel=1e-12
+    )
+    assert run.data.metrics == {
+        "predicted_rows": 89.0,
+        "test_rmse": root_mean_squared_error(y_test, predicted["predicted"]),
+    }
     chosen = lesson.client().get_run(run.data.params["run_id"])
-    assert (run.info.status, hexes(chosen)) == ("FINISHED", hexes(variant(lesson)))  # run_from_git a refait le même, au bit près
+    # run_from_git a refait le même, au bit près
+    assert (run.info.status, hexes(chosen)) == ("FINISHED", hexes(variant(lesson)))
 
 
 def test_predict_new_again_finds_the_same_model_and_the_same_number(lesson, scratch):
     again = scratch.fork(f"{LOCAL}/predict_new.py").stdout.splitlines()
-    assert lesson.ended("predict_new").stdout.splitlines()[:-2] == again[:-2]  # l'identifiant du run est un autre
+    # l'identifiant du run est un autre
+    assert lesson.ended("predict_new").stdout.splitlines()[:-2] == again[:-2]
 
 
 @pytest.mark.parametrize(
@@ -105,44 +141,78 @@ def test_patients_that_do_not_fit_are_said_by_the_project_then_by_the_script(scr
     assert "bmi, bp, s1, s2, s3, s4, s5, s6" in why and "Run (ID '" in what
 
 
-# -------------------------------------------------------------------------------------------------------- run_from_git
+# --------------------------------------------------------------------------------------------------------
+# run_from_git
 
 
 @pytest.fixture(scope="module")
 def workflow(lesson):
-    return next(run for run in lesson.runs_of("run_from_git") if run.data.tags["mlflow.project.entryPoint"] == "main")
+    return next(
+        run
+        for run in lesson.runs_of("run_from_git")
+        if run.data.tags["mlflow.project.entryPoint"] == "main"
+    )
 
 
 def test_the_clone_is_cloned_and_its_workflow_runs(lesson, workflow):
     tags = workflow.data.tags
     assert tags["mlflow.source.git.commit"] == lesson.git("rev-parse", "HEAD")
     assert tags["mlflow.source.name"].endswith(f"%2Egit#{LESSON}") and tags["git.dirty"] == "false"
-    for name in ("mlflow.source.name", "mlflow.source.git.commit", "mlflow.project.entryPoint", "git.dirty"):
+    for name in (
+        "mlflow.source.name",
+        "mlflow.source.git.commit",
+        "mlflow.project.entryPoint",
+        "git.dirty",
+    ):
         assert f"  {name} = {tags[name]}\n" in lesson.ended("run_from_git").stdout
     steps = steps_of(lesson, workflow)
-    assert {name: run.info.status for name, run in steps.items()} == dict.fromkeys(("prepare", "train", "validate"), "FINISHED")
-    assert {run.data.tags["mlflow.source.name"] for run in steps.values()} == {tags["mlflow.source.name"]}
+    assert {name: run.info.status for name, run in steps.items()} == dict.fromkeys(
+        ("prepare", "train", "validate"), "FINISHED"
+    )
+    assert {run.data.tags["mlflow.source.name"] for run in steps.values()} == {
+        tags["mlflow.source.name"]
+    }
 
 
 def test_steps_pass_their_data_by_run_id(lesson, workflow):
-    prepared, trained, judged = (steps_of(lesson, workflow)[name] for name in ("prepare", "train", "validate"))
+    prepared, trained, judged = (
+        steps_of(lesson, workflow)[name] for name in ("prepare", "train", "validate")
+    )
     assert prepared.data.metrics == {"train_rows": 264.0, "valid_rows": 89.0, "test_rows": 89.0}
-    assert trained.data.tags["data_run"] == prepared.info.run_id and judged.data.params["run_id"] == trained.info.run_id
+    assert (
+        trained.data.tags["data_run"] == prepared.info.run_id
+        and judged.data.params["run_id"] == trained.info.run_id
+    )
     rmse = trained.data.metrics["valid_rmse"]
-    assert workflow.data.metrics == judged.data.metrics == {"valid_rmse": rmse, "mean_rmse": pytest.approx(mean_rmse(), rel=1e-12)}
+    assert (
+        workflow.data.metrics
+        == judged.data.metrics
+        == {"valid_rmse": rmse, "mean_rmse": pytest.approx(mean_rmse(), rel=1e-12)}
+    )
     # d'un dossier ou d'un commit, en mémoire ou par les artefacts d'un run : les mêmes bits
     assert hexes(trained) == hexes(variant(lesson))
     assert text(trained, "valid_predictions.csv") == text(variant(lesson), "valid_predictions.csv")
 
 
 def test_the_address_of_a_clone_survives_a_space_and_an_accent(lesson, workflow):
-    """La leçon est enregistrée dans un tel dossier : rien n'est né à côté, et chaque façon de le nommer le fait cloner."""
+    """La leçon est enregistrée dans un tel dossier : rien n'est né à côté, et chaque façon de le
+    nommer le fait cloner.
+    """
     folder, uri = lesson.root / LESSON, clone_uri(lesson.root / LESSON)
     assert uri == f"{lesson.root.as_uri()}/%2Egit#{LESSON}" and " " not in uri
-    assert git_uri(f"{lesson.root.as_uri()}#{LESSON}") == git_uri(f"file://{lesson.root}#{LESSON}") == git_uri(str(folder)) == uri
-    assert variant(lesson).data.tags["mlflow.source.name"] == f"file://{lesson.root}#{LESSON}"  # MLflow n'encode pas
+    assert (
+        git_uri(f"{lesson.root.as_uri()}#{LESSON}")
+        == git_uri(f"file://{lesson.root}#{LESSON}")
+        == git_uri(str(folder))
+        == uri
+    )
+    # MLflow n'encode pas
+    assert variant(lesson).data.tags["mlflow.source.name"] == f"file://{lesson.root}#{LESSON}"
     assert recorded_source(variant(lesson)) == (uri, True)
-    assert workflow.data.tags["mlflow.source.name"] == uri and recorded_source(workflow) == (uri, False)
+    assert workflow.data.tags["mlflow.source.name"] == uri and recorded_source(workflow) == (
+        uri,
+        False,
+    )
     assert lesson.told["beside"] == [lesson.root.name]
 
 
@@ -170,36 +240,76 @@ def test_what_git_or_mlflow_refuses_is_said_in_one_line(scratch, tmp_path, argum
     if arguments is None:
         shutil.copytree(scratch.root / LESSON, tmp_path / LESSON)
     folder, before = scratch.root if arguments else tmp_path, len(scratch.runs(LESSON))
-    ended = scratch.fork(str(folder / LOCAL / "run_from_git.py"), *(arguments or []), fails=True, MLFLOW_TRACKING_URI=scratch.uri)
+    ended = scratch.fork(
+        str(folder / LOCAL / "run_from_git.py"),
+        *(arguments or []),
+        fails=True,
+        MLFLOW_TRACKING_URI=scratch.uri,
+    )
     assert message in ended.stderr and len(ended.stderr.splitlines()) == 1 and ended.returncode == 1
     assert len(scratch.runs(LESSON)) == before  # aucun run n'a été ouvert
 
 
 @pytest.mark.slow
 def test_branch_tag_and_commit_of_a_bare_repository(scratch, tmp_path):
-    """Deux commits : la version exécutée est bien celle demandée, même dans un chemin avec une espace."""
+    """Deux commits : la version exécutée est bien celle demandée, même dans un chemin avec une
+    espace.
+    """
     source, bare = tmp_path / "source", tmp_path / "un dépôt.git"
     subprocess.run(["git", "clone", "-q", str(scratch.root), str(source)], check=True)
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(source), "-c", "user.name=test", "-c", "user.email=test@localhost", *arguments]
+        command = [
+            "git",
+            "-C",
+            str(source),
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@localhost",
+            *arguments,
+        ]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     git("tag", "v1")
     project = source / LESSON / "MLproject"
-    project.write_text(project.read_text(encoding="utf-8").replace("default: 0.1}", "default: 10}"), encoding="utf-8")
+    project.write_text(
+        project.read_text(encoding="utf-8").replace("default: 0.1}", "default: 10}"),
+        encoding="utf-8",
+    )
     git("commit", "-qam", "alpha = 10 par défaut")
     first, second = git("rev-parse", "v1"), git("rev-parse", "HEAD")
     subprocess.run(["git", "clone", "-q", "--bare", str(source), str(bare)], check=True)
-    for version, commit, alpha in (("v1", first, "0.1"), ("main", second, "10"), (first, first, "0.1"), (None, second, "10")):
-        arguments = ["--uri", f"file://{bare}#{LESSON}", "--entry-point", "train", "--experiment", "dépôt nu"]
-        scratch.fork(f"{LOCAL}/run_from_git.py", *arguments, *(["--version", version] if version else []))
+    for version, commit, alpha in (
+        ("v1", first, "0.1"),
+        ("main", second, "10"),
+        (first, first, "0.1"),
+        (None, second, "10"),
+    ):
+        arguments = [
+            "--uri",
+            f"file://{bare}#{LESSON}",
+            "--entry-point",
+            "train",
+            "--experiment",
+            "dépôt nu",
+        ]
+        scratch.fork(
+            f"{LOCAL}/run_from_git.py", *arguments, *(["--version", version] if version else [])
+        )
         run = scratch.runs("dépôt nu")[0]
-        assert (run.info.status, run.data.params["alpha"], run.data.tags["mlflow.source.git.commit"]) == ("FINISHED", alpha, commit)
-        assert run.data.metrics["valid_rmse"] == pytest.approx(valid_rmse("elastic_net", float(alpha)), rel=1e-12)
+        assert (
+            run.info.status,
+            run.data.params["alpha"],
+            run.data.tags["mlflow.source.git.commit"],
+        ) == ("FINISHED", alpha, commit)
+        assert run.data.metrics["valid_rmse"] == pytest.approx(
+            valid_rmse("elastic_net", float(alpha)), rel=1e-12
+        )
 
 
-# -------------------------------------------------------------------------------------------- measure_reproducibility
+# --------------------------------------------------------------------------------------------
+# measure_reproducibility
 
 
 @pytest.mark.slow
@@ -208,21 +318,52 @@ def test_the_measure_is_what_the_text_says_of_it(whole_lesson):
     replays = table(measure, "replays.csv", index_col="run")
     sound = ["elastic_net", "random_forest", "ann", "workflow"]
     same, dirty = replays["identical"], replays["dirty"]
-    assert same.to_dict() == {**dict.fromkeys(sound, True), "sans graine": False, "code retouché": False}
-    assert dirty.to_dict() == {**dict.fromkeys(sound, False), "sans graine": False, "code retouché": True}
-    metrics = {name: value for name, value in measure.data.metrics.items() if not name.endswith("_seconds")}
+    assert same.to_dict() == {
+        **dict.fromkeys(sound, True),
+        "sans graine": False,
+        "code retouché": False,
+    }
+    assert dirty.to_dict() == {
+        **dict.fromkeys(sound, False),
+        "sans graine": False,
+        "code retouché": True,
+    }
+    metrics = {
+        name: value for name, value in measure.data.metrics.items() if not name.endswith("_seconds")
+    }
     wrong = {"control_identical": 0.0, "retouched_identical": 0.0, "retouched_flagged": 1.0}
-    assert metrics == {"success_rate": 1.0, "hand_edits": 0.0, "rebuilt_identical": 1.0, **wrong}  # rebâti de zéro : identique
+    # rebâti de zéro : identique
+    assert metrics == {"success_rate": 1.0, "hand_edits": 0.0, "rebuilt_identical": 1.0, **wrong}
     assert {run.info.status for run in (measure, *runs)} == {"FINISHED"}
-    forests = [run for run in runs if run.data.params.get("model") == "random_forest" and run.data.params["seed"] == "0"]
+    forests = [
+        run
+        for run in runs
+        if run.data.params.get("model") == "random_forest" and run.data.params["seed"] == "0"
+    ]
     assert len(forests) == 2 and hexes(forests[0]) == hexes(forests[1])
-    # Rien de ce que MLflow note ne distingue le code retouché : mêmes étiquettes `mlflow.*`, un commit, des paramètres.
-    trains = [run for run in runs if run.data.tags["mlflow.project.entryPoint"] == "train" and run.data.params["model"] == "elastic_net"]
+    # Rien de ce que MLflow note ne distingue le code retouché : mêmes étiquettes `mlflow.*`, un
+    # commit, des paramètres.
+    trains = [
+        run
+        for run in runs
+        if run.data.tags["mlflow.project.entryPoint"] == "train"
+        and run.data.params["model"] == "elastic_net"
+    ]
     retouched = next(run for run in trains if run.data.tags["git.dirty"] == "true")
-    sane = next(run for run in trains if run.data.tags["git.dirty"] == "false" and "mlflow.project.env" not in run.data.tags)
-    own = [sorted(name for name in run.data.tags if name.startswith("mlflow.")) for run in (sane, retouched)]
+    sane = next(
+        run
+        for run in trains
+        if run.data.tags["git.dirty"] == "false" and "mlflow.project.env" not in run.data.tags
+    )
+    own = [
+        sorted(name for name in run.data.tags if name.startswith("mlflow."))
+        for run in (sane, retouched)
+    ]
     assert own[0] == own[1] and sane.data.params == retouched.data.params
-    assert sane.data.tags["mlflow.source.git.commit"] == retouched.data.tags["mlflow.source.git.commit"]
+    assert (
+        sane.data.tags["mlflow.source.git.commit"]
+        == retouched.data.tags["mlflow.source.git.commit"]
+    )
     shown = tables(last_cell(f"{LOCAL}/measure_reproducibility.py"))
     assert {row["run"]: (row["son double est identique"], row["`git.dirty`"]) for row in shown} == {
         "ElasticNet, forêt, réseau, workflow": (f"{same[sound].sum()} sur 4", "false"),
@@ -243,16 +384,25 @@ mlflow.projects.run = launched_once
 
 @pytest.mark.slow
 def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
-    """`uv` échoue. Les douze autres lancements, la leçon enregistrée les a : ici, le même run sert douze fois."""
-    script, opening = fresh_course.root / LOCAL / "measure_reproducibility.py", "mlflow.set_experiment(args.experiment)\n"
+    """`uv` échoue.
+
+    Les douze autres lancements, la leçon enregistrée les a : ici, le même run sert douze fois.
+    """
+    script, opening = (
+        fresh_course.root / LOCAL / "measure_reproducibility.py",
+        "mlflow.set_experiment(args.experiment)\n",
+    )
     source = script.read_text(encoding="utf-8")
     assert source.count(opening) == 1
     script.write_text(source.replace(opening, ONCE + opening), encoding="utf-8")
-    fresh_course.commit("un lancement pour douze")  # il lance le projet tel que le dernier commit le donne
+    # il lance le projet tel que le dernier commit le donne
+    fresh_course.commit("un lancement pour douze")
     (tmp_path / "uv").write_text("#!/bin/sh\necho 'pas de réseau' >&2; exit 1\n")
     (tmp_path / "uv").chmod(0o755)
     # le script place l'environnement Python en tête du PATH ; `uv` ne s'y trouve pas
-    ended = fresh_course.run(f"{LOCAL}/measure_reproducibility.py", PATH=f"{tmp_path}:{reader_environment()['PATH']}")
+    ended = fresh_course.run(
+        f"{LOCAL}/measure_reproducibility.py", PATH=f"{tmp_path}:{reader_environment()['PATH']}"
+    )
     assert "non mesuré" in ended.stdout
     statuses = [run.info.status for run in fresh_course.runs("measurements")]
     assert statuses.count("FAILED") == 1 and "RUNNING" not in statuses

@@ -1,4 +1,6 @@
-"""Leçon 4 : les fichiers d'endpoint/, ce que plan_azure prépare, et deploy_azure avec le vrai SDK sur un Azure simulé."""
+"""Leçon 4 : les fichiers d'endpoint/, ce que plan_azure prépare, et deploy_azure avec le vrai SDK
+sur un Azure simulé.
+"""
 
 import json
 import re
@@ -7,14 +9,28 @@ import sys
 
 import mlflow
 import pytest
-from lesson_04 import ENDPOINT, LESSON, LOCAL, MODEL, WINES, one_line, predicted, script, with_server
+from lesson_04 import (
+    ENDPOINT,
+    LESSON,
+    LOCAL,
+    MODEL,
+    WINES,
+    one_line,
+    predicted,
+    script,
+    with_server,
+)
 from programs import ended
 from texts import ROOT
 
 from workspaces import unique_name
 
 AZURE, PLAN = script("deploy_azure"), script("plan_azure")
-PLACE = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-1111-1111-111111111111", "AZURE_RESOURCE_GROUP": "groupe", "AZURE_ML_WORKSPACE": "espace"}
+PLACE = {
+    "AZURE_SUBSCRIPTION_ID": "11111111-1111-1111-1111-111111111111",
+    "AZURE_RESOURCE_GROUP": "groupe",
+    "AZURE_ML_WORKSPACE": "espace",
+}
 
 
 def sdk():
@@ -39,15 +55,26 @@ def test_all_environments_say_the_same_versions():
     shared = asked.keys() & course.keys()
     assert {name: asked[name] for name in shared} == {name: course[name] for name in shared}
     assert shared == {"mlflow-skinny", "pandas", "numpy", "scikit-learn", "skops"}
-    group = pins((ROOT / "pyproject.toml").read_text().partition("azure = [")[2].partition("]")[0].replace('"', "\n"))
+    group = pins(
+        (ROOT / "pyproject.toml")
+        .read_text()
+        .partition("azure = [")[2]
+        .partition("]")[0]
+        .replace('"', "\n")
+    )
     azure = pins((ROOT / LESSON / "requirements-azure.txt").read_text())
     assert azure and azure.items() <= group.items()
 
 
 def test_the_sample_requests_are_the_same_two_true_wines():
-    azure, mlflow_form = (json.loads((ENDPOINT / f"{name}_request.json").read_text()) for name in ("sample", "mlflow"))
+    azure, mlflow_form = (
+        json.loads((ENDPOINT / f"{name}_request.json").read_text()) for name in ("sample", "mlflow")
+    )
     table = azure["input_data"]
-    assert table["columns"] == list(WINES.X_test) and table["data"] == WINES.X_test.head(2).to_numpy().tolist()
+    assert (
+        table["columns"] == list(WINES.X_test)
+        and table["data"] == WINES.X_test.head(2).to_numpy().tolist()
+    )
     assert mlflow_form == {"dataframe_split": {key: table[key] for key in ("columns", "data")}}
 
 
@@ -67,16 +94,32 @@ def test_yaml_files_pass_the_sdk_and_eight_bad_ones_do_not(tmp_path):
         shutil.copy(ENDPOINT / name, tmp_path)
     bad = {
         "clé inconnue": (ml.load_online_endpoint, endpoint + "couleur: bleu\n"),
-        "authentification inconnue": (ml.load_online_endpoint, endpoint.replace("auth_mode: key", "auth_mode: mot_de_passe")),
+        "authentification inconnue": (
+            ml.load_online_endpoint,
+            endpoint.replace("auth_mode: key", "auth_mode: mot_de_passe"),
+        ),
         "YAML mal formé": (ml.load_online_endpoint, endpoint + "traffic: {blue: 100\n"),
         "trafic en texte": (ml.load_online_endpoint, endpoint + "traffic: {blue: beaucoup}\n"),
-        "sans point de terminaison": (ml.load_online_deployment, blue.replace("endpoint_name: wine-cultivars\n", "")),
-        "nombre de machines en texte": (ml.load_online_deployment, blue.replace("instance_count: 1", "instance_count: une")),
-        "environnement absent": (ml.load_online_deployment, blue.replace("conda.yml", "absent.yml")),
-        "surveillance en texte": (ml.load_online_deployment, blue + "app_insights_enabled: beaucoup\n"),
+        "sans point de terminaison": (
+            ml.load_online_deployment,
+            blue.replace("endpoint_name: wine-cultivars\n", ""),
+        ),
+        "nombre de machines en texte": (
+            ml.load_online_deployment,
+            blue.replace("instance_count: 1", "instance_count: une"),
+        ),
+        "environnement absent": (
+            ml.load_online_deployment,
+            blue.replace("conda.yml", "absent.yml"),
+        ),
+        "surveillance en texte": (
+            ml.load_online_deployment,
+            blue + "app_insights_enabled: beaucoup\n",
+        ),
     }
     (tmp_path / "good.yml").write_text(blue)
-    assert ml.load_online_deployment(tmp_path / "good.yml").name == "blue"  # le dossier de test n'y est pour rien
+    # le dossier de test n'y est pour rien
+    assert ml.load_online_deployment(tmp_path / "good.yml").name == "blue"
     for name, (load, text) in bad.items():
         (tmp_path / "bad.yml").write_text(text, encoding="utf-8")
         with pytest.raises((MlException, ValidationError)):
@@ -87,13 +130,21 @@ def test_yaml_files_pass_the_sdk_and_eight_bad_ones_do_not(tmp_path):
 
 
 def test_the_plan_needs_no_account_and_sends_nothing(lesson, scratch):
-    assert "Partiraient : 2 modèles, 1 point de terminaison, 2 déploiements." in lesson.ended("plan_azure").stdout
+    assert (
+        "Partiraient : 2 modèles, 1 point de terminaison, 2 déploiements."
+        in lesson.ended("plan_azure").stdout
+    )
     for name, alias in {"blue": "previous", "green": "champion"}.items():
         version = lesson.client().get_model_version_by_alias(MODEL, alias)
         told = json.loads((lesson.root / f"azure_upload/{name}.yml").read_text(encoding="utf-8"))
-        assert told["tags"]["mlflow_run_id"] == version.run_id and told["tags"]["mlflow_version"] == str(version.version)
+        assert told["tags"]["mlflow_run_id"] == version.run_id and told["tags"][
+            "mlflow_version"
+        ] == str(version.version)
         uploaded = lesson.root / "azure_upload" / told["path"]
-        assert mlflow.models.get_model_info(str(uploaded)).model_id == version.source.rpartition("/")[2]
+        assert (
+            mlflow.models.get_model_info(str(uploaded)).model_id
+            == version.source.rpartition("/")[2]
+        )
     assert scratch.git("status", "--porcelain", "azure_upload") == ""  # Git ne le voit pas
 
 
@@ -107,7 +158,13 @@ def simulate(course, *arguments, start=None, fails=False, **environment):
 
 
 def puts(journal: list[dict], part: str = "") -> list[dict]:
-    return [each for each in journal if each["method"] == "PUT" and each["host"] == "management.azure.com" and part in each["path"]]
+    return [
+        each
+        for each in journal
+        if each["method"] == "PUT"
+        and each["host"] == "management.azure.com"
+        and part in each["path"]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -118,29 +175,56 @@ def created(scratch):
 @pytest.mark.slow
 def test_create_sends_everything_in_order(created):
     _, journal = created
-    name = unique_name("wine-cultivars", dict(zip(("subscription_id", "resource_group", "workspace_name"), PLACE.values(), strict=True)))
+    name = unique_name(
+        "wine-cultivars",
+        dict(
+            zip(
+                ("subscription_id", "resource_group", "workspace_name"), PLACE.values(), strict=True
+            )
+        ),
+    )
     order = [re.sub(r".*/workspaces/espace/", "", each["path"]) for each in puts(journal)]
     endpoint = f"onlineEndpoints/{name}"
     assert [path for path in order if not path.startswith(("codes/", "environments/"))] == [
         endpoint, "models/wine_cultivars/versions/1", f"{endpoint}/deployments/blue",
         "models/wine_cultivars/versions/2", f"{endpoint}/deployments/green", *[endpoint] * 3,
     ]  # fmt: skip
-    uploaded = {each["path"].rsplit("/", 1)[-1] for each in journal if each["host"].endswith("blob.core.windows.net")}
+    uploaded = {
+        each["path"].rsplit("/", 1)[-1]
+        for each in journal
+        if each["host"].endswith("blob.core.windows.net")
+    }
     assert {"MLmodel", "model.skops", "score.py", "conda.yml"} <= uploaded
 
 
 @pytest.mark.slow
 def test_bodies_tell_where_each_model_comes_from(created, lesson):
-    bodies = {part: [each["body"] for each in puts(created[1], f"/{part}/")] for part in ("models", "deployments", "environments")}
+    bodies = {
+        part: [each["body"] for each in puts(created[1], f"/{part}/")]
+        for part in ("models", "deployments", "environments")
+    }
     for body, alias in zip(bodies["models"], ("previous", "champion"), strict=True):
-        version, properties = lesson.client().get_model_version_by_alias(MODEL, alias), body["properties"]
+        version, properties = (
+            lesson.client().get_model_version_by_alias(MODEL, alias),
+            body["properties"],
+        )
         assert properties["modelType"] == "mlflow_model"
-        assert properties["tags"]["mlflow_run_id"] == version.run_id and properties["tags"]["mlflow_version"] == str(version.version)
+        assert properties["tags"]["mlflow_run_id"] == version.run_id and properties["tags"][
+            "mlflow_version"
+        ] == str(version.version)
     for body in bodies["deployments"]:
         assert body["properties"]["codeConfiguration"]["scoringScript"] == "score.py"
-        assert body["sku"]["capacity"] == 1 and body["properties"]["instanceType"] == "Standard_DS3_v2"
-    assert pins(bodies["environments"][0]["properties"]["condaFile"]) == pins((ENDPOINT / "conda.yml").read_text())
-    endpoints = [each["body"]["properties"] for each in puts(created[1], "/onlineEndpoints/") if "authMode" in each["body"]["properties"]]
+        assert (
+            body["sku"]["capacity"] == 1 and body["properties"]["instanceType"] == "Standard_DS3_v2"
+        )
+    assert pins(bodies["environments"][0]["properties"]["condaFile"]) == pins(
+        (ENDPOINT / "conda.yml").read_text()
+    )
+    endpoints = [
+        each["body"]["properties"]
+        for each in puts(created[1], "/onlineEndpoints/")
+        if "authMode" in each["body"]["properties"]
+    ]
     assert [each.get("traffic") for each in endpoints] == [
         {},
         {"blue": 100},
@@ -153,12 +237,18 @@ def test_bodies_tell_where_each_model_comes_from(created, lesson):
 def test_the_split_is_seen_from_outside_and_no_secret_is_said(created):
     told, journal = created
     assert "Trafic 100/0, 100 requêtes : {'blue': 100}" in told.stdout
-    blue, green = map(int, re.search(r"Trafic 90/10, 100 requêtes : {'blue': (\d+), 'green': (\d+)}", told.stdout).groups())
+    blue, green = map(
+        int,
+        re.search(
+            r"Trafic 90/10, 100 requêtes : {'blue': (\d+), 'green': (\d+)}", told.stdout
+        ).groups(),
+    )
     assert blue + green == 100 and 0 < green < 30
     assert "Trafic 0/100, 100 requêtes : {'green': 100}" in told.stdout
     from azure_simulated import KEY as secret
 
-    assert sum(each["host"].startswith("wines.") for each in journal) == 301  # un essai de green, puis trois fois cent
+    # un essai de green, puis trois fois cent
+    assert sum(each["host"].startswith("wines.") for each in journal) == 301
     assert secret not in told.stdout and "jeton-simule" not in told.stdout
 
 
@@ -166,13 +256,17 @@ def test_the_split_is_seen_from_outside_and_no_secret_is_said(created):
 def test_without_option_the_files_are_checked_and_nothing_is_sent(scratch):
     told, journal = simulate(scratch)
     assert "Rien n'est envoyé" in told.stdout and journal == []
-    assert re.search(r"wine-cultivars-[0-9a-f]{6}, green : version 2 du registre, 1 machine Standard_DS3_v2", told.stdout)
+    assert re.search(
+        r"wine-cultivars-[0-9a-f]{6}, green : version 2 du registre, 1 machine Standard_DS3_v2",
+        told.stdout,
+    )
 
 
 @pytest.mark.slow
 def test_what_azure_refuses_is_one_line_and_stops_there(scratch):
     told, journal = simulate(scratch, "--yes", fails=True, SIMULATED_FAILURE="blue")
-    assert "ImageBuildFailure" in one_line(told) and "--delete" in one_line(told)  # ce qui est créé se paie
+    # ce qui est créé se paie
+    assert "ImageBuildFailure" in one_line(told) and "--delete" in one_line(told)
     assert len(puts(journal, "/deployments/")) == 1  # green n'a pas été tenté
     told, journal = simulate(scratch, "--delete", fails=True)
     assert "introuvable" in one_line(told) and [each["method"] for each in journal] == ["DELETE"]
@@ -187,12 +281,18 @@ def test_what_is_missing_or_badly_written_is_one_line(scratch, fresh_course, tmp
 
     assert said(course=fresh_course).endswith(f"Lancez d'abord : uv run {PLAN}")
     asked = said("--yes", AZURE_RESOURCE_GROUP="groupe")
-    assert "AZURE_SUBSCRIPTION_ID" in asked and "AZURE_ML_WORKSPACE" in asked and "AZURE_RESOURCE_GROUP" not in asked
+    assert (
+        "AZURE_SUBSCRIPTION_ID" in asked
+        and "AZURE_ML_WORKSPACE" in asked
+        and "AZURE_RESOURCE_GROUP" not in asked
+    )
     for config in ("{", "[]", '{"subscription_id": ""}'):
         (tmp_path / "config.json").write_text(config)
         assert "config.json" in said("--yes")
     for name in ("endpoint.yml", "blue.yml", "green.yml", "conda.yml"):
-        (tmp_path / name).write_text((ENDPOINT / name).read_text() + ("couleur: verte\n" if name == "green.yml" else ""))
+        (tmp_path / name).write_text(
+            (ENDPOINT / name).read_text() + ("couleur: verte\n" if name == "green.yml" else "")
+        )
     (tmp_path / "config.json").unlink()
     assert "couleur" in said("--files", tmp_path)
 
@@ -204,7 +304,9 @@ def test_a_folder_that_is_no_mlflow_model_never_leaves(fresh_course):
     (folder / "poids.bin").write_text("rien")
     client.create_registered_model(MODEL)
     for alias in ("previous", "champion"):
-        client.set_registered_model_alias(MODEL, alias, client.create_model_version(MODEL, folder.as_uri()).version)
+        client.set_registered_model_alias(
+            MODEL, alias, client.create_model_version(MODEL, folder.as_uri()).version
+        )
     assert "MLmodel" in one_line(fresh_course.fork(PLAN, fails=True))
 
 
@@ -216,10 +318,15 @@ def test_without_the_sdk_one_line_tells_the_group(scratch):
 
 @pytest.mark.slow
 def test_the_simulated_azure_serves_what_was_uploaded(whole_lesson, tmp_path):
-    """Le code et les modèles déposés, tels quels, sur les vrais serveurs : toute l'histoire, sans compte."""
+    """Le code et les modèles déposés, tels quels, sur les vrais serveurs : toute l'histoire, sans
+    compte.
+    """
     course = with_server(whole_lesson).copy(tmp_path / "cours")
     told, _ = simulate(course, "--yes", start=course.run, SIMULATED_SERVERS="oui")
     champion = course.client().get_model_version_by_alias(MODEL, "champion")
-    expected = {"predictions": predicted(course, champion.version, WINES.X_test.head(2)), "model_id": champion.source.rpartition("/")[2]}
+    expected = {
+        "predictions": predicted(course, champion.version, WINES.X_test.head(2)),
+        "model_id": champion.source.rpartition("/")[2],
+    }
     assert json.loads(re.search(r"green, avant tout trafic : (.*)", told.stdout)[1]) == expected
     assert "Trafic 0/100, 100 requêtes : {'green': 100}" in told.stdout

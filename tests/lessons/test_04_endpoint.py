@@ -1,4 +1,6 @@
-"""Leçon 4 : le routeur devant deux faux déploiements, score.py sur le vrai serveur d'Azure ML, et deploy_local.py."""
+"""Leçon 4 : le routeur devant deux faux déploiements, score.py sur le vrai serveur d'Azure ML, et
+deploy_local.py.
+"""
 
 import gzip
 import json
@@ -35,7 +37,9 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = json.dumps({"from": self.server.name, "body": body.decode(errors="replace")}).encode()
+        answer = json.dumps(
+            {"from": self.server.name, "body": body.decode(errors="replace")}
+        ).encode()
         self.send_response(400 if body == b"mauvais" else 200)
         for name, value in {**JSON, "Content-Length": str(len(answer))}.items():
             self.send_header(name, value)
@@ -76,8 +80,14 @@ def drawn(deployments: dict[str, str], seed: int) -> list[str]:
 def test_router_wants_the_key(routed):
     for key in ("", "fausse", KEY + "x", KEY[:-1]):
         answer = post(routed, Authorization=f"Bearer {key}".encode())
-        assert answer.status_code == 401 and answer.json()["message"] and HEADER not in answer.headers
-    for given_headers in ({}, {"Authorization": f"Basic {KEY}".encode()}, {"Authorization": b"Bearer \xff\xfe"}):
+        assert (
+            answer.status_code == 401 and answer.json()["message"] and HEADER not in answer.headers
+        )
+    for given_headers in (
+        {},
+        {"Authorization": f"Basic {KEY}".encode()},
+        {"Authorization": b"Bearer \xff\xfe"},
+    ):
         assert requests.post(routed.url, headers=given_headers, timeout=10).status_code == 401
     assert post(routed).status_code == 200
 
@@ -91,7 +101,9 @@ def test_router_passes_body_status_and_name_through(routed):
 
 
 def test_a_split_is_a_draw_not_a_count_and_replays_with_its_seed(routed):
-    """« Chaque requête est tirée au sort : 23 sur 200, et non 20 » : d'autres graines donnent d'autres nombres, autour de 20."""
+    """« Chaque requête est tirée au sort : 23 sur 200, et non 20 » : d'autres graines donnent
+    d'autres nombres, autour de 20.
+    """
     seen = [drawn(routed.deployments, seed) for seed in range(8)]
     counts = [each.count("green") for each in seen]
     assert counts[0] == 23 and len(set(counts)) > 3 and all(5 <= count <= 38 for count in counts)
@@ -105,7 +117,8 @@ def test_router_passes_a_compressed_body_as_it_is(routed):
     for encoding in ("gzip", "deflate", "br", "inconnu"):
         answer = post(routed, "corps", **{"Content-Encoding": encoding})
         assert (answer.status_code, answer.json()["body"]) == (200, "corps")
-        answer = post(routed, gzip.compress(b"a" * 10_000_000), **{"Content-Encoding": encoding})  # pas de décompression : pas de bombe
+        # pas de décompression : pas de bombe
+        answer = post(routed, gzip.compress(b"a" * 10_000_000), **{"Content-Encoding": encoding})
         assert answer.status_code == 200 and len(answer.json()["body"]) < 20_000
 
 
@@ -117,8 +130,12 @@ def test_router_says_the_rest_in_plain_text(routed):
         413: post(routed, "a" * 1024**2 + "a"),
     }
     for status, answer in said.items():
-        assert answer.status_code == status and answer.headers["Content-Type"].startswith("text/plain")
-    with socket.create_connection(("127.0.0.1", int(routed.url.split(":")[2].split("/")[0])), timeout=10) as client:
+        assert answer.status_code == status and answer.headers["Content-Type"].startswith(
+            "text/plain"
+        )
+    with socket.create_connection(
+        ("127.0.0.1", int(routed.url.split(":")[2].split("/")[0])), timeout=10
+    ) as client:
         client.sendall(b"ceci n'est pas du HTTP\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.0 400 ")
     assert post(routed).ok
@@ -158,7 +175,13 @@ def test_nothing_listens_after_the_router():
 
 def request(wines) -> dict:
     """La requête que score.py attend, pour ces vins."""
-    return {"input_data": {"columns": list(wines), "index": list(range(len(wines))), "data": wines.to_numpy().tolist()}}
+    return {
+        "input_data": {
+            "columns": list(wines),
+            "index": list(range(len(wines))),
+            "data": wines.to_numpy().tolist(),
+        }
+    }
 
 
 GOOD = request(WINES.X_test.head(2))
@@ -167,9 +190,13 @@ COLUMNS = GOOD["input_data"]["columns"]
 
 @pytest.fixture(scope="module")
 def service(whole_lesson, tmp_path_factory):
-    """score.py et la forêt sur le serveur d'Azure ML, celui que deploy_local a bâti, derrière le routeur."""
+    """score.py et la forêt sur le serveur d'Azure ML, celui que deploy_local a bâti, derrière le
+    routeur.
+    """
     with_server(whole_lesson).client()
-    path = mlflow.artifacts.download_artifacts(f"models:/{MODEL}@champion", dst_path=str(tmp_path_factory.mktemp("déposé")))
+    path = mlflow.artifacts.download_artifacts(
+        f"models:/{MODEL}@champion", dst_path=str(tmp_path_factory.mktemp("déposé"))
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(servers, "LESSON", whole_lesson.root / LESSON)
         with servers.deployment(path) as (url, process), Router(KEY).listening() as router:
@@ -185,35 +212,80 @@ def score(url: str, **sent) -> requests.Response:
 @pytest.mark.slow
 def test_the_service_answers_like_the_model_and_says_which(service, whole_lesson):
     url, router, _ = service
-    model_id = whole_lesson.client().get_model_version_by_alias(MODEL, "champion").source.rpartition("/")[2]
+    model_id = (
+        whole_lesson.client()
+        .get_model_version_by_alias(MODEL, "champion")
+        .source.rpartition("/")[2]
+    )
     shuffled = WINES.X_test[COLUMNS[::-1]]  # l'ordre des colonnes ne compte pas, leur nom oui
     for asked in (WINES.X_test, WINES.X_test.head(1), shuffled):
         direct, routed = score(url, json=request(asked)), post(router, json.dumps(request(asked)))
         assert direct.status_code == routed.status_code == 200
-        assert direct.json() == routed.json() == {"predictions": predicted(whole_lesson, 2, asked[COLUMNS]), "model_id": model_id}
-    assert score(url, json=request(WINES.X_test.head(2).round(0).astype(int))).status_code == 200  # des entiers sont des nombres
-    assert requests.get(url, timeout=10).ok and requests.get(f"{url}/swagger.json?version=3", timeout=10).ok
+        assert (
+            direct.json()
+            == routed.json()
+            == {"predictions": predicted(whole_lesson, 2, asked[COLUMNS]), "model_id": model_id}
+        )
+    # des entiers sont des nombres
+    assert score(url, json=request(WINES.X_test.head(2).round(0).astype(int))).status_code == 200
+    assert (
+        requests.get(url, timeout=10).ok
+        and requests.get(f"{url}/swagger.json?version=3", timeout=10).ok
+    )
 
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 not_a_number = st.none() | st.booleans() | st.text(max_size=10) | st.lists(st.floats(), max_size=2) | st.sampled_from(
     [float("nan"), float("inf"), -float("inf"), 1e31, -1e300, 10**40, 10**400]
 )  # fmt: skip
-not_a_row = st.sampled_from([lambda row: row[:-1], lambda row: [*row, 1.0], *(lambda _, v=v: v for v in ([], None, "texte", {"a": 1}, 3))])
+not_a_row = st.sampled_from(
+    [
+        lambda row: row[:-1],
+        lambda row: [*row, 1.0],
+        *(lambda _, v=v: v for v in ([], None, "texte", {"a": 1}, 3)),
+    ]
+)
 not_the_columns = st.sampled_from(
-    [COLUMNS[1:], [*COLUMNS, "x"], [COLUMNS[0], *COLUMNS[:-1]], [{"a": 1}, *COLUMNS[1:]], [[], *COLUMNS[1:]], None]
+    [
+        COLUMNS[1:],
+        [*COLUMNS, "x"],
+        [COLUMNS[0], *COLUMNS[:-1]],
+        [{"a": 1}, *COLUMNS[1:]],
+        [[], *COLUMNS[1:]],
+        None,
+    ]
 )
 
 
 @st.composite
 def bad_body(draw) -> bytes:
     """Un corps qu'un client peut envoyer et qu'aucun modèle ne peut servir."""
-    kind = draw(st.sampled_from(["octets", "json", "table", "colonnes", "ligne", "valeur", "tronqué", "emboîté", "clé en double"]))
-    whole, columns, rows = json.dumps(GOOD), COLUMNS, [list(row) for row in GOOD["input_data"]["data"]]
+    kind = draw(
+        st.sampled_from(
+            [
+                "octets",
+                "json",
+                "table",
+                "colonnes",
+                "ligne",
+                "valeur",
+                "tronqué",
+                "emboîté",
+                "clé en double",
+            ]
+        )
+    )
+    whole, columns, rows = (
+        json.dumps(GOOD),
+        COLUMNS,
+        [list(row) for row in GOOD["input_data"]["data"]],
+    )
     if kind == "octets":
         return draw(st.binary(max_size=200))
     if kind == "json":
@@ -227,7 +299,9 @@ def bad_body(draw) -> bytes:
         return json.dumps({"input_data": draw(anything)}).encode()
     if kind == "clé en double":
         key = draw(st.sampled_from(["input_data", "columns", "data", "index"]))
-        return whole.replace(f'"{key}":', f'"{key}": {draw(st.sampled_from(["[]", "1", "null"]))}, "{key}":').encode()
+        return whole.replace(
+            f'"{key}":', f'"{key}": {draw(st.sampled_from(["[]", "1", "null"]))}, "{key}":'
+        ).encode()
     line = draw(st.integers(0, 1))
     if kind == "colonnes":
         columns = draw(not_the_columns)
@@ -243,7 +317,13 @@ def test_a_thousand_bad_bodies_get_400_and_a_message(service):
     url, router, process = service
     session, seen = requests.Session(), []
 
-    @settings(max_examples=1000, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=1000,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(bad_body(), st.booleans())
     def check(body, through_the_router):
         address, headers = (router.url, BEARER) if through_the_router else (f"{url}/score", JSON)
@@ -262,20 +342,36 @@ def test_bad_bodies_by_hand(service):
     url, _, _ = service
     wines = GOOD["input_data"]
     huge = json.dumps(GOOD).replace(str(wines["data"][0][0]), "1" * 5000, 1)
-    for body in (b"", b"{", b"[]", b"null", b"\xff\xfe", huge.encode(), json.dumps({"input_data": {**wines, "data": []}}).encode()):
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        huge.encode(),
+        json.dumps({"input_data": {**wines, "data": []}}).encode(),
+    ):
         answer = score(url, data=body, headers=JSON)
         assert answer.status_code == 400 and answer.json()["message"], body[:50]
     assert requests.get(f"{url}/score", timeout=10).status_code == 400
     assert requests.put(f"{url}/score", json=GOOD, timeout=10).status_code == 405
-    assert score(url, data=json.dumps(GOOD)).status_code == 200  # sans Content-Type : lu tout de même
+    # sans Content-Type : lu tout de même
+    assert score(url, data=json.dumps(GOOD)).status_code == 200
 
 
 @pytest.mark.slow
 def test_what_the_server_of_azure_does_before_us(service):
-    """Ce que score.py dit n'être pas son affaire : morceaux mal formés, formulaire, client qui n'achève pas sa requête."""
+    """Ce que score.py dit n'être pas son affaire : morceaux mal formés, formulaire, client qui
+    n'achève pas sa requête.
+    """
     url, _, process = service
-    address, head = ("127.0.0.1", int(url.rsplit(":", 1)[1])), b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    form = score(url, data=json.dumps(GOOD), headers={"Content-Type": "application/x-www-form-urlencoded"})
+    address, head = (
+        ("127.0.0.1", int(url.rsplit(":", 1)[1])),
+        b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+    )
+    form = score(
+        url, data=json.dumps(GOOD), headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
     assert form.status_code == 400 and "de type application/json" in form.json()["message"]
     with socket.create_connection(address, timeout=30) as client:
         client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
@@ -290,10 +386,16 @@ def test_what_the_server_of_azure_does_before_us(service):
 @pytest.mark.slow
 def test_deploy_local_tells_what_its_text_says(whole_lesson):
     output = whole_lesson.ended("deploy_local").stdout
-    told = [row for row in tables(last_cell(DEPLOY)) if row["réponses"].startswith(("blue", "green"))]
-    assert told and all(f"{row['requêtes']} requêtes : {row['réponses']}\n" in output for row in told)
+    told = [
+        row for row in tables(last_cell(DEPLOY)) if row["réponses"].startswith(("blue", "green"))
+    ]
+    assert told and all(
+        f"{row['requêtes']} requêtes : {row['réponses']}\n" in output for row in told
+    )
     assert "green en panne, 10 requêtes : green 503 10" in output
-    assert "Sans clé : 401. Déploiement inconnu : 404." in output and "green supprimé : 404." in output
+    assert (
+        "Sans clé : 401. Déploiement inconnu : 404." in output and "green supprimé : 404." in output
+    )
 
 
 @pytest.mark.slow
@@ -307,8 +409,15 @@ from servers import deployment
 with deployment({str(root / "mlruns")!r}) as (url, _):
     print(url, flush=True); sys.stdin.read()
 """
-    quiet = reader_environment(PYTHONDONTWRITEBYTECODE="1")  # rien ne s'écrit dans la leçon enregistrée
-    process = subprocess.Popen([sys.executable, "-c", code], env=quiet, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # rien ne s'écrit dans la leçon enregistrée
+    quiet = reader_environment(PYTHONDONTWRITEBYTECODE="1")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=quiet,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     url = process.stdout.readline().strip()
     assert requests.get(url, timeout=10).ok
     if killed:

@@ -17,7 +17,10 @@ def test_the_service_keeps_its_version_until_restarted(whole_lesson):
     lines = whole_lesson.ended("serve").stdout.splitlines()
     new, old = predicted(whole_lesson, 2), predicted(whole_lesson, 1)
     differ = sum(a != b for a, b in zip(new, old, strict=True))
-    assert lines[0] == f"@champion : version 2. @previous : version 1. Sur {len(new)} vins, elles diffèrent {differ} fois."
+    assert (
+        lines[0]
+        == f"@champion : version 2. @previous : version 1. Sur {len(new)} vins, elles diffèrent {differ} fois."
+    )
     assert f"les deux versions diffèrent {differ} fois" in end_of("serve") and differ > 0
     assert f"Un vin : {{'predictions': ['{new[0]}']}}" in lines
     assert [line for line in lines if "REST" in line] == [
@@ -52,19 +55,45 @@ def test_bodies_for_which_the_mlflow_server_answers_500_or_too_kindly(scratch):
         "aucune ligne": body(data=[]),
     }
     url = f"http://127.0.0.1:{free_port()}"
-    served = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{MODEL}@champion", "--env-manager", "local"]
+    served = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        f"models:/{MODEL}@champion",
+        "--env-manager",
+        "local",
+    ]
     answers, sent = {}, {}
-    with running([*served, "-p", url.rpartition(":")[2]], scratch.root, f"{url}/health", MLFLOW_TRACKING_URI=scratch.uri):
+    with running(
+        [*served, "-p", url.rpartition(":")[2]],
+        scratch.root,
+        f"{url}/health",
+        MLFLOW_TRACKING_URI=scratch.uri,
+    ):
         for name in ("mlflow", "sample"):
-            sent[name] = requests.post(f"{url}/invocations", json=json.loads((ENDPOINT / f"{name}_request.json").read_text()), timeout=60)
+            sent[name] = requests.post(
+                f"{url}/invocations",
+                json=json.loads((ENDPOINT / f"{name}_request.json").read_text()),
+                timeout=60,
+            )
         for name, data in asked.items():
             headers = {} if name == "sans Content-Type" else {"Content-Type": "application/json"}
-            answers[name] = requests.post(f"{url}/invocations", data=data, headers=headers, timeout=60).status_code
-    assert answers == {row["corps de la requête"]: int(row["code"]) for row in tables(PAGE) if "corps de la requête" in row}
+            answers[name] = requests.post(
+                f"{url}/invocations", data=data, headers=headers, timeout=60
+            ).status_code
+    assert answers == {
+        row["corps de la requête"]: int(row["code"])
+        for row in tables(PAGE)
+        if "corps de la requête" in row
+    }
     assert list(answers.values()).count(500) == 5 and list(answers.values()).count(200) == 4
     assert sent["sample"].status_code == 400  # la forme d'Azure n'est pas celle de MLflow
     assert sent["mlflow"].json() == {"predictions": ["cultivar_2", "cultivar_0"]}
-    assert "m-" not in sent["mlflow"].text + str(sent["mlflow"].headers)  # rien ne dit quel modèle a répondu
+    # rien ne dit quel modèle a répondu
+    assert "m-" not in sent["mlflow"].text + str(sent["mlflow"].headers)
 
 
 @pytest.mark.release

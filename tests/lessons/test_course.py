@@ -1,4 +1,6 @@
-"""Le plan du cours : `tools/course.py` nomme chaque script, chaque script annonce ce que le plan dit, et run_course le suit."""
+"""Le plan du cours : `tools/course.py` nomme chaque script, chaque script annonce ce que le plan
+dit, et run_course le suit.
+"""
 
 import re
 import signal
@@ -21,11 +23,18 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 def prose(found: list[Cell]) -> str:
     """Le Markdown de cellules, sans les `# `."""
-    return "\n".join(line.removeprefix("#").strip() for cell in found if cell.kind == "markdown" for line in cell.lines)
+    return "\n".join(
+        line.removeprefix("#").strip()
+        for cell in found
+        if cell.kind == "markdown"
+        for line in cell.lines
+    )
 
 
 def test_the_plan_names_every_script_and_nothing_else():
-    """Un script a des paramètres, ou ouvre le magasin ; les autres fichiers de `local/` sont des modules."""
+    """Un script a des paramètres, ou ouvre le magasin ; les autres fichiers de `local/` sont des
+    modules.
+    """
     scripts = set()
     for path in ROOT.glob("0?_*/local/*.py"):
         read = read_script(path)
@@ -47,11 +56,19 @@ def test_every_need_is_known_and_every_group_exists():
 def test_a_script_announces_its_place_its_command_its_duration_and_the_next_command(script):
     read = read_script(ROOT / script.path)
     assert re.match(rf"# # {script.number}\b", read.cells[0].lines[0])
-    text = prose(read.cells[: next(position for position, cell in enumerate(read.cells) if cell.kind == "code")])
+    text = prose(
+        read.cells[
+            : next(position for position, cell in enumerate(read.cells) if cell.kind == "code")
+        ]
+    )
     assert re.search(rf"^{re.escape(script.command)}\b", text, re.MULTILINE), text
     announced = re.findall("|".join(sorted(SPOKEN.values(), key=len, reverse=True)), text)
     assert announced[:1] == [spoken(script.seconds)], text
-    code = [cell for cell in read.cells if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))]
+    code = [
+        cell
+        for cell in read.cells
+        if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))
+    ]
     printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", code[-1].text)
     following = after(script)
     assert printed == ([following.command] if following else []), code[-1].text
@@ -62,7 +79,9 @@ def test_what_is_missing_is_said(monkeypatch):
     by_name = {script.name: script for script in SCRIPTS}
     monkeypatch.setattr(run_course, "find_spec", lambda name: None)
     assert run_course.missing(by_name["first_run"]) is None
-    assert run_course.missing(by_name["autoencoder"]) == "TensorFlow n'existe pas pour cette machine"
+    assert (
+        run_course.missing(by_name["autoencoder"]) == "TensorFlow n'existe pas pour cette machine"
+    )
     assert "--group azure" in run_course.missing(by_name["deploy_azure"])
     assert "--group spark" in run_course.missing(by_name["svm_sweep_spark"])
     monkeypatch.setattr(run_course, "find_spec", lambda name: name)
@@ -72,7 +91,8 @@ def test_what_is_missing_is_said(monkeypatch):
     assert run_course.missing(by_name["run_from_git"]).startswith("demande git")
 
 
-# ------------------------------------------------------------------------------------------------------------- run_course
+# -------------------------------------------------------------------------------------------------------------
+# run_course
 
 STUBS = {
     "first_run": "print('bonjour')",
@@ -87,7 +107,9 @@ def shorten(course: Course, **scripts: str) -> Course:
     path = course.root / "tools/course.py"
     kept = "\n".join(f'    Script("01_tracking_supervised", "{name}", 1),' for name in scripts)
     head, _, rest = path.read_text(encoding="utf-8").partition("SCRIPTS = (\n")
-    path.write_text(f"{head}SCRIPTS = (\n{kept}\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8")
+    path.write_text(
+        f"{head}SCRIPTS = (\n{kept}\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8"
+    )
     for name, code in scripts.items():
         (course.root / f"01_tracking_supervised/local/{name}.py").write_text(code, encoding="utf-8")
     return course
@@ -96,19 +118,33 @@ def shorten(course: Course, **scripts: str) -> Course:
 def test_run_course_goes_on_after_a_failure_and_says_so(fresh_course):
     root = shorten(fresh_course, **STUBS).root
     listed = fresh_course.fork("tools/run_course.py", "--list").stdout.splitlines()
-    assert [line.split() for line in listed[:3]] == [[f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS]
-    assert listed[3:] == ["En tout : 3 scripts, environ 1 min"] and not (root / "mlflow.db").exists()
+    assert [line.split() for line in listed[:3]] == [
+        [f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS
+    ]
+    assert (
+        listed[3:] == ["En tout : 3 scripts, environ 1 min"] and not (root / "mlflow.db").exists()
+    )
 
     (root / "mlruns").mkdir()
     (root / "mlruns/ancien").write_text("x")
     (root / "mlflow.db").write_text("ceci n'est pas une base")
     refused = fresh_course.fork("tools/run_course.py", "--fresh", fails=True)
-    assert refused.returncode == 1 and "ajoutez --yes" in refused.stderr and (root / "mlruns/ancien").exists()
+    assert (
+        refused.returncode == 1
+        and "ajoutez --yes" in refused.stderr
+        and (root / "mlruns/ancien").exists()
+    )
 
-    told = fresh_course.fork("tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80")
+    told = fresh_course.fork(
+        "tools/run_course.py", "--lesson", "01", "--fresh", "--yes", fails=True, COLUMNS="80"
+    )
     assert told.returncode == 1 and not (root / "mlruns/ancien").exists()
     lines = told.stdout.splitlines()
-    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:5]] for cells in (line.split("│") for line in lines) if len(cells) > 4}
+    rows = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:5]]
+        for cells in (line.split("│") for line in lines)
+        if len(cells) > 4
+    }
     assert rows["01 first_run"][1:] == ["0", "bonjour"]
     assert rows["01 full_run"][2] == "ÉCHEC (code 1)"
     assert rows["01 open_model"][1:] == ["1", "ééé"]
@@ -118,7 +154,9 @@ def test_run_course_goes_on_after_a_failure_and_says_so(fresh_course):
 
 def test_a_store_elsewhere_gets_no_address_of_ours(fresh_course, tmp_path):
     elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/ailleurs.db"}
-    told = shorten(fresh_course, first_run="print('bonjour')").fork("tools/run_course.py", **elsewhere)
+    told = shorten(fresh_course, first_run="print('bonjour')").fork(
+        "tools/run_course.py", **elsewhere
+    )
     assert "127.0.0.1" not in told.stdout and "MLFLOW_TRACKING_URI" in told.stdout.splitlines()[-1]
 
 

@@ -11,12 +11,18 @@ LONGEST = 300  # lignes
 ROOM = 200  # lignes d'une pièce du générateur
 PACKAGES = {"forms", "checks"}  # ceux de tools/
 # Chaque leçon se suffit ; les outils forment le dernier groupe.
-PLACES = {path.name: [path / "local", path, path / "endpoint"] for path in sorted(ROOT.glob("0?_*"))} | {"tools": [ROOT / "tools"]}
+PLACES = {
+    path.name: [path / "local", path, path / "endpoint"] for path in sorted(ROOT.glob("0?_*"))
+} | {"tools": [ROOT / "tools"]}
 
 
 def sources() -> list[Path]:
     """Le Python qu'une personne écrit, tests à part."""
-    return [path for path in ROOT.glob("[0t]*/**/*.py") if not {"tests", "databricks", ".venv-server"} & set(path.relative_to(ROOT).parts)]
+    return [
+        path
+        for path in ROOT.glob("[0t]*/**/*.py")
+        if not {"tests", "databricks", ".venv-server"} & set(path.relative_to(ROOT).parts)
+    ]
 
 
 def module_of(path: Path, folder: Path) -> str:
@@ -36,8 +42,17 @@ def imports(path: Path) -> set[str]:
 
 def drawn(folders: list[Path]) -> dict[str, set[str]]:
     """module -> les modules du même endroit qu'il importe."""
-    files = {module_of(path, folder): path for folder in reversed(folders) for path in folder.glob("*.py")}
-    files |= {module_of(path, folder): path for folder in folders for package in PACKAGES for path in folder.glob(f"{package}/*.py")}
+    files = {
+        module_of(path, folder): path
+        for folder in reversed(folders)
+        for path in folder.glob("*.py")
+    }
+    files |= {
+        module_of(path, folder): path
+        for folder in folders
+        for package in PACKAGES
+        for path in folder.glob(f"{package}/*.py")
+    }
     return {name: imports(path) & files.keys() - {name} for name, path in files.items()}
 
 
@@ -65,17 +80,33 @@ def test_tools_read_the_lessons_and_never_the_contrary():
 
 
 def test_a_name_imported_by_a_test_means_one_module():
-    """Les tests importent `support`, les outils et les modules des leçons par leur seul nom ; un test n'importe jamais un test."""
+    """Les tests importent `support`, les outils et les modules des leçons par leur seul nom ; un
+    test n'importe jamais un test.
+    """
     shared = {path.stem for path in (ROOT / "tests/support").glob("*.py")}
-    others = [path for folders in PLACES.values() for folder in folders for path in folder.glob("*")]
-    assert not shared & {path.stem for path in others if path.suffix == ".py" or path.name in PACKAGES}
+    others = [
+        path for folders in PLACES.values() for folder in folders for path in folder.glob("*")
+    ]
+    assert not shared & {
+        path.stem for path in others if path.suffix == ".py" or path.name in PACKAGES
+    }
     tests = list((ROOT / "tests").glob("*/test_*.py"))
     assert len(tests) > 30
     for path in [*tests, *(ROOT / "tests/support").glob("*.py")]:
-        assert not {name.partition(".")[0] for name in imports(path)} & {"conftest", *(test.stem for test in tests)}, path
+        assert not {name.partition(".")[0] for name in imports(path)} & {
+            "conftest",
+            *(test.stem for test in tests),
+        }, path
 
 
 def test_every_file_is_read_in_one_sitting():
-    long = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    long = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sources()
+    }
     assert len(long) > 40
-    assert not {name: lines for name, lines in long.items() if lines > (ROOM if "/forms/" in name else LONGEST)}
+    assert not {
+        name: lines
+        for name, lines in long.items()
+        if lines > (ROOM if "/forms/" in name else LONGEST)
+    }

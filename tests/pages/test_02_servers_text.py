@@ -1,14 +1,23 @@
-"""Leçon 2, script 9 : son tableau est celui de la page, à peu près celui du banc d'essai ; ce que le texte en dit en suit."""
+"""Leçon 2, script 9 : son tableau est celui de la page, à peu près celui du banc d'essai ; ce que
+le texte en dit en suit.
+"""
 
 import re
 
 from lesson_02 import README, end_of, section
 from texts import RECORD, in_text, tables
 
-ROWS = {row.pop("montage"): {name: float(value) for name, value in row.items()} for row in tables(end_of("measure_server"))}
+ROWS = {
+    row.pop("montage"): {name: float(value) for name, value in row.items()}
+    for row in tables(end_of("measure_server"))
+}
 ALONE, *SERVERS = ROWS
 STORES = ("sqlite", "server_sqlite", "server_postgres", "server_postgres_accounts")
-COLUMNS = {"un run": "child", "les dix meilleurs": "best", **{f"{n} écrivain{'s' * (n > 1)}": f"writers_{n}" for n in (1, 4, 8)}}
+COLUMNS = {
+    "un run": "child",
+    "les dix meilleurs": "best",
+    **{f"{n} écrivain{'s' * (n > 1)}": f"writers_{n}" for n in (1, 4, 8)},
+}
 
 
 def test_the_page_and_the_script_give_the_table_of_the_bench():
@@ -25,9 +34,18 @@ def test_what_is_said_follows_from_the_table():
     assert "dure douze fois plus" in prose and {ROWS[name]["un run"] for name in SERVERS} == {12}
     assert "plus le serveur rattrape le fichier" in prose
     for name in SERVERS:
-        assert ROWS[name]["1 écrivain"] < ROWS[name]["4 écrivains"] < ROWS[name]["8 écrivains"] < ROWS[ALONE]["8 écrivains"]
+        assert (
+            ROWS[name]["1 écrivain"]
+            < ROWS[name]["4 écrivains"]
+            < ROWS[name]["8 écrivains"]
+            < ROWS[ALONE]["8 écrivains"]
+        )
     assert "PostgreSQL, qui compte ses lignes de lui-même, ne s'effondre pas" in prose
-    assert ROWS["serveur, PostgreSQL"]["les dix meilleurs"] < 0.1 < ROWS["serveur, SQLite"]["les dix meilleurs"]
+    assert (
+        ROWS["serveur, PostgreSQL"]["les dix meilleurs"]
+        < 0.1
+        < ROWS["serveur, SQLite"]["les dix meilleurs"]
+    )
 
 
 def test_the_calls_cost_and_wait_as_the_bench_found():

@@ -1,4 +1,6 @@
-"""Les pages des leçons 1, 2 et 4, suivies pas à pas (voir reader.py) ; celle de la 3, plus longue, a un autre fichier."""
+"""Les pages des leçons 1, 2 et 4, suivies pas à pas (voir reader.py) ; celle de la 3, plus longue,
+a un autre fichier.
+"""
 
 import pytest
 from reader import what_is_wrong
@@ -11,9 +13,14 @@ LESSONS = ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_regis
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_page_does_what_it_says(lesson, tmp_path):
-    """Dans une copie de la séance, dont les scripts ne sont pas relancés : les runs des suivants y sont donc déjà."""
+    """Dans une copie de la séance, dont les scripts ne sont pas relancés : les runs des suivants y
+    sont donc déjà.
+    """
     session = recorded(lesson, slow=True)
-    assert what_is_wrong(ROOT / lesson / "README.md", session.copy(tmp_path / "cours").root, session) == ""
+    assert (
+        what_is_wrong(ROOT / lesson / "README.md", session.copy(tmp_path / "cours").root, session)
+        == ""
+    )
 
 
 @pytest.mark.release

@@ -1,4 +1,6 @@
-"""GLOSSAIRE.md : à jour, complet ; chaque lien montre son mot, et chaque appel de l'index est dans MLflow."""
+"""GLOSSAIRE.md : à jour, complet ; chaque lien montre son mot, et chaque appel de l'index est dans
+MLflow.
+"""
 
 import re
 import shutil
@@ -25,23 +27,43 @@ hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall
 
 
 def test_the_page_is_up_to_date_and_the_tool_mends_a_stale_one(tmp_path):
-    """Une ligne de plus dans un script ne périme rien ; un appel retiré quitte l'index ; un mot doit se montrer."""
-    for name in ["GLOSSAIRE.md", "README.md", "tools/make_glossary.py", "tools/course.py", "tools/glossary.txt", *FILES]:
+    """Une ligne de plus dans un script ne périme rien ; un appel retiré quitte l'index ; un mot
+    doit se montrer.
+    """
+    for name in [
+        "GLOSSAIRE.md",
+        "README.md",
+        "tools/make_glossary.py",
+        "tools/course.py",
+        "tools/glossary.txt",
+        *FILES,
+    ]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tmp_path / name)
 
     def tool(*options: str) -> tuple[int, str, str]:
         command = [sys.executable, tmp_path / "tools/make_glossary.py", *options]
         ended = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
-        return ended.returncode, ended.stderr, (tmp_path / "GLOSSAIRE.md").read_text(encoding="utf-8")
+        return (
+            ended.returncode,
+            ended.stderr,
+            (tmp_path / "GLOSSAIRE.md").read_text(encoding="utf-8"),
+        )
 
     assert tool("--check") == (0, "", TEXT), "uv run tools/make_glossary.py"
     script = tmp_path / "04_model_registry_azureml/local/gate.py"
     script.write_text("# une ligne\n" + script.read_text(encoding="utf-8"), encoding="utf-8")
     assert tool("--check") == (0, "", TEXT)
-    script.write_text(script.read_text(encoding="utf-8").replace("mlflow.models.evaluate(", "print("), encoding="utf-8")
+    script.write_text(
+        script.read_text(encoding="utf-8").replace("mlflow.models.evaluate(", "print("),
+        encoding="utf-8",
+    )
     code, said, kept = tool("--check")
-    assert (code, kept) == (1, TEXT) and "`mlflow.models.evaluate`" in said and "`mlflow.log_figure`" not in said
+    assert (
+        (code, kept) == (1, TEXT)
+        and "`mlflow.models.evaluate`" in said
+        and "`mlflow.log_figure`" not in said
+    )
     code, _, mended = tool()
     assert code == 0 and "`mlflow.models.evaluate`" not in mended
     assert tool("--check") == (0, "", mended)
@@ -51,7 +73,9 @@ def test_the_page_is_up_to_date_and_the_tool_mends_a_stale_one(tmp_path):
 
 
 def around(term: make_glossary.Term, text: str) -> str:
-    """Ce que l'on voit en suivant le lien d'un mot : le fichier ; un mot qui a son extrait se lit à quelques lignes de lui."""
+    """Ce que l'on voit en suivant le lien d'un mot : le fichier ; un mot qui a son extrait se lit à
+    quelques lignes de lui.
+    """
     place = text.find(term.sought)
     return text[max(0, place - 400) : place + 400] if term.sought else text
 
@@ -107,7 +131,9 @@ def test_calls_are_named_in_full():
 
 
 @pytest.mark.parametrize(
-    "tensorflow", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["sans TensorFlow", "TensorFlow, trois secondes à s'importer"]
+    "tensorflow",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["sans TensorFlow", "TensorFlow, trois secondes à s'importer"],
 )
 def test_each_call_of_the_index_is_in_mlflow(tensorflow):
     """L'appel est cherché dans la bibliothèque installée, et le script le montre bien."""
@@ -115,19 +141,29 @@ def test_each_call_of_the_index_is_in_mlflow(tensorflow):
     wrong = []
     for row in rows:
         name = row["appel"].strip("`")
-        owner, _, last = (f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name).rpartition(".")
-        if last not in (dir(MlflowClient) if owner == f"mlflow.{make_glossary.CLIENT}" else names_of(owner)):
+        owner, _, last = (
+            f"mlflow.{name}" if name.startswith(make_glossary.CLIENT) else name
+        ).rpartition(".")
+        if last not in (
+            dir(MlflowClient) if owner == f"mlflow.{make_glossary.CLIENT}" else names_of(owner)
+        ):
             wrong.append(f"{name} n'est pas dans MLflow")
         places = re.findall(r"\]\(([^#)]+)\)", row["les scripts qui le montrent"])
-        wrong += [f"{name} : {path}" for path in places if not re.search(rf"\b{last}\(", FILES[path])]
+        wrong += [
+            f"{name} : {path}" for path in places if not re.search(rf"\b{last}\(", FILES[path])
+        ]
     assert rows and wrong == []
 
 
 def test_no_call_is_forgotten():
-    """Une autre façon de les trouver : tout `mlflow.x(` et tout `client.x(` écrits dans un script sont dans l'index, avec ce script."""
+    """Une autre façon de les trouver : tout `mlflow.x(` et tout `client.x(` écrits dans un script
+    sont dans l'index, avec ce script.
+    """
     places = {row["appel"].strip("`"): row["les scripts qui le montrent"] for row in INDEX}
     for path in [path for path in FILES if path.endswith(".py")]:
-        code = re.sub(r"^ *#.*$|\"\"\".*?\"\"\"|`[^`]*`", "", FILES[path], flags=re.MULTILINE | re.DOTALL)
+        code = re.sub(
+            r"^ *#.*$|\"\"\".*?\"\"\"|`[^`]*`", "", FILES[path], flags=re.MULTILINE | re.DOTALL
+        )
         for name in re.findall(r"(?<![\w.'\"])((?:mlflow|client)(?:\.\w+)+)(?=\()", code):
             name = re.sub(r"^client\.|^mlflow\.MlflowClient\.", "MlflowClient.", name)
             assert f"({path})" in places[name], f"{name} dans {path}"

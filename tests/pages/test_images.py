@@ -1,4 +1,6 @@
-"""Les images : chacune est faite d'une liste, montrée par une page, dans ses dimensions. test_ui.py dit si elles ressemblent encore."""
+"""Les images : chacune est faite d'une liste, montrée par une page, dans ses dimensions. test_ui.py
+dit si elles ressemblent encore.
+"""
 
 import re
 from pathlib import Path
@@ -16,7 +18,8 @@ COMMON = {"name", "needs"}
 KEYS = {
     "drawn_by": COMMON | {"drawn_by"},
     "figure": COMMON | {"figure"},
-    "page": COMMON | {"page", "steps", "clicks", "shows", "counts", "mark", "crop", "window", "before_step_one"},
+    "page": COMMON
+    | {"page", "steps", "clicks", "shows", "counts", "mark", "crop", "window", "before_step_one"},
 }
 
 
@@ -28,7 +31,11 @@ def test_lists_are_well_formed():
     wrong = []
     for picture in PICTURES:
         [kind, *others] = [kind for kind in KEYS if kind in picture.entry]
-        if others or not set(picture.entry) <= KEYS[kind] or not (picture.commands or kind == "drawn_by"):
+        if (
+            others
+            or not set(picture.entry) <= KEYS[kind]
+            or not (picture.commands or kind == "drawn_by")
+        ):
             wrong.append(picture)
         if kind == "page" and not (picture.entry["shows"] and picture.entry["steps"]):
             wrong.append(picture)
@@ -37,7 +44,12 @@ def test_lists_are_well_formed():
 
 def test_pictures_and_lists_hold_the_same():
     listed = [picture.path for picture in PICTURES]
-    kept = [path for folder in (ROOT / "Images", *ROOT.glob("0*/Images")) for path in folder.iterdir() if path.name != "images.json"]
+    kept = [
+        path
+        for folder in (ROOT / "Images", *ROOT.glob("0*/Images"))
+        for path in folder.iterdir()
+        if path.name != "images.json"
+    ]
     assert sorted(listed) == sorted(path.relative_to(ROOT).as_posix() for path in kept)
 
 
@@ -47,7 +59,11 @@ def test_pictures_have_their_size():
         path = ROOT / picture.path
         with Image.open(path) as image:
             least = 400 if "figure" in picture.entry else make_images.WIDTH
-            if not (image.format == "PNG" and least <= image.width <= make_images.WIDTH and make_images.ink(image) >= 0.005):
+            if not (
+                image.format == "PNG"
+                and least <= image.width <= make_images.WIDTH
+                and make_images.ink(image) >= 0.005
+            ):
                 wrong.append(f"{picture.path} : {image.width} pixels")
         if path.stat().st_size > make_images.LIMIT:
             wrong.append(f"{picture.path} : {path.stat().st_size} octets")
@@ -55,20 +71,33 @@ def test_pictures_have_their_size():
 
 
 def test_pictures_are_shown():
-    """Une page du même dossier la montre, et donne les clics qui y mènent, mot pour mot, dans l'ordre ; ce qu'elle en dit : test_texts."""
+    """Une page du même dossier la montre, et donne les clics qui y mènent, mot pour mot, dans
+    l'ordre ; ce qu'elle en dit : test_texts.
+    """
     wrong = []
     for picture in PICTURES:
-        text = flat("\n".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / picture.folder).parent.glob("*.md"))))
+        text = flat(
+            "\n".join(
+                page.read_text(encoding="utf-8")
+                for page in sorted((ROOT / picture.folder).parent.glob("*.md"))
+            )
+        )
         if f"Images/{picture.name}" not in [target for _, target in pages.IMAGE.findall(text)]:
             wrong.append(f"aucune page ne montre {picture.path}")
         places = [text.find(flat(step)) for step in picture.entry.get("steps", [])]
         if -1 in places or places != sorted(places):
-            wrong.append(f"{picture.path} : ses clics ne sont pas dans la page, ou pas dans cet ordre")
+            wrong.append(
+                f"{picture.path} : ses clics ne sont pas dans la page, ou pas dans cet ordre"
+            )
     assert wrong == []
 
 
 def test_a_view_of_the_wrong_side_is_refused():
-    """La liste des textes du côté GenAI est celle que l'interface installée emploie : le fichier qu'elle sert les contient."""
+    """La liste des textes du côté GenAI est celle que l'interface installée emploie : le fichier
+    qu'elle sert les contient.
+    """
     build = Path(mlflow.__file__).parent / "server/js/build/static/js"
-    source = "".join(path.read_text(encoding="utf-8", errors="replace") for path in build.glob("*.js"))
+    source = "".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in build.glob("*.js")
+    )
     assert [text for text in (*GENAI, CLOSE_ASSISTANT.split('"')[1]) if text not in source] == []

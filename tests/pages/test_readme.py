@@ -1,4 +1,6 @@
-"""L'accueil : ses nombres sont ceux des leçons, des scripts, des données et des outils ; rien n'y est écrit deux fois à la main."""
+"""L'accueil : ses nombres sont ceux des leçons, des scripts, des données et des outils ; rien n'y
+est écrit deux fois à la main.
+"""
 
 import re
 import tomllib
@@ -9,14 +11,21 @@ from texts import ROOT, last_cell, tables
 import course
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LESSONS = {number: (ROOT / lesson / "README.md").read_text(encoding="utf-8") for number, lesson in enumerate(course.LESSONS, 1)}
+LESSONS = {
+    number: (ROOT / lesson / "README.md").read_text(encoding="utf-8")
+    for number, lesson in enumerate(course.LESSONS, 1)
+}
 TABLES = tables(README.replace("\\|", "¦"))  # une barre, dans une commande du tableau
 MEASURES = [row for row in TABLES if set(row) == {"question", "réponse", "chiffre"}]
 
 
 def flat(text: str) -> str:
     """Le texte sur une ligne, les milliers sans espace, les pour cent sans la leur."""
-    return re.sub(r" (?=%)", "", re.sub(r"(?<=\d) (?=\d{3}\b)", "", re.sub(r"\s+", " ", text.replace("\n# ", " "))))
+    return re.sub(
+        r" (?=%)",
+        "",
+        re.sub(r"(?<=\d) (?=\d{3}\b)", "", re.sub(r"\s+", " ", text.replace("\n# ", " "))),
+    )
 
 
 def found(pattern: str, text: str) -> tuple[str, ...]:
@@ -32,31 +41,71 @@ def measure(lesson: int) -> dict[str, str]:
 
 
 def test_exactness():
-    """Les deux parts et le nombre de valeurs : ce que la leçon 1 montre, et que son test compare à la sortie du script."""
+    """Les deux parts et le nombre de valeurs : ce que la leçon 1 montre, et que son test compare à
+    la sortie du script.
+    """
     assert len(MEASURES) == len(LESSONS) == 4
-    shown = found(r"Exactes au bit près : ([\d.]+)% des (\d+) valeurs Retrouvées : (\d+)% des métriques envoyées", LESSONS[1])
-    assert found(r"([\d.]+)% de (\d+) valeurs.*?(\d+)% des métriques envoyées", measure(1)["chiffre"]) == shown
-    exact = {row["nature"]: row["exactes"] for row in tables(last_cell("01_tracking_supervised/local/measure_tracking.py"))}
-    for nature, words in {"infinis": "l'infini", "zéro négatif": "zéro négatif", "entiers au-delà de 2^53": "grands entiers"}.items():
-        assert float(exact[nature].rstrip("%")) < 2 and words in measure(1)["réponse"].partition(";")[2]
+    shown = found(
+        r"Exactes au bit près : ([\d.]+)% des (\d+) valeurs Retrouvées : (\d+)% des métriques envoyées",
+        LESSONS[1],
+    )
+    assert (
+        found(r"([\d.]+)% de (\d+) valeurs.*?(\d+)% des métriques envoyées", measure(1)["chiffre"])
+        == shown
+    )
+    exact = {
+        row["nature"]: row["exactes"]
+        for row in tables(last_cell("01_tracking_supervised/local/measure_tracking.py"))
+    }
+    for nature, words in {
+        "infinis": "l'infini",
+        "zéro négatif": "zéro négatif",
+        "entiers au-delà de 2^53": "grands entiers",
+    }.items():
+        assert (
+            float(exact[nature].rstrip("%")) < 2
+            and words in measure(1)["réponse"].partition(";")[2]
+        )
 
 
 def test_cost():
     """La taille d'un run, le tri avant et après ANALYZE, et la lecture en tableau."""
-    [largest] = [row for row in tables(last_cell("02_tracking_unsupervised/local/measure_storage.py")) if row["runs"] == "10000"]
-    size, best, analyzed = found(r"([\d.]+) ko par run ; .*? (\d+) ms, et (\d+) ms après", measure(2)["chiffre"])
+    [largest] = [
+        row
+        for row in tables(last_cell("02_tracking_unsupervised/local/measure_storage.py"))
+        if row["runs"] == "10000"
+    ]
+    size, best, analyzed = found(
+        r"([\d.]+) ko par run ; .*? (\d+) ms, et (\d+) ms après", measure(2)["chiffre"]
+    )
     assert (size,) == found(r"ajoute ensuite ([\d.]+) ko", LESSONS[2])
-    assert (f"{best} ms", f"{analyzed} ms") == (largest["les dix meilleurs"], largest["après ANALYZE"])
+    assert (f"{best} ms", f"{analyzed} ms") == (
+        largest["les dix meilleurs"],
+        largest["après ANALYZE"],
+    )
     (seconds,) = found(r"10000 runs de cinq valeurs en ([\d.]+) s aujourd'hui", README)
     assert seconds == f"{int(largest['tous, en tableau'].split()[0]) / 1000:.1f}"
 
 
 def test_reproducibility():
     summary = last_cell("03_mlflow_project/local/measure_reproducibility.py")
-    same = [row["son double est identique"] for row in tables(summary) if row["run"].startswith("ElasticNet")]
-    assert re.match(r"(\d+) runs? sur (\d+)", measure(3)["chiffre"]).groups() == re.fullmatch(r"(\d+) sur (\d+)", same[0]).groups()
-    assert "une commande, aucune retouche" in flat(summary).lower() and "une commande, aucune retouche" in measure(3)["chiffre"]
-    assert "avec une graine et un commit" in flat(summary) and "avec une graine et un commit" in measure(3)["réponse"]
+    same = [
+        row["son double est identique"]
+        for row in tables(summary)
+        if row["run"].startswith("ElasticNet")
+    ]
+    assert (
+        re.match(r"(\d+) runs? sur (\d+)", measure(3)["chiffre"]).groups()
+        == re.fullmatch(r"(\d+) sur (\d+)", same[0]).groups()
+    )
+    assert (
+        "une commande, aucune retouche" in flat(summary).lower()
+        and "une commande, aucune retouche" in measure(3)["chiffre"]
+    )
+    assert (
+        "avec une graine et un commit" in flat(summary)
+        and "avec une graine et un commit" in measure(3)["réponse"]
+    )
 
 
 def test_traceability():
@@ -68,24 +117,43 @@ def test_traceability():
     assert measure(4)["chiffre"] == f"{links} maillons sur {links} pour {predictions} prédictions"
     history = tables(last_cell("04_model_registry_azureml/local/measure_history.py"))
     [lost] = [row["où"] for row in history if row["ancienne valeur"] == "perdue"]
-    assert [each for each in lost.split(", ") if each.partition(" ")[0] not in measure(4)["réponse"]] == []
+    assert [
+        each for each in lost.split(", ") if each.partition(" ")[0] not in measure(4)["réponse"]
+    ] == []
 
 
 def test_path():
-    """Chaque leçon a sa ligne, son temps est celui qu'elle annonce, et ses données ont la taille dite."""
+    """Chaque leçon a sa ligne, son temps est celui qu'elle annonce, et ses données ont la taille
+    dite.
+    """
     hours = {"60 min": "une heure", "45 min": "45", "45 à 60 min": "45 à 60"}
-    data = [datasets.load_breast_cancer, datasets.load_digits, datasets.load_diabetes, datasets.load_wine]
+    data = [
+        datasets.load_breast_cancer,
+        datasets.load_digits,
+        datasets.load_diabetes,
+        datasets.load_wine,
+    ]
     rows = [row for row in TABLES if "ce que vous y faites" in row]
     for (number, page), row, load in zip(LESSONS.items(), rows, data, strict=True):
-        assert re.match(rf"\[{number}\. .+\]\({course.LESSONS[number - 1]}/README.md\)$", row["leçon"])
-        assert hours[row["temps"]] in re.search(r"^## Objectif\n(.+?)^## ", page, re.DOTALL | re.MULTILINE)[1].lower()
+        assert re.match(
+            rf"\[{number}\. .+\]\({course.LESSONS[number - 1]}/README.md\)$", row["leçon"]
+        )
+        assert (
+            hours[row["temps"]]
+            in re.search(r"^## Objectif\n(.+?)^## ", page, re.DOTALL | re.MULTILINE)[1].lower()
+        )
         assert found(r", sur (\d+) ", row["ce que vous y faites"]) == (str(len(load().data)),)
 
 
 def test_what_one_does_first_and_last():
-    """Le premier script et sa durée, celle du plan ; les tests et la leur, celle de tests/README.md."""
+    """Le premier script et sa durée, celle du plan ; les tests et la leur, celle de
+    tests/README.md.
+    """
     first = course.SCRIPTS[0]
-    assert f"\n{first.command}\n" in README and f"répond en {course.spoken(first.seconds).lower()}" in README
+    assert (
+        f"\n{first.command}\n" in README
+        and f"répond en {course.spoken(first.seconds).lower()}" in README
+    )
     [tests] = [
         row
         for row in tables((ROOT / "tests/README.md").read_text(encoding="utf-8"))
@@ -96,14 +164,20 @@ def test_what_one_does_first_and_last():
 
 
 def test_what_must_be_installed():
-    """Les versions de Python ; chaque script qui a besoin de uv ou d'un groupe facultatif, et le groupe ; ce qui se télécharge."""
+    """Les versions de Python ; chaque script qui a besoin de uv ou d'un groupe facultatif, et le
+    groupe ; ce qui se télécharge.
+    """
     install = re.search(r"^## Installer\n(.+?)^## ", README, re.DOTALL | re.MULTILINE)[1]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     low, high = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups())
     *others, last = [f"3.{minor}" for minor in range(low, high)]
-    assert f"Python {', '.join(others)} ou {last}." in install and f"Python {', '.join(others)} et {last} ;" in README
+    assert (
+        f"Python {', '.join(others)} ou {last}." in install
+        and f"Python {', '.join(others)} et {last} ;" in README
+    )
     for script in course.SCRIPTS:
         if script.groups or "uv" in script.needs:
             assert f"`{script.name}.py` (leçon {int(script.lesson[:2])})" in install
         assert all(f"`--group {group}`" in install for group in script.groups)
-    assert found(r"télécharge (\d+) Mo", install) == found(r"une fois, (\d+) Mo", LESSONS[4])  # ce que deploy_local écrit
+    # ce que deploy_local écrit
+    assert found(r"télécharge (\d+) Mo", install) == found(r"une fois, (\d+) Mo", LESSONS[4])

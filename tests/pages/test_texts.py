@@ -1,4 +1,7 @@
-"""Les pages Markdown : liens, images, citations, options nommées. Leurs commandes sont exécutées par les tests voisins."""
+"""Les pages Markdown : liens, images, citations, options nommées.
+
+Leurs commandes sont exécutées par les tests voisins.
+"""
 
 import ast
 import importlib.util
@@ -13,17 +16,38 @@ from library import names_of
 from texts import ROOT, numbers
 
 PAGES = pages.markdown_pages()
-LANGUAGES = {"bash", "text", "python", "yaml", "json", "toml", "ini", "mermaid", "powershell", "r", "java", "csv", "markdown"}
+LANGUAGES = {
+    "bash",
+    "text",
+    "python",
+    "yaml",
+    "json",
+    "toml",
+    "ini",
+    "mermaid",
+    "powershell",
+    "r",
+    "java",
+    "csv",
+    "markdown",
+}
 TRACKED = pages.tracked()
-BASENAMES = {name.rpartition("/")[2] for name in TRACKED} | {"mlflow.py"}  # celui-là, DEPANNAGE.md dit de ne pas l'écrire
+# celui-là, DEPANNAGE.md dit de ne pas l'écrire
+BASENAMES = {name.rpartition("/")[2] for name in TRACKED} | {"mlflow.py"}
 
 
 def test_the_form_of_every_page():
-    assert [f"{pages.name_of(page)} : {error}" for page in PAGES for error in errors(page, page.read_text(encoding="utf-8"))] == []
+    assert [
+        f"{pages.name_of(page)} : {error}"
+        for page in PAGES
+        for error in errors(page, page.read_text(encoding="utf-8"))
+    ] == []
 
 
 def errors(page: Path, text: str) -> Iterator[str]:
-    """Ce qui, dans une page, ne mène nulle part, ne se voit pas, n'est pas dans le fichier cité ou ne s'exécuterait pas."""
+    """Ce qui, dans une page, ne mène nulle part, ne se voit pas, n'est pas dans le fichier cité ou
+    ne s'exécuterait pas.
+    """
     for link in pages.links(text):
         if not re.match(r"(https?|mailto):", link) and (missing := pages.missing(page, link)):
             yield missing
@@ -37,7 +61,9 @@ def errors(page: Path, text: str) -> Iterator[str]:
     for code in pages.inline_code(text):
         if re.fullmatch(r"\w+\.py", code) and code not in BASENAMES:
             yield f"{code} n'existe pas"
-        elif re.fullmatch(r"(0\d_|tests/|tools/|local/)[\w./-]+\.\w+", code) and not found(code, page):
+        elif re.fullmatch(r"(0\d_|tests/|tools/|local/)[\w./-]+\.\w+", code) and not found(
+            code, page
+        ):
             yield f"{code} n'existe pas"
     drawn = [block.text for block in pages.blocks(text) if block.language == "mermaid"]
     said = text
@@ -52,7 +78,8 @@ def errors(page: Path, text: str) -> Iterator[str]:
             yield f"{where} langue « {block.language} »"
         if block.quoted and (wrong := pages.quotation_error(block)):
             yield f"{where} {wrong}"
-        if block.needs_more and block.language == "bash":  # ce que l'on ne peut pas exécuter ici est au moins bien écrit
+        # ce que l'on ne peut pas exécuter ici est au moins bien écrit
+        if block.needs_more and block.language == "bash":
             yield from [f"{where} {each}" for each in syntax_errors(block.text)]
         if block.needs_more and block.language == "python":
             yield from [f"{where} {each} n'existe pas" for each in unknown_names(block.text)]
@@ -73,23 +100,39 @@ def found(name: str, page: Path) -> Path | None:
 
 def script_commands(text: str) -> list[str]:
     """Les commandes de la page qui lancent un script du dépôt, en bloc ou en ligne."""
-    lines = [line for block in pages.blocks(text) if block.language == "bash" for line in block.text.replace("\\\n", " ").splitlines()]
+    lines = [
+        line
+        for block in pages.blocks(text)
+        if block.language == "bash"
+        for line in block.text.replace("\\\n", " ").splitlines()
+    ]
     return [
-        each for each in lines + pages.inline_code(text) if re.search(r"(uv run|python3?) .*\w+\.py\b", each) and not each.startswith("#")
+        each
+        for each in lines + pages.inline_code(text)
+        if re.search(r"(uv run|python3?) .*\w+\.py\b", each) and not each.startswith("#")
     ]
 
 
 def syntax_errors(script: str) -> list[str]:
-    return subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True).stderr.splitlines()
+    return subprocess.run(
+        ["bash", "-n"], input=script, capture_output=True, text=True
+    ).stderr.splitlines()
 
 
 def unknown_names(source: str) -> list[str]:
-    """Ce que `source` importe d'une bibliothèque installée et qui n'y est pas. Lève `SyntaxError` s'il est mal écrit."""
+    """Ce que `source` importe d'une bibliothèque installée et qui n'y est pas.
+
+    Lève `SyntaxError` s'il est mal écrit.
+    """
     unknown = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and importlib.util.find_spec(node.module.partition(".")[0]):
+        if isinstance(node, ast.ImportFrom) and importlib.util.find_spec(
+            node.module.partition(".")[0]
+        ):
             offered = names_of(node.module)
-            unknown += [f"{node.module}.{alias.name}" for alias in node.names if alias.name not in offered]
+            unknown += [
+                f"{node.module}.{alias.name}" for alias in node.names if alias.name not in offered
+            ]
     return unknown
 
 
@@ -116,13 +159,19 @@ def test_external_links_stand_in_one_list():
         ("`tools/licorne.txt`", "tools/licorne.txt n'existe pas"),
         ("```\nx\n```", "ligne 1 : langue «  »"),
         ("```python\n# tools/course.py\nlicorne = 1\n```", "tools/course.py ne contient pas"),
-        ("```python\n# tools/course.py\ndef after(script: Script)\n```", "tools/course.py ne contient pas"),
+        (
+            "```python\n# tools/course.py\ndef after(script: Script)\n```",
+            "tools/course.py ne contient pas",
+        ),
         (
             "```python\n# tools/course.py\nclass Script(NamedTuple):\n# ...\nfrom typing import NamedTuple\n```",
             "à cette place",
         ),
         ("```bash\n# demande rien\nif\n```", "syntax error"),
-        ("```python\n# demande rien\nfrom pathlib import Path, Chemin\n```", "pathlib.Chemin n'existe pas"),
+        (
+            "```python\n# demande rien\nfrom pathlib import Path, Chemin\n```",
+            "pathlib.Chemin n'existe pas",
+        ),
         ("```mermaid\nA[x = 0.954]\n```\nx vaut 0.953.", "0.954 est dans un schéma"),
         ("```bash\nuv run tools/licorne.py\n```", "ce script n'existe pas"),
         ("`uv run tools/check.py --licorne`", "check.py n'a pas d'option --licorne"),
@@ -134,16 +183,35 @@ def test_an_error_is_seen(wrong, said):
 
 def test_blocks():
     text = "# Titre\n```bash\nuv run x.py\n```\nDit :\n```text\nok\n```\n## Autre\n```text\nseul\n```\n"
-    found = [("bash", "uv run x.py", 2, False), ("text", "ok", 6, True), ("text", "seul", 10, False)]
-    assert [(block.language, block.text, block.line, block.follows) for block in pages.blocks(text)] == found
-    assert pages.blocks("1. Tapez\n\n   ```bash\n   uv run x.py\n     --a\n   ```\n")[0].lines == ["uv run x.py", "  --a"]
+    found = [
+        ("bash", "uv run x.py", 2, False),
+        ("text", "ok", 6, True),
+        ("text", "seul", 10, False),
+    ]
+    assert [
+        (block.language, block.text, block.line, block.follows) for block in pages.blocks(text)
+    ] == found
+    assert pages.blocks("1. Tapez\n\n   ```bash\n   uv run x.py\n     --a\n   ```\n")[0].lines == [
+        "uv run x.py",
+        "  --a",
+    ]
     with pytest.raises(ValueError, match="jamais fermé"):
         pages.blocks("```bash\nuv run x.py\n")
 
 
 def test_outputs():
-    equal = [("a 0.953", "a 0.953\n"), ("run …", "run 1f2e\n"), ("a\n…\nz", "a\nb\nc\nz\n"), ("(…) s", "(3.2) s")]
-    different = [("a 0.953", "a 0.954\n"), ("a 0.953", "a 0.953\nb\n"), ("run …", "run 1f2e\nautre\n"), ("a\n…\nz", "a\nz\n")]
+    equal = [
+        ("a 0.953", "a 0.953\n"),
+        ("run …", "run 1f2e\n"),
+        ("a\n…\nz", "a\nb\nc\nz\n"),
+        ("(…) s", "(3.2) s"),
+    ]
+    different = [
+        ("a 0.953", "a 0.954\n"),
+        ("a 0.953", "a 0.953\nb\n"),
+        ("run …", "run 1f2e\nautre\n"),
+        ("a\n…\nz", "a\nz\n"),
+    ]
     for shown, real in equal + different:
         assert pages.same_output(shown.splitlines(), real) is ((shown, real) in equal)
 

@@ -1,4 +1,6 @@
-"""Les pages suivies pas à pas dans une copie du cours (voir reader.py) : ce qu'elles montrent est comparé à ce que l'on obtient."""
+"""Les pages suivies pas à pas dans une copie du cours (voir reader.py) : ce qu'elles montrent est
+comparé à ce que l'on obtient.
+"""
 
 import subprocess
 from contextlib import ExitStack
@@ -12,7 +14,8 @@ from troubles import NOT_CAUSED, PAGE, TROUBLES
 
 from course import LESSONS
 
-# DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation (test_troubles*.py).
+# DEPANNAGE.md ne se suit pas de haut en bas : chacune de ses entrées est éprouvée dans sa situation
+# (test_troubles*.py).
 PAGES = [page for page in pages.markdown_pages() if page.name != "DEPANNAGE.md"]
 OTHERS = [page for page in PAGES if page.parent.name not in LESSONS]
 WITH_SET_UP = ("README.md", "CONTRIBUTING.md")
@@ -25,7 +28,9 @@ def test_the_page_does_what_it_says(page, fresh_course):
 
 
 def test_each_lesson_is_followed_by_a_test():
-    followed = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_follow_*.py"))
+    followed = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_follow_*.py")
+    )
     assert [lesson for lesson in LESSONS if followed.count(f'"{lesson}"') != 1] == []
 
 
@@ -39,10 +44,15 @@ def test_set_up_stands_in_one_place():
 
 
 def test_the_troubles_page_is_executed_elsewhere():
-    """Tout bloc de DEPANNAGE.md est dans une entrée qu'un test cause ; celles que personne n'a causées n'ont que des phrases."""
+    """Tout bloc de DEPANNAGE.md est dans une entrée qu'un test cause ; celles que personne n'a
+    causées n'ont que des phrases.
+    """
     assert [title for title in NOT_CAUSED if TROUBLES[title].blocks] == []
-    outside = pages.blocks(PAGE.read_text(encoding="utf-8"))[sum(len(trouble.blocks) for trouble in TROUBLES.values()) :]
-    assert [block.language for block in outside] == ["python", "text"]  # le dernier exemple, exécuté lui aussi
+    outside = pages.blocks(PAGE.read_text(encoding="utf-8"))[
+        sum(len(trouble.blocks) for trouble in TROUBLES.values()) :
+    ]
+    # le dernier exemple, exécuté lui aussi
+    assert [block.language for block in outside] == ["python", "text"]
 
 
 SMALL_PAGE = """
@@ -85,7 +95,9 @@ ZeroDivisionError: division by …
     ],
 )
 def test_a_wrong_page_is_refused(tmp_path, before, after, said):
-    """Le test d'une page ne dit pas oui à tout : sortie fausse, échec, échec annoncé qui n'a pas lieu."""
+    """Le test d'une page ne dit pas oui à tout : sortie fausse, échec, échec annoncé qui n'a pas
+    lieu.
+    """
     with ExitStack() as stack:
         wrong = follow(SMALL_PAGE.replace(before, after, 1), Reader(tmp_path, stack))
     assert said in "".join(wrong)
@@ -93,17 +105,29 @@ def test_a_wrong_page_is_refused(tmp_path, before, after, said):
 
 
 def test_what_is_looked_up_and_what_is_run(fresh_course):
-    """Un script sans option se consulte une fois ; la seconde, avec une option, ou si le code a changé, il est lancé."""
+    """Un script sans option se consulte une fois ; la seconde, avec une option, ou si le code a
+    changé, il est lancé.
+    """
     script = "02_tracking_unsupervised/local/kmeans_sweep.py"
     (fresh_course.root / script).write_text("import sys\nprint('lancé', *sys.argv[1:])\n")
     fresh_course.client().create_experiment("measurements")
-    session = SimpleNamespace(names=lambda: ["kmeans_sweep"], ended=lambda name: subprocess.CompletedProcess(name, 0, "de la séance\n", ""))
+    session = SimpleNamespace(
+        names=lambda: ["kmeans_sweep"],
+        ended=lambda name: subprocess.CompletedProcess(name, 0, "de la séance\n", ""),
+    )
     with ExitStack() as stack:
         reader = Reader(fresh_course.root, stack, session=session)
-        typed = [pages.Block("bash", [f"uv run {script}{options}"], 1, False) for options in ("", " --seed 2", "", "")]
+        typed = [
+            pages.Block("bash", [f"uv run {script}{options}"], 1, False)
+            for options in ("", " --seed 2", "", "")
+        ]
         assert reader.type(typed[0]).output == "lancé\n"  # le fichier n'est plus celui du commit
         fresh_course.commit("un autre script")
-        assert [reader.type(each).output for each in typed[1:]] == ["lancé --seed 2\n", "de la séance\n", "lancé\n"]
+        assert [reader.type(each).output for each in typed[1:]] == [
+            "lancé --seed 2\n",
+            "de la séance\n",
+            "lancé\n",
+        ]
 
 
 @pytest.mark.slow
@@ -113,4 +137,5 @@ def test_a_server_stays_open_until_the_end(tmp_path):
         reader = Reader(tmp_path, stack)
         assert follow(page, reader) == []
         port = reader.ports[5000]
-    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health"]).returncode == 7  # plus personne n'écoute
+    # plus personne n'écoute
+    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/health"]).returncode == 7

@@ -1,4 +1,7 @@
-"""DEPANNAGE.md : démarrer, le magasin. Chaque ennui est causé, son message retrouvé, son remède essayé (voir troubles.py)."""
+"""DEPANNAGE.md : démarrer, le magasin.
+
+Chaque ennui est causé, son message retrouvé, son remède essayé (voir troubles.py).
+"""
 
 import re
 import shutil
@@ -17,7 +20,10 @@ from texts import ROOT
 from troubles import FIRST, MLFLOW, TROUBLES, about, cured, launched, reader_in, typed
 
 pytestmark = pytest.mark.slow
-FULL, OPEN = "01_tracking_supervised/local/full_run.py", "01_tracking_supervised/local/open_model.py"
+FULL, OPEN = (
+    "01_tracking_supervised/local/full_run.py",
+    "01_tracking_supervised/local/open_model.py",
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,9 @@ def models(tmp_path_factory) -> Course:
 
 
 def read(database: Path, query: str) -> list:
-    """La première colonne de ce que répond cette base, lue sans MLflow ; rien tant qu'elle n'existe pas."""
+    """La première colonne de ce que répond cette base, lue sans MLflow ; rien tant qu'elle n'existe
+    pas.
+    """
     if not database.exists():
         return []
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as base:
@@ -48,17 +56,24 @@ def read(database: Path, query: str) -> list:
 @about("Failed to spawn, ou can't open file")
 def test_wrong_folder(trouble, filled):
     folder = filled.root / "tests"
-    trouble.seen(typed(["uv", "run", "--no-project", "--offline", FIRST], folder), typed([sys.executable, FIRST], folder))
+    trouble.seen(
+        typed(["uv", "run", "--no-project", "--offline", FIRST], folder),
+        typed([sys.executable, FIRST], folder),
+    )
     assert "accuracy 0.982" in cured(trouble, folder)
 
 
 @about("No module named")
 def test_wrong_python(trouble, tmp_path):
     trouble.seen(typed([sys.executable, "-S", ROOT / FIRST], tmp_path))
-    assert trouble.cure().lines == TROUBLES["Failed to spawn, ou can't open file"].cure().lines[1:]  # il vient d'être tapé
+    # il vient d'être tapé
+    assert trouble.cure().lines == TROUBLES["Failed to spawn, ou can't open file"].cure().lines[1:]
 
 
-@pytest.mark.skipif(not list(Path("/usr/lib").glob("python3*/EXTERNALLY-MANAGED")), reason="demande le Python de Debian ou d'Ubuntu")
+@pytest.mark.skipif(
+    not list(Path("/usr/lib").glob("python3*/EXTERNALLY-MANAGED")),
+    reason="demande le Python de Debian ou d'Ubuntu",
+)
 @about("externally-managed-environment")
 def test_managed_python(trouble, tmp_path):
     install = ["-m", "pip", "install", "--no-index", "uv"]
@@ -85,7 +100,9 @@ def test_comma(trouble, filled):
 def test_ctrl_c(trouble, filled):
     statuses, base = "SELECT status FROM runs ORDER BY start_time", filled.root / "mlflow.db"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(filled.command(FULL), cwd=filled.root, env=reader_environment(), **streams, **hears_ctrl_c())
+    process = subprocess.Popen(
+        filled.command(FULL), cwd=filled.root, env=reader_environment(), **streams, **hears_ctrl_c()
+    )
     while "RUNNING" not in read(base, statuses):
         assert process.poll() is None
         time.sleep(0.02)
@@ -100,7 +117,8 @@ def test_ctrl_c(trouble, filled):
 
 @about("Ce magasin a été créé dans")
 def test_moved_clone(trouble, filled, tmp_path):
-    moved = shutil.copytree(filled.root, tmp_path / "ailleurs")  # l'original, à sa place, sert encore aux autres tests
+    # l'original, à sa place, sert encore aux autres tests
+    moved = shutil.copytree(filled.root, tmp_path / "ailleurs")
     trouble.seen(launched(FIRST, moved))
     cured(trouble, moved)
     assert "accuracy 0.982" in launched(FIRST, moved)
@@ -117,7 +135,9 @@ def test_artifacts_deleted(trouble, models):
 
 @about("out-of-date database schema")
 def test_newer_version(trouble, filled, tmp_path):
-    """D'une base plus ancienne, qui se met à niveau en s'ouvrant, store_life (leçon 1) fait la démonstration."""
+    """D'une base plus ancienne, qui se met à niveau en s'ouvrant, store_life (leçon 1) fait la
+    démonstration.
+    """
     base = shutil.copy(filled.root / "mlflow.db", tmp_path)
     with closing(sqlite3.connect(base)) as newer:
         newer.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -157,17 +177,25 @@ def test_created_together(trouble, tmp_path):
             break
         (tmp_path / "mlflow.db").unlink()
     trouble.seen(said)
-    assert re.search(r"\(sqlite3.OperationalError\) (table \S+ already exists|duplicate column name: \S+)", said)
+    assert re.search(
+        r"\(sqlite3.OperationalError\) (table \S+ already exists|duplicate column name: \S+)", said
+    )
     assert "Default" in cured(trouble, tmp_path)
     assert "Error" not in typed(four, tmp_path)
 
 
 @about("Le magasin ne répond pas")
 def test_dead_server(trouble, filled):
-    address = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}  # on n'attend pas
+    # on n'attend pas
+    address = {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
     trouble.seen(launched(FIRST, filled.root, **address))
     with ExitStack() as stack:
-        assert "accuracy 0.982" in reader_in(filled.root, stack, **address).type(trouble.cure()).output
+        assert (
+            "accuracy 0.982" in reader_in(filled.root, stack, **address).type(trouble.cure()).output
+        )
 
 
 @about("La ligne de commande lit un autre magasin")

@@ -1,4 +1,7 @@
-"""DEPANNAGE.md : les projets, et ce qui demande un autre programme. Chaque ennui est causé, son remède essayé (voir troubles.py)."""
+"""DEPANNAGE.md : les projets, et ce qui demande un autre programme.
+
+Chaque ennui est causé, son remède essayé (voir troubles.py).
+"""
 
 import subprocess
 import sys
@@ -13,7 +16,8 @@ from texts import tables
 from troubles import FIRST, MLFLOW, PAGE, TROUBLES, about, cured, launched, typed
 
 pytestmark = pytest.mark.slow
-PREPARE = {"--env-manager local": "--env-manager local -e prepare"}  # une étape suffit : la page de la leçon 3 en est une autre preuve
+# une étape suffit : la page de la leçon 3 en est une autre preuve
+PREPARE = {"--env-manager local": "--env-manager local -e prepare"}
 STEP = ["--env-manager", "local", "-e", "prepare"]
 
 
@@ -26,15 +30,25 @@ def course(tmp_path_factory) -> Course:
     return course
 
 
-def replayed(course: Course, *options: str, project: str = "03_mlflow_project", **environment: str) -> str:
+def replayed(
+    course: Course, *options: str, project: str = "03_mlflow_project", **environment: str
+) -> str:
     return typed([*MLFLOW, "run", project, *options], course.root, **environment)
 
 
 @about("No such file or directory: 'None'")
 def test_without_pyenv(trouble, course):
-    path = ":".join(each for each in reader_environment()["PATH"].split(":") if not (Path(each) / "pyenv").exists())
+    path = ":".join(
+        each
+        for each in reader_environment()["PATH"].split(":")
+        if not (Path(each) / "pyenv").exists()
+    )
     trouble.seen(replayed(course, "--experiment-name", "sans pyenv", PATH=path))
-    for title in ("pyenv install --skip-existing", "Le run du projet est dans Default", "Could not find main among entry points"):
+    for title in (
+        "pyenv install --skip-existing",
+        "Le run du projet est dans Default",
+        "Could not find main among entry points",
+    ):
         assert TROUBLES[title].cure().lines == trouble.cure().lines
 
 
@@ -48,7 +62,14 @@ echo "BUILD FAILED"; exit 1
 def test_with_pyenv(trouble, course, tmp_path):
     (tmp_path / "pyenv").write_text(FAKE_PYENV)
     (tmp_path / "pyenv").chmod(0o755)
-    trouble.seen(replayed(course, "--experiment-name", "avec pyenv", PATH=f"{tmp_path}:{reader_environment()['PATH']}"))
+    trouble.seen(
+        replayed(
+            course,
+            "--experiment-name",
+            "avec pyenv",
+            PATH=f"{tmp_path}:{reader_environment()['PATH']}",
+        )
+    )
 
 
 @about("Le run du projet est dans Default")
@@ -69,21 +90,30 @@ def test_relative_address(trouble, course):
 
 @about("Could not find main among entry points")
 def test_in_a_subfolder(trouble, course):
-    trouble.seen(replayed(course, "--env-manager", "local", project="."))  # l'adresse Git et son `#` : l'entrée suivante
+    # l'adresse Git et son `#` : l'entrée suivante
+    trouble.seen(replayed(course, "--env-manager", "local", project="."))
 
 
 @about("couldn't find remote ref")
 def test_short_commit(trouble, course):
     commit = course.git("rev-parse", "HEAD")
     source = f"file://{course.root.as_posix().replace(' ', '%20')}/%2Egit#03_mlflow_project"
-    trouble.seen(replayed(course, *STEP, "--experiment-name", "commit", "-v", commit[:7], project=source))
+    trouble.seen(
+        replayed(course, *STEP, "--experiment-name", "commit", "-v", commit[:7], project=source)
+    )
     assert cured(trouble, course.root).strip() == commit
-    assert "succeeded" in replayed(course, *STEP, "--experiment-name", "commit", "-v", commit, project=source)
+    assert "succeeded" in replayed(
+        course, *STEP, "--experiment-name", "commit", "-v", commit, project=source
+    )
 
 
 def test_the_old_option(course):
     """La ligne du tableau « Code ancien » que test_troubles_python laisse."""
-    [row] = [row for row in tables(PAGE.read_text(encoding="utf-8").partition("## Code ancien")[2]) if "`mlflow run" in row["ancien"]]
+    [row] = [
+        row
+        for row in tables(PAGE.read_text(encoding="utf-8").partition("## Code ancien")[2])
+        if "`mlflow run" in row["ancien"]
+    ]
     old, new = (row[column].strip("`").split()[3:] for column in ("ancien", "aujourd'hui"))
     assert row["ce que l'on voit"] in replayed(course, *old)
     assert "succeeded" in replayed(course, *new, "-e", "prepare")
@@ -113,14 +143,23 @@ def test_killed_run(trouble, course):
     launched(FIRST, course.root)  # d'autres tests ont laissé des runs RUNNING
     mine = course.client().create_run("0").info.run_id
     exec(trouble.cure(IDENTIFIANT=mine).text, {})
-    waiting = "    print(run.info.run_id, flush=True); import time; time.sleep(600)\n    mlflow.log_"
-    (script.parent / "essai.py").write_text(script.read_text(encoding="utf-8").replace("    mlflow.log_", waiting, 1), encoding="utf-8")
+    waiting = (
+        "    print(run.info.run_id, flush=True); import time; time.sleep(600)\n    mlflow.log_"
+    )
+    (script.parent / "essai.py").write_text(
+        script.read_text(encoding="utf-8").replace("    mlflow.log_", waiting, 1), encoding="utf-8"
+    )
     command = [sys.executable, script.parent / "essai.py"]
-    process = subprocess.Popen(command, cwd=course.root, env=reader_environment(), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=course.root, env=reader_environment(), stdout=subprocess.PIPE, text=True
+    )
     killed = process.stdout.readline().strip()
     process.kill()
     process.communicate(timeout=60)
-    assert [course.client().get_run(each).info.status for each in (mine, killed)] == ["KILLED", "RUNNING"]
+    assert [course.client().get_run(each).info.status for each in (mine, killed)] == [
+        "KILLED",
+        "RUNNING",
+    ]
     trouble.seen(launched(FIRST, course.root))
     assert course.client().get_run(killed).info.status == "KILLED"
 

@@ -1,4 +1,6 @@
-"""DEPANNAGE.md : toutes ses entrées sont éprouvées, et celles-ci sans autre programme : les runs, les modèles, l'ancien code."""
+"""DEPANNAGE.md : toutes ses entrées sont éprouvées, et celles-ci sans autre programme : les runs,
+les modèles, l'ancien code.
+"""
 
 import logging
 import re
@@ -33,7 +35,11 @@ def folder(tmp_path_factory) -> Path:
 def guessed(monkeypatch) -> list:
     """Les fois où MLflow aurait ouvert un second Python pour deviner des dépendances."""
     asked = []
-    monkeypatch.setattr(mlflow.models, "infer_pip_requirements", lambda *arguments, **options: asked.append(arguments) or PINS)
+    monkeypatch.setattr(
+        mlflow.models,
+        "infer_pip_requirements",
+        lambda *arguments, **options: asked.append(arguments) or PINS,
+    )
     return asked
 
 
@@ -56,7 +62,9 @@ def executed(trouble, capsys, number: int = 0, **words: str) -> str:
 
 
 def test_every_entry_is_caused_or_says_that_it_is_not():
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
+    )
     caused = re.findall(r'^@about\("([^"]+)"\)$', source, flags=re.MULTILINE)
     assert len(caused) == len(set(caused))
     assert set(caused) | set(NOT_CAUSED) == set(TROUBLES)
@@ -64,13 +72,21 @@ def test_every_entry_is_caused_or_says_that_it_is_not():
 
 
 def test_every_entry_has_one_form_and_a_line_in_the_table():
-    assert [title for title, trouble in TROUBLES.items() if "**Que faire.**" not in trouble.text] == ["Windows"]
-    assert [title for title, trouble in TROUBLES.items() if "**Pourquoi.**" not in trouble.text] == [
+    assert [
+        title for title, trouble in TROUBLES.items() if "**Que faire.**" not in trouble.text
+    ] == ["Windows"]
+    assert [
+        title for title, trouble in TROUBLES.items() if "**Pourquoi.**" not in trouble.text
+    ] == [
         "Windows",
         "Repartir d'un magasin vide",
     ]
-    listed = set(re.findall(r"\(#([^)]+)\)", PAGE.read_text(encoding="utf-8").partition("## Démarrer")[0]))
-    assert listed == {next(iter(pages.anchors(f"### {title}"))) for title in TROUBLES} | {"code-ancien-code-daujourdhui"}
+    listed = set(
+        re.findall(r"\(#([^)]+)\)", PAGE.read_text(encoding="utf-8").partition("## Démarrer")[0])
+    )
+    assert listed == {next(iter(pages.anchors(f"### {title}"))) for title in TROUBLES} | {
+        "code-ancien-code-daujourdhui"
+    }
 
 
 # Les runs
@@ -84,7 +100,10 @@ def test_parameter_changed(trouble, store, capsys):
             mlflow.log_param("C", 2)
     trouble.seen(str(refused.value))
     executed(trouble, capsys)
-    made = {run.info.run_name: run.data.params["C"] for run in store.search_runs(["0"], "params.C != ''", max_results=2)}
+    made = {
+        run.info.run_name: run.data.params["C"]
+        for run in store.search_runs(["0"], "params.C != ''", max_results=2)
+    }
     assert made == {"C=1": "1", "C=2": "2"}
 
 
@@ -110,7 +129,11 @@ def test_untrusted_types(trouble, store, capsys):
     trouble.seen(str(refused.value))
     assert "sklearn.tree._tree.Tree" in str(refused.value)
     executed(trouble, capsys)
-    [model] = [each for each in store.search_logged_models(["0"]) if each.name == "arbre" and each.status == "READY"]
+    [model] = [
+        each
+        for each in store.search_logged_models(["0"])
+        if each.name == "arbre" and each.status == "READY"
+    ]
     assert mlflow.sklearn.load_model(model.model_uri).predict(X.to_numpy()).shape == (442,)
 
 
@@ -126,7 +149,9 @@ def test_integer_column(trouble, capsys):
         warnings.simplefilter("ignore")
         signature = infer_signature(ages, [1.0, 2.0])
     with mlflow.start_run():
-        info = mlflow.sklearn.log_model(Ridge().fit(ages, [1.0, 2.0]), name="ages", signature=signature, pip_requirements=PINS)
+        info = mlflow.sklearn.log_model(
+            Ridge().fit(ages, [1.0, 2.0]), name="ages", signature=signature, pip_requirements=PINS
+        )
     with pytest.raises(MlflowException) as refused:
         mlflow.pyfunc.load_model(info.model_uri).predict(pd.DataFrame({"age": [41, None]}))
     trouble.seen(str(refused.value), executed(trouble, capsys))
@@ -134,13 +159,19 @@ def test_integer_column(trouble, capsys):
 
 @about("log_model est lent")
 def test_slow_log_model(trouble, capsys, guessed):
-    """Sans dépendances, MLflow les devine ; avec celles du remède, non. La durée est celle que le banc d'essai a mesurée."""
+    """Sans dépendances, MLflow les devine ; avec celles du remède, non.
+
+    La durée est celle que le banc d'essai a mesurée.
+    """
     with mlflow.start_run():
         mlflow.sklearn.log_model(Ridge().fit(X, Y), name="ridge")
     assert len(guessed) == 1
     executed(trouble, capsys)
     assert len(guessed) == 1
-    assert "Trois secondes ou plus" in trouble.text and RECORD["log_model.guessed_s"] >= 3 > 10 * RECORD["log_model.given_s"]
+    assert (
+        "Trois secondes ou plus" in trouble.text
+        and RECORD["log_model.guessed_s"] >= 3 > 10 * RECORD["log_model.given_s"]
+    )
 
 
 @about("Logged model with ID not found")
@@ -171,7 +202,11 @@ def test_file_store(trouble, capsys):
 
 # Code ancien, code d'aujourd'hui
 
-OLD_AND_NEW = [row for row in tables(PAGE.read_text(encoding="utf-8").partition("## Code ancien")[2]) if "`mlflow run" not in row["ancien"]]
+OLD_AND_NEW = [
+    row
+    for row in tables(PAGE.read_text(encoding="utf-8").partition("## Code ancien")[2])
+    if "`mlflow run" not in row["ancien"]
+]
 
 
 @pytest.fixture(scope="module")
@@ -187,9 +222,23 @@ def names(folder):
     client.transition_model_version_stage("vins", "1", "Production")
     client.set_registered_model_alias("vins", "champion", "1")
     return {
-        **{"mlflow": mlflow, "model": model, "client": client, "run": run, "model_uri": info.model_uri},
-        **{"data": X.assign(target=Y), "y": Y, "y_pred": model.predict(X), "project": str(folder / "projet")},
-        **{"mean_squared_error": mean_squared_error, "root_mean_squared_error": root_mean_squared_error},
+        **{
+            "mlflow": mlflow,
+            "model": model,
+            "client": client,
+            "run": run,
+            "model_uri": info.model_uri,
+        },
+        **{
+            "data": X.assign(target=Y),
+            "y": Y,
+            "y_pred": model.predict(X),
+            "project": str(folder / "projet"),
+        },
+        **{
+            "mean_squared_error": mean_squared_error,
+            "root_mean_squared_error": root_mean_squared_error,
+        },
     }
 
 
@@ -205,21 +254,31 @@ def said_by(code: str, names: dict, capfd) -> str:
             error = ""
         except Exception as raised:  # c'est ce que le tableau montre : le type et le message
             error = f"{type(raised).__name__}, {raised}"
-    mine = [str(each.message) for each in caught if re.search("deprecated since|API has been deprecated", str(each.message))]
+    mine = [
+        str(each.message)
+        for each in caught
+        if re.search("deprecated since|API has been deprecated", str(each.message))
+    ]
     return "\n".join([error, *mine, capfd.readouterr().err]).replace("`", "").strip()
 
 
 @pytest.mark.parametrize("row", OLD_AND_NEW, ids=[row["ancien"] for row in OLD_AND_NEW])
 def test_old_and_new_code(row, names, capfd, caplog, monkeypatch):
     caplog.set_level(logging.INFO, logger="mlflow")  # ce que MLflow dit à un lecteur
-    monkeypatch.setenv("PATH", reader_environment()["PATH"])  # un projet lance le premier `python` du PATH
-    said, (kind, _, message) = said_by(row["ancien"].strip("`"), names, capfd), row["ce que l'on voit"].replace("`", "").partition(", ")
+    # un projet lance le premier `python` du PATH
+    monkeypatch.setenv("PATH", reader_environment()["PATH"])
+    said, (kind, _, message) = (
+        said_by(row["ancien"].strip("`"), names, capfd),
+        row["ce que l'on voit"].replace("`", "").partition(", "),
+    )
     if kind.startswith("rien"):
         assert said == ""
     else:
         assert message in said
         assert kind == (re.match(r"(\w+(?:Error|Exception))?", said)[1] or "un avertissement")
-    assert not re.search("Error|Exception|deprecated", said_by(row["aujourd'hui"].strip("`"), names, capfd))
+    assert not re.search(
+        "Error|Exception|deprecated", said_by(row["aujourd'hui"].strip("`"), names, capfd)
+    )
 
 
 def test_the_rewritten_example_runs(capsys):

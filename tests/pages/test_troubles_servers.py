@@ -1,4 +1,7 @@
-"""DEPANNAGE.md : ce qui demande un serveur ou un navigateur. Chaque ennui est causé, son message retrouvé, son remède essayé."""
+"""DEPANNAGE.md : ce qui demande un serveur ou un navigateur.
+
+Chaque ennui est causé, son message retrouvé, son remède essayé.
+"""
 
 import re
 import shutil
@@ -17,7 +20,9 @@ from troubles import FIRST, MLFLOW, TROUBLES, about, reader_in, typed
 pytestmark = pytest.mark.slow
 
 
-chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")
+chromium = pytest.mark.skipif(
+    not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,9 @@ def port(course) -> int:
     """Celui de l'interface, ouverte à la racine de la copie comme DEPANNAGE.md le dit."""
     cure = TROUBLES["L'interface est vide"].cure()
     back, start = cure.lines
-    assert typed(["bash", "-c", f"{back} && pwd"], course.root / "03_mlflow_project").strip() == str(course.root)
+    assert typed(
+        ["bash", "-c", f"{back} && pwd"], course.root / "03_mlflow_project"
+    ).strip() == str(course.root)
     with ExitStack() as stack:
         reader = reader_in(course.root, stack)
         reader.type(cure._replace(lines=[start]))
@@ -42,11 +49,18 @@ def port(course) -> int:
 
 @pytest.fixture(scope="module")
 def elsewhere(course, tmp_path_factory):
-    """Une interface ouverte dans un sous-dossier : son port, et le fichier où s'écrivent les machines qu'elle cherche."""
+    """Une interface ouverte dans un sous-dossier : son port, et le fichier où s'écrivent les
+    machines qu'elle cherche.
+    """
     asked, port = tmp_path_factory.mktemp("témoin") / "noms.txt", free_port()
     variables = {**LIGHT, **witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"}
     command = [*MLFLOW, "ui", "--port", str(port)]
-    with running(command, course.root / "03_mlflow_project", wait_for=f"http://127.0.0.1:{port}/health", **variables):
+    with running(
+        command,
+        course.root / "03_mlflow_project",
+        wait_for=f"http://127.0.0.1:{port}/health",
+        **variables,
+    ):
         yield port, asked
 
 
@@ -84,10 +98,12 @@ def test_wrong_side(trouble, port):
         page.get_by_text("01_tracking_supervised").first.click()
         for word in ("Judges", "Sessions"):  # ceux du titre
             page.get_by_text(word, exact=True).first.wait_for()
-        with pytest.raises(AssertionError, match="côté GenAI"):  # ce que refusent les images et les tests de l'interface
+        # ce que refusent les images et les tests de l'interface
+        with pytest.raises(AssertionError, match="côté GenAI"):
             browser.check(page, [], {})
         [address] = re.findall(r"<(http://127\.0\.0\.1:5000/\S+)>", trouble.text)
-        page.goto("about:blank")  # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
+        # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
+        page.goto("about:blank")
         page.goto(address.replace("5000", str(port)), wait_until="domcontentloaded")
         page.get_by_role("button", name="Model training").click()
         page.get_by_role("row").get_by_role("link", name="01_tracking_supervised").click()
@@ -116,7 +132,8 @@ def test_no_metric_column(trouble, course, port):
 
 @about("address already in use")
 def test_port_taken(trouble, port, tmp_path):
-    trouble.seen(typed([*MLFLOW, "ui", "--port", str(port)], tmp_path, MLFLOW_WORKERS="4"))  # comme sans réglage : c'est un autre message
+    # comme sans réglage : c'est un autre message
+    trouble.seen(typed([*MLFLOW, "ui", "--port", str(port)], tmp_path, MLFLOW_WORKERS="4"))
     with served(trouble, tmp_path) as other:
         assert experiments(other) == ["Default"]
 
@@ -127,7 +144,9 @@ def test_host_header(trouble, port, tmp_path):
     assert refused.status_code == 403
     trouble.seen(refused.text)
     with served(trouble, tmp_path) as other:
-        assert [searched(other, Host=host).status_code for host in ("mlflow.lan", f"mlflow.lan:{other}")] == [200, 200]
+        assert [
+            searched(other, Host=host).status_code for host in ("mlflow.lan", f"mlflow.lan:{other}")
+        ] == [200, 200]
 
 
 # Le nom des machines que le programme cherche, écrit dans un fichier ; aucune n'est jointe.
@@ -189,7 +208,10 @@ def test_artifacts_on_the_client(trouble, tmp_path):
     with running(command, tmp_path, wait_for=f"{address}/health", **LIGHT):
         said = typed([sys.executable, "-c", ONE_FILE, address, "avant"], tmp_path)
     trouble.seen(said)
-    assert Path(said.strip().splitlines()[-1], "salut.txt").is_file()  # écrit par le client, à ce chemin, sur sa machine
+    # écrit par le client, à ce chemin, sur sa machine
+    assert Path(said.strip().splitlines()[-1], "salut.txt").is_file()
     with served(trouble, tmp_path) as port:
-        said = typed([sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{port}", "après"], tmp_path)
+        said = typed(
+            [sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{port}", "après"], tmp_path
+        )
     assert said.strip().splitlines()[-1].startswith("mlflow-artifacts:/")

@@ -1,7 +1,9 @@
-"""L'interface d'origine, dans un vrai navigateur, sur un magasin que le cours remplit : elle montre ce que les pages en disent.
+"""L'interface d'origine, dans un vrai navigateur, sur un magasin que le cours remplit : elle montre
+ce que les pages en disent.
 
-Chaque vue de images.json est refaite par ses clics, ceux de la page ; s'y ajoute ce qu'un texte affirme et qu'une image ne prouve pas.
-La leçon 2 vient de la séance ; les autres scripts sont lancés dans l'ordre des images, qui montrent le magasin à ce moment-là.
+Chaque vue de images.json est refaite par ses clics, ceux de la page ; s'y ajoute ce qu'un texte
+affirme et qu'une image ne prouve pas. La leçon 2 vient de la séance ; les autres scripts sont
+lancés dans l'ordre des images, qui montrent le magasin à ce moment-là.
 """
 
 import shutil
@@ -22,15 +24,29 @@ from reader import WARM
 from recording import recorded
 from texts import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium")]
-LESSON_1, LESSON_2, LESSON_4 = "01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"
-VIEWS = sorted((view for view in pictures.pictures() if "page" in view.entry), key=pictures.position)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium"
+    ),
+]
+LESSON_1, LESSON_2, LESSON_4 = (
+    "01_tracking_supervised",
+    "02_tracking_unsupervised",
+    "04_model_registry_azureml",
+)
+VIEWS = sorted(
+    (view for view in pictures.pictures() if "page" in view.entry), key=pictures.position
+)
 VISITED = [view for view in VIEWS if not view.entry.get("before_step_one")]
-AUTHOR = dict.fromkeys(("LOGNAME", "USER", "USERNAME"), "vous")  # l'interface montre l'auteur des runs, et les images celui-là
+# l'interface montre l'auteur des runs, et les images celui-là
+AUTHOR = dict.fromkeys(("LOGNAME", "USER", "USERNAME"), "vous")
 
 
 class Visitor:
-    """Un lecteur qui a passé l'étape 1 : la copie du cours, l'interface ouverte, un navigateur qui s'en souvient."""
+    """Un lecteur qui a passé l'étape 1 : la copie du cours, l'interface ouverte, un navigateur qui
+    s'en souvient.
+    """
 
     def __init__(self, course, done, address, chromium):
         self.course, self.done, self.address, self.chromium = course, done, address, chromium
@@ -51,8 +67,12 @@ class Visitor:
         self.needs(*((f"{lesson}/local/{name}.py",) for name in names))
 
     def page(self, route: str):
-        """Une page fraîche, déjà sur `route` (les noms entre accolades sont remplacés, voir tools/pictures.py)."""
-        return browser.opened(self.chromium, f"{self.address}/{make_images.filled(route, self.client)}", self.memory)
+        """Une page fraîche, déjà sur `route` (les noms entre accolades sont remplacés, voir
+        tools/pictures.py).
+        """
+        return browser.opened(
+            self.chromium, f"{self.address}/{make_images.filled(route, self.client)}", self.memory
+        )
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +89,18 @@ def visitor(tmp_path_factory):
 
 
 def changed(kept: Path, made: Path) -> float:
-    """La part d'une image qui n'est plus la même dans une autre, vues de loin : les heures et les identifiants y comptent peu."""
+    """La part d'une image qui n'est plus la même dans une autre, vues de loin : les heures et les
+    identifiants y comptent peu.
+    """
     with Image.open(kept) as before, Image.open(made) as after:
         if abs(before.height - after.height) > 0.05 * before.height:
             return 1.0
-        small = [image.convert("L").resize((120, 80), Image.Resampling.BOX) for image in (before, after)]
-    return sum(count for level, count in enumerate(ImageChops.difference(*small).histogram()) if level > 24) / (120 * 80)
+        small = [
+            image.convert("L").resize((120, 80), Image.Resampling.BOX) for image in (before, after)
+        ]
+    return sum(
+        count for level, count in enumerate(ImageChops.difference(*small).histogram()) if level > 24
+    ) / (120 * 80)
 
 
 def test_two_views_are_not_the_same():
@@ -86,7 +112,14 @@ def test_two_views_are_not_the_same():
 def test_a_picture_made_again_looks_the_same(tmp_path):
     """L'outil, comme on le lance, pour la vue qui demande le moins."""
     picture = min(VIEWS, key=pictures.position)
-    options = ["--lesson", pictures.lesson_of(picture), "--only", picture.name, "--to", str(tmp_path)]
+    options = [
+        "--lesson",
+        pictures.lesson_of(picture),
+        "--only",
+        picture.name,
+        "--to",
+        str(tmp_path),
+    ]
     ended = subprocess.run(
         [sys.executable, ROOT / "tools/make_images.py", *options],
         cwd=ROOT, env=reader_environment(), capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL,
@@ -99,7 +132,9 @@ def test_a_picture_made_again_looks_the_same(tmp_path):
 def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
     """Et ce que l'on y voit ressemble à l'image que la page montre."""
     visitor.needs(*picture.commands)
-    seen = make_images.view(picture.entry, visitor.chromium, visitor.address, visitor.memory, visitor.client)
+    seen = make_images.view(
+        picture.entry, visitor.chromium, visitor.address, visitor.memory, visitor.client
+    )
     make_images.save(seen, tmp_path / picture.name)
     assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05
 
@@ -107,18 +142,26 @@ def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
 def test_the_address_that_the_first_script_prints(visitor):
     visitor.scripts(LESSON_1, "first_run")
     run = make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.03")
-    with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning") as page:
-        browser.check(page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "first_run.py"], {})
+    with visitor.page(
+        f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning"
+    ) as page:
+        browser.check(
+            page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "first_run.py"], {}
+        )
 
 
 def test_a_deleted_run_comes_back(visitor):
-    """La suite des clics de l'image : le run supprimé, coché, *Restore*, *Restore* ; puis *State: Deleted*, *Active*."""
+    """La suite des clics de l'image : le run supprimé, coché, *Restore*, *Restore* ; puis *State:
+    Deleted*, *Active*.
+    """
     [picture] = [view for view in VIEWS if view.name == "deleted_runs.png"]
     visitor.needs(*picture.commands)
     number = visitor.client.get_experiment_by_name(LESSON_1).experiment_id
     deleted = {"run_view_type": mlflow.entities.ViewType.DELETED_ONLY}
     if not visitor.client.search_runs([number], **deleted):  # sinon l'image vient de le supprimer
-        visitor.client.delete_run(make_images.newest_run(visitor.client, LESSON_1, "svm gamma=1").info.run_id)
+        visitor.client.delete_run(
+            make_images.newest_run(visitor.client, LESSON_1, "svm gamma=1").info.run_id
+        )
     with visitor.page(picture.entry["page"] + "?lifecycleFilter=Deleted") as page:
         browser.do(page, {"css": ".ag-row:has(span:text-is('svm gamma=1')) .ag-checkbox-input"})
         browser.do(page, "Restore")
@@ -131,7 +174,9 @@ def test_a_deleted_run_comes_back(visitor):
 
 
 def test_a_tag_written_in_the_ui_is_found_by_a_search(visitor):
-    """Le crayon, la clé, la valeur, **+**, *Save tags* : l'étiquette est dans le magasin, et la barre de recherche la trouve."""
+    """Le crayon, la clé, la valeur, **+**, *Save tags* : l'étiquette est dans le magasin, et la
+    barre de recherche la trouve.
+    """
     [picture] = [view for view in VIEWS if view.name == "annotate_tags.png"]
     visitor.needs(*picture.commands)
     with visitor.page(picture.entry["page"]) as page:
@@ -146,18 +191,25 @@ def test_a_tag_written_in_the_ui_is_found_by_a_search(visitor):
         browser.do(page, {**search, "fill": "tags.review = 'à revoir'"})
         browser.do(page, {**search, "press": "Enter"})
         browser.check(page, ["svm gamma=0.3", "1 matching run"], {})
-    assert make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.3").data.tags["review"] == "à revoir"
+    assert (
+        make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.3").data.tags["review"]
+        == "à revoir"
+    )
 
 
 def test_figures_are_displayed(visitor):
-    """L'onglet *Artifacts* montre la figure elle-même ; ce qu'elle vaut, les images des pages le disent."""
+    """L'onglet *Artifacts* montre la figure elle-même ; ce qu'elle vaut, les images des pages le
+    disent.
+    """
     visitor.scripts(LESSON_1, "full_run", "svm_sweep")
     for lesson, run, figure in (
         (LESSON_1, "svm complet", "confusion_matrix.png"),
         (LESSON_1, "svm balayage", "metric_against_parameter.png"),
         (LESSON_2, "kmeans k=2 à 20", "centroids.png"),
     ):
-        with visitor.page(f"#/experiments/{{experiment:{lesson}}}/runs/{{run:{lesson}/{run}}}") as page:
+        with visitor.page(
+            f"#/experiments/{{experiment:{lesson}}}/runs/{{run:{lesson}/{run}}}"
+        ) as page:
             browser.do(page, {"role": "tab", "name": "Artifacts"})
             browser.do(page, figure)
             shown = page.locator("img[src*='artifact'], img[src^='blob:']").first
@@ -166,7 +218,9 @@ def test_figures_are_displayed(visitor):
 
 
 def test_model_page_and_its_signature(visitor):
-    """La page du modèle renvoie à son run ; sa signature se lit dans l'onglet *Artifacts*, fichier `MLmodel`."""
+    """La page du modèle renvoie à son run ; sa signature se lit dans l'onglet *Artifacts*, fichier
+    `MLmodel`.
+    """
     visitor.scripts(LESSON_1, "full_run")
     [output] = make_images.newest_run(visitor.client, LESSON_1, "svm complet").outputs.model_outputs
     with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
@@ -180,4 +234,6 @@ def test_the_promoted_version_in_the_registry(visitor):
     visitor.scripts(LESSON_4, "register_models", "promote")
     assert visitor.client.get_registered_model("wine_cultivars").aliases["champion"] == "2"
     with visitor.page("#/models/wine_cultivars/versions/2") as page:
-        browser.check(page, ["@ champion", "Source Run:", "Schema", "Inputs (13)", "decision", "promoted"], {})
+        browser.check(
+            page, ["@ champion", "Source Run:", "Schema", "Inputs (13)", "decision", "promoted"], {}
+        )

@@ -1,4 +1,6 @@
-"""Répondre aux exercices de la leçon 1, juste ou non ; chaque modèle, chaque validation croisée n'est calculé qu'une fois."""
+"""Répondre aux exercices de la leçon 1, juste ou non ; chaque modèle, chaque validation croisée
+n'est calculé qu'une fois.
+"""
 
 from functools import cache
 
@@ -13,9 +15,18 @@ from sklearn.svm import SVC
 LESSON = "01_tracking_supervised"
 DATA = load_patients()
 X, Y = pd.concat([DATA.X_train, DATA.X_valid]), pd.concat([DATA.y_train, DATA.y_valid])
-GRID = [(C, gamma) for C in (0.1, 1.0, 10.0, 100.0, 1000.0) for gamma in (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)]
-ANSWERED = [(1.0, 0.003), (1000.0, 0.001), (1.0, 0.001), (100.0, 0.003)]  # les couples que des tests désignent : eux ont un modèle
-GOOD = {"exercise": "01-3", "candidates": "8", "mlflow.note.content": "Une fausse alerte au plus ; le plus sensible."}
+GRID = [
+    (C, gamma)
+    for C in (0.1, 1.0, 10.0, 100.0, 1000.0)
+    for gamma in (0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+]
+# les couples que des tests désignent : eux ont un modèle
+ANSWERED = [(1.0, 0.003), (1000.0, 0.001), (1.0, 0.001), (100.0, 0.003)]
+GOOD = {
+    "exercise": "01-3",
+    "candidates": "8",
+    "mlflow.note.content": "Une fausse alerte au plus ; le plus sensible.",
+}
 
 
 @cache
@@ -33,7 +44,9 @@ def measured(model, part="valid") -> dict[str, float]:
 def scaler(me, *models, part="valid", number="01-1", metrics=None, **options):
     """01-1 : un run par modèle."""
     for model in models:
-        me.run(number, lesson=LESSON, metrics=metrics or measured(model, part), model=model, **options)
+        me.run(
+            number, lesson=LESSON, metrics=metrics or measured(model, part), model=model, **options
+        )
 
 
 def made_up(me):
@@ -45,7 +58,9 @@ def made_up(me):
 def distances(gamma=0.03, C=1.0) -> np.ndarray:
     """Les distances des 455 tumeurs à la frontière, en validation croisée."""
     model = make_pipeline(StandardScaler(), SVC(gamma=gamma, C=C))
-    return cross_val_predict(model, X, Y, cv=StratifiedKFold(5, shuffle=True, random_state=0), method="decision_function")
+    return cross_val_predict(
+        model, X, Y, cv=StratifiedKFold(5, shuffle=True, random_state=0), method="decision_function"
+    )
 
 
 @cache
@@ -59,13 +74,17 @@ def limit(scores=None) -> float:
 
 
 def at(value: float, scores=None) -> dict[str, float]:
-    found = clinical_metrics(Y, ((distances() if scores is None else scores) >= value).astype(float))
+    found = clinical_metrics(
+        Y, ((distances() if scores is None else scores) >= value).astype(float)
+    )
     return {"cv_sensitivity": found["sensitivity"], "cv_specificity": found["specificity"]}
 
 
 @cache
 def noted(gamma: float, C: float) -> dict[str, float]:
-    """Ce que le balayage note d'un couple : inventé, si aucun test ne le désigne ; six de ceux-là tiennent la contrainte de 01-3."""
+    """Ce que le balayage note d'un couple : inventé, si aucun test ne le désigne ; six de ceux-là
+    tiennent la contrainte de 01-3.
+    """
     if (C, gamma) in ANSWERED:
         return at(0.0, distances(gamma, C))
     return {"cv_sensitivity": 0.5, "cv_specificity": 1.0 if C < 1 and gamma < 0.3 else 0.9}
@@ -74,7 +93,12 @@ def noted(gamma: float, C: float) -> dict[str, float]:
 def threshold(me, value=None, metrics=None, number="01-2", **options):
     """01-2 : un seuil, celui qu'il faut si `value` n'est pas donné."""
     value = limit() if value is None else value
-    me.run(number, lesson=LESSON, metrics=metrics or at(value), **{"params": {"threshold": value}, "model": fitted()} | options)
+    me.run(
+        number,
+        lesson=LESSON,
+        metrics=metrics or at(value),
+        **{"params": {"threshold": value}, "model": fitted()} | options,
+    )
 
 
 def sweep(me, points=35) -> dict[tuple, str]:

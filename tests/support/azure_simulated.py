@@ -2,10 +2,11 @@
 
     python azure_simulated.py JOURNAL SCRIPT [OPTIONS DU SCRIPT]
 
-Toute requête `https://` du SDK reçoit ici sa réponse ; le JOURNAL (JSON) en garde l'ordre et les corps. Ce que cela prouve :
-les requêtes du SDK, l'ordre des étapes, les erreurs. Ce que cela ne prouve pas : l'image, les quotas, les droits d'Azure.
-Réglages, dans l'environnement : SIMULATED_FAILURE (le déploiement qui échoue), SIMULATED_SERVERS (les modèles et le code
-déposés sont servis pour de bon, par le serveur d'Azure ML).
+Toute requête `https://` du SDK reçoit ici sa réponse ; le JOURNAL (JSON) en garde l'ordre et les
+corps. Ce que cela prouve : les requêtes du SDK, l'ordre des étapes, les erreurs. Ce que cela ne
+prouve pas : l'image, les quotas, les droits d'Azure. Réglages, dans l'environnement :
+SIMULATED_FAILURE (le déploiement qui échoue), SIMULATED_SERVERS (les modèles et le code déposés
+sont servis pour de bon, par le serveur d'Azure ML).
 """
 
 import json
@@ -60,7 +61,9 @@ class Azure:
         sent = request.body.read() if hasattr(request.body, "read") else request.body or b""
         sent = sent.encode() if isinstance(sent, str) else sent
         body = json.loads(sent) if sent and request.url.startswith(MANAGEMENT) else None
-        self.journal.append({"method": request.method, "host": url.netloc, "path": path, "body": body})
+        self.journal.append(
+            {"method": request.method, "host": url.netloc, "path": path, "body": body}
+        )
         if request.url.startswith(STORAGE):
             return self.blob(request.method, path, url.query, sent)
         if request.url.startswith(SCORING):
@@ -90,7 +93,12 @@ class Azure:
         later = {"Azure-AsyncOperation": f"{MANAGEMENT}/operations/{name}"}
         if path.startswith("/operations/"):
             failed = name == os.environ.get("SIMULATED_FAILURE")
-            error = {"error": {"code": "ImageBuildFailure", "message": f"l'image de {name} ne se bâtit pas"}}
+            error = {
+                "error": {
+                    "code": "ImageBuildFailure",
+                    "message": f"l'image de {name} ne se bâtit pas",
+                }
+            }
             return 200, {}, {"status": "Failed", **error} if failed else {"status": "Succeeded"}
         if name == "listSecrets":
             return 200, {}, {"secretsType": "AccountKey", "key": "c2ltdWxl"}
@@ -110,7 +118,10 @@ class Azure:
         if method == "PUT":
             properties = {**(body or {}).get("properties", {}), "provisioningState": "Succeeded"}
             if kind == "onlineEndpoints":
-                properties |= {"scoringUri": SCORING, "swaggerUri": SCORING.replace("score", "swagger.json")}
+                properties |= {
+                    "scoringUri": SCORING,
+                    "swaggerUri": SCORING.replace("score", "swagger.json"),
+                }
             if kind == "deployments":
                 properties["scaleSettings"] = {"scaleType": "Default"}
                 if os.environ.get("SIMULATED_SERVERS"):
@@ -118,7 +129,11 @@ class Azure:
             if "/models/" in path:
                 properties["flavors"] = {}
             self.resources[path] = {**(body or {}), **described, "properties": properties}
-            return 201, later if kind in ("onlineEndpoints", "deployments") else {}, self.resources[path]
+            return (
+                201,
+                later if kind in ("onlineEndpoints", "deployments") else {},
+                self.resources[path],
+            )
         if name in ("versions", "deployments"):
             return 200, {}, {"value": [self.resources[each] for each in under]}
         if kind == "models" and under:
@@ -126,7 +141,15 @@ class Azure:
         if path in self.resources:
             return 200, {}, self.resources[path]
         if kind == "workspaces":
-            return 200, {}, {**described, "location": "francecentral", "properties": {"provisioningState": "Succeeded"}}
+            return (
+                200,
+                {},
+                {
+                    **described,
+                    "location": "francecentral",
+                    "properties": {"provisioningState": "Succeeded"},
+                },
+            )
         if name == "workspaceblobstore":
             return 200, {}, {**described, "properties": DATASTORE}
         return 404, {}, missing(name)
@@ -138,20 +161,38 @@ class Azure:
         def uploaded(asset: str) -> Path:
             stored = self.resources[asset]["properties"]
             uri = stored.get("modelUri") or stored["codeUri"]
-            return self.folder / re.sub(r".*/datastores/workspaceblobstore/paths/", "store/", re.sub(r".*blob.core.windows.net/", "", uri))
+            return self.folder / re.sub(
+                r".*/datastores/workspaceblobstore/paths/",
+                "store/",
+                re.sub(r".*blob.core.windows.net/", "", uri),
+            )
 
         if name not in self.servers:
-            model, code = uploaded(properties["model"]), uploaded(properties["codeConfiguration"]["codeId"])
+            model, code = (
+                uploaded(properties["model"]),
+                uploaded(properties["codeConfiguration"]["codeId"]),
+            )
             self.servers[name], _ = self.stack.enter_context(deployment(model, code))
 
     def score(self, request, sent):
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return 401, {}, json.dumps({"message": "clé absente ou fausse"})
-        endpoint = next(each for path, each in self.resources.items() if path.split("/")[-2] == "onlineEndpoints")
+        endpoint = next(
+            each
+            for path, each in self.resources.items()
+            if path.split("/")[-2] == "onlineEndpoints"
+        )
         traffic = endpoint["properties"].get("traffic") or {}
-        name = request.headers.get("azureml-model-deployment") or self.random.choices(list(traffic), list(traffic.values()))[0]
+        name = (
+            request.headers.get("azureml-model-deployment")
+            or self.random.choices(list(traffic), list(traffic.values()))[0]
+        )
         if name not in self.servers:
-            return 200, {"azureml-model-deployment": name}, json.dumps({"predictions": ["simulé"], "model_id": name})
+            return (
+                200,
+                {"azureml-model-deployment": name},
+                json.dumps({"predictions": ["simulé"], "model_id": name}),
+            )
         answer = requests.post(f"{self.servers[name]}/score", data=sent, timeout=30)
         return answer.status_code, {"azureml-model-deployment": name}, answer.text
 
@@ -169,7 +210,9 @@ def main(journal: str, script: str, *arguments: str) -> None:
         mock.add_passthru("http://127.0.0.1")
         simulated = Azure(stack, Path(folder))
         for method in ("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"):
-            mock.add_callback(method, re.compile("https://.*"), callback=simulated, content_type=None)
+            mock.add_callback(
+                method, re.compile("https://.*"), callback=simulated, content_type=None
+            )
         try:
             runpy.run_path(script, run_name="__main__")
         finally:

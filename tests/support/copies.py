@@ -1,4 +1,6 @@
-"""Des copies du cours, comme un clone frais : les vrais scripts s'y lancent, leur magasin s'y relit."""
+"""Des copies du cours, comme un clone frais : les vrais scripts s'y lancent, leur magasin s'y
+relit.
+"""
 
 import contextlib
 import os
@@ -21,7 +23,9 @@ shared = Path()  # un dossier que tous les processus de tests partagent : confte
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def files(heavy: bool) -> list[str]:
@@ -45,9 +49,15 @@ def template() -> Path:
             being_made = shared / "modèle en cours"
             copy(files(heavy=False), being_made)
             git(being_made, "init", "-q", "-b", "main")
-            for name, value in {"user.name": "test", "user.email": "test@localhost", "core.autocrlf": "false"}.items():
+            for name, value in {
+                "user.name": "test",
+                "user.email": "test@localhost",
+                "core.autocrlf": "false",
+            }.items():
                 git(being_made, "config", name, value)
-            (being_made / ".git/info/exclude").write_text("".join(f"*{suffix}\n" for suffix in HEAVY))
+            (being_made / ".git/info/exclude").write_text(
+                "".join(f"*{suffix}\n" for suffix in HEAVY)
+            )
             git(being_made, "add", "-A")
             git(being_made, "commit", "-qm", "copie du cours")
             being_made.rename(folder)
@@ -55,7 +65,9 @@ def template() -> Path:
 
 
 class Course:
-    """Une copie du cours dans `root`, sans magasin ; `whole` : avec ses images, ses notebooks et ses archives."""
+    """Une copie du cours dans `root`, sans magasin ; `whole` : avec ses images, ses notebooks et
+    ses archives.
+    """
 
     def __init__(self, root: Path, whole: bool = False):
         self.root = root
@@ -76,22 +88,38 @@ class Course:
     def command(self, script: str, *arguments) -> list[str]:
         return [sys.executable, str(self.root / script), *map(str, arguments)]
 
-    def run(self, script: str, *arguments, fails=False, cwd: Path | None = None, timeout=SECONDS, start=ended, **environment: str):
-        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et ne rien écrire sur la sortie d'erreur."""
+    def run(
+        self,
+        script: str,
+        *arguments,
+        fails=False,
+        cwd: Path | None = None,
+        timeout=SECONDS,
+        start=ended,
+        **environment: str,
+    ):
+        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et ne rien écrire
+        sur la sortie d'erreur.
+        """
         told = start(self.command(script, *arguments), cwd or self.root, timeout, **environment)
         assert "Traceback" not in told.stderr, told.stderr
         if not fails:
-            assert (told.returncode, told.stderr.strip()) == (0, ""), f"{script} : code {told.returncode}\n{told.stdout}\n{told.stderr}"
+            assert (told.returncode, told.stderr.strip()) == (0, ""), (
+                f"{script} : code {told.returncode}\n{told.stdout}\n{told.stderr}"
+            )
         return told
 
     def fork(self, script: str, *arguments, **options):
-        """Comme `run`, dans un programme déjà chaud : pour une ligne ou une autre option, sans TensorFlow (voir warm.py)."""
+        """Comme `run`, dans un programme déjà chaud : pour une ligne ou une autre option, sans
+        TensorFlow (voir warm.py).
+        """
         return self.run(script, *arguments, start=warm.forked, **options)
 
     def client(self) -> MlflowClient:
         """Le client du magasin de la copie ; `mlflow.*` le lit aussi."""
         mlflow.set_tracking_uri(self.uri)
-        with contextlib.chdir(self.root):  # une base qui naît ici note où seront ses fichiers : sous le dossier courant
+        # une base qui naît ici note où seront ses fichiers : sous le dossier courant
+        with contextlib.chdir(self.root):
             client = MlflowClient(self.uri)
             if not (self.root / "mlruns").exists():
                 client.search_experiments()
@@ -101,32 +129,54 @@ class Course:
         """Les runs d'une expérience, du plus récent au plus ancien."""
         client = self.client()
         found = client.get_experiment_by_name(experiment)
-        return list(client.search_runs([found.experiment_id], filter_string, max_results=50_000)) if found else []
+        return (
+            list(client.search_runs([found.experiment_id], filter_string, max_results=50_000))
+            if found
+            else []
+        )
 
     def named(self, name: str, experiment: str = ""):
         """Le plus récent run de ce nom, dans une expérience ou dans tout le magasin."""
         client = self.client()
-        where = [found.experiment_id for found in client.search_experiments() if experiment in ("", found.name)]
+        where = [
+            found.experiment_id
+            for found in client.search_experiments()
+            if experiment in ("", found.name)
+        ]
         return client.search_runs(where, f"attributes.run_name = '{name}'", max_results=1)[0]
 
     def children(self, parent) -> list:
         """Les enfants d'un run, du plus ancien au plus récent."""
         of_it = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
-        return list(self.client().search_runs([parent.info.experiment_id], of_it, max_results=50_000))[::-1]
+        return list(
+            self.client().search_runs([parent.info.experiment_id], of_it, max_results=50_000)
+        )[::-1]
 
 
 def bring_store(old: Path, new: Path) -> None:
-    """Copie dans `new` ce que des scripts ont produit dans `old`, et change chaque adresse du magasin : MLflow les note entières."""
+    """Copie dans `new` ce que des scripts ont produit dans `old`, et change chaque adresse du
+    magasin : MLflow les note entières.
+    """
     for name in filter(None, git(old, "ls-files", "-o", "-z").split("\0")):
         if not name.startswith("mlflow.db") and "/.venv" not in name:
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(old / name, new / name)
     for environment in old.glob("*/.venv*"):
-        (new / environment.relative_to(old)).symlink_to(environment, target_is_directory=environment.is_dir())
-    with contextlib.closing(sqlite3.connect(old / "mlflow.db")) as base, contextlib.closing(sqlite3.connect(new / "mlflow.db")) as copied:
+        (new / environment.relative_to(old)).symlink_to(
+            environment, target_is_directory=environment.is_dir()
+        )
+    with (
+        contextlib.closing(sqlite3.connect(old / "mlflow.db")) as base,
+        contextlib.closing(sqlite3.connect(new / "mlflow.db")) as copied,
+    ):
         base.backup(copied)
-        pairs = [(str(old), str(new)), (old.as_uri().removeprefix("file://"), new.as_uri().removeprefix("file://"))]
-        for (table,) in copied.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        pairs = [
+            (str(old), str(new)),
+            (old.as_uri().removeprefix("file://"), new.as_uri().removeprefix("file://")),
+        ]
+        for (table,) in copied.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall():
             for _, column, kind, *_ in copied.execute(f'PRAGMA table_info("{table}")').fetchall():
                 if kind.upper().startswith(("VARCHAR", "TEXT", "CLOB")):
                     for before, after in pairs:

@@ -1,10 +1,12 @@
-"""Un Databricks de poche, pour les tests : exécute un notebook tiré d'une archive `.dbc`, comme le ferait un espace de travail.
+"""Un Databricks de poche, pour les tests : exécute un notebook tiré d'une archive `.dbc`, comme le
+ferait un espace de travail.
 
     python tests/support/databricks_runtime.py ARCHIVE NOTEBOOK JOURNAL
 
-Les cellules partagent un espace de noms, `__main__`, et Databricks y met `dbutils`, `display` et `spark`. Les magies sont
-`%md` (passée), `%run` (suivie), `%pip` (notée, pas exécutée). JOURNAL reçoit, en JSON, ce que le notebook a demandé.
-Avec la variable DATABRICKS_RUNTIME_VERSION, MLflow se croit lui aussi sur Databricks : il y sérialise par cloudpickle.
+Les cellules partagent un espace de noms, `__main__`, et Databricks y met `dbutils`, `display` et
+`spark`. Les magies sont `%md` (passée), `%run` (suivie), `%pip` (notée, pas exécutée). JOURNAL
+reçoit, en JSON, ce que le notebook a demandé. Avec la variable DATABRICKS_RUNTIME_VERSION, MLflow
+se croit lui aussi sur Databricks : il y sérialise par cloudpickle.
 """
 
 import json
@@ -21,7 +23,9 @@ from databricks_archive import read_archive
 
 
 class Widgets:
-    """`dbutils.widgets` : des textes, nommés, lus après avoir été créés ; `given` : ceux qu'un lecteur a changés."""
+    """`dbutils.widgets` : des textes, nommés, lus après avoir été créés ; `given` : ceux qu'un
+    lecteur a changés.
+    """
 
     def __init__(self, given: dict[str, str]):
         self.given, self.values = given, {}
@@ -43,7 +47,9 @@ class Widgets:
 
 
 class Context:
-    """Ce que MLflow demande à Databricks sur le notebook en cours ; ne pas répondre le ferait lancer Spark pour le savoir."""
+    """Ce que MLflow demande à Databricks sur le notebook en cours ; ne pas répondre le ferait
+    lancer Spark pour le savoir.
+    """
 
     isInNotebook, notebookId = True, "1"
 
@@ -60,13 +66,16 @@ class Workspace:
     def __init__(self, notebooks: dict[str, list[str]]):
         self.notebooks, self.widgets, self.spark = notebooks, Widgets({}), None
         self.journal = {"pip": [], "run": [], "displayed": [], "restarts": 0}
-        # Le `__main__` d'un notebook : les classes qu'il définit y sont, et cloudpickle les enregistre avec le modèle.
+        # Le `__main__` d'un notebook : les classes qu'il définit y sont, et cloudpickle les
+        # enregistre avec le modèle.
         self.namespace = sys.modules["__main__"] = ModuleType("__main__")
         self.fill()
 
     def fill(self):
         self.namespace.__dict__.update(
-            dbutils=SimpleNamespace(widgets=self.widgets, library=SimpleNamespace(restartPython=self.restart)),
+            dbutils=SimpleNamespace(
+                widgets=self.widgets, library=SimpleNamespace(restartPython=self.restart)
+            ),
             display=lambda shown: self.journal["displayed"].append(type(shown).__name__),
             **({"spark": self.spark} if self.spark else {}),
         )
@@ -86,7 +95,9 @@ class Workspace:
 
     def run(self, name: str):
         cells = self.notebooks[name]
-        if self.spark is None and any(re.search(r"\bspark\b", cell) for cell in cells if not cell.startswith("%")):
+        if self.spark is None and any(
+            re.search(r"\bspark\b", cell) for cell in cells if not cell.startswith("%")
+        ):
             self.start_spark()
         for number, cell in enumerate(cells, start=1):
             first, _, rest = cell.partition("\n")
@@ -109,13 +120,17 @@ class Workspace:
 
 def main(archive: str, name: str, journal: str):
     sys.modules["dbruntime"] = ModuleType("dbruntime")
-    sys.modules["dbruntime.databricks_repl_context"] = answers = ModuleType("dbruntime.databricks_repl_context")
+    sys.modules["dbruntime.databricks_repl_context"] = answers = ModuleType(
+        "dbruntime.databricks_repl_context"
+    )
     answers.get_context = lambda: Context(f"{Path(archive).stem}/{name}")
     workspace = Workspace(read_archive(Path(archive)))
     try:
         workspace.run(f"{Path(archive).stem}/{name}")
     finally:
-        Path(journal).write_text(json.dumps(workspace.journal, ensure_ascii=False), encoding="utf-8")
+        Path(journal).write_text(
+            json.dumps(workspace.journal, ensure_ascii=False), encoding="utf-8"
+        )
         if workspace.spark is not None:
             workspace.spark.stop()
 

@@ -1,4 +1,6 @@
-"""Ce que les tests de la leçon 1 partagent : ses scripts, comment relire leurs runs, ce qu'un SVM doit valoir."""
+"""Ce que les tests de la leçon 1 partagent : ses scripts, comment relire leurs runs, ce qu'un SVM
+doit valoir.
+"""
 
 from functools import cache
 
@@ -39,9 +41,13 @@ def svm_metrics(gamma: float) -> dict[str, float]:
 
 
 def is_cross_validated(run) -> bool:
-    """Ses métriques sont celles de la validation croisée de son couple, au bit près ; un NaN n'égale qu'un NaN."""
+    """Ses métriques sont celles de la validation croisée de son couple, au bit près ; un NaN
+    n'égale qu'un NaN.
+    """
     expected = cross_validated(svm(*couple(run)), *known_patients())
-    return {name: value.hex() for name, value in run.data.metrics.items()} == {name: float(value).hex() for name, value in expected.items()}
+    return {name: value.hex() for name, value in run.data.metrics.items()} == {
+        name: float(value).hex() for name, value in expected.items()
+    }
 
 
 def shown(metrics: dict[str, float], prefix: str = "") -> list[str]:

@@ -1,4 +1,6 @@
-"""Ce que les tests de la leçon 2 partagent : ses scripts, ses données, comment relire leurs runs et le texte."""
+"""Ce que les tests de la leçon 2 partagent : ses scripts, ses données, comment relire leurs runs et
+le texte.
+"""
 
 import platform
 import re
@@ -16,7 +18,8 @@ LOCAL = f"{FOLDER}/local"
 README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
 X, y = digits.load_images()
 on_a_pc = pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64"), reason="les décimales de TensorFlow annoncées sont celles d'un PC"
+    platform.machine() not in ("x86_64", "AMD64"),
+    reason="les décimales de TensorFlow annoncées sont celles d'un PC",
 )
 
 
@@ -41,11 +44,15 @@ def answer(number: int) -> str:
 
 def expected_output(name: str) -> str:
     """Le bloc ```text qui suit la commande du script dans le README."""
-    return re.search(rf"uv run {re.escape(script(name))}\n```.*?```text\n(.*?)```", README, re.DOTALL)[1]
+    return re.search(
+        rf"uv run {re.escape(script(name))}\n```.*?```text\n(.*?)```", README, re.DOTALL
+    )[1]
 
 
 def model_uri(course, run, name: str) -> str:
-    models = [course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+    models = [
+        course.client().get_logged_model(output.model_id) for output in run.outputs.model_outputs
+    ]
     return next(model.model_uri for model in models if model.name == name)
 
 
@@ -58,18 +65,25 @@ def artifact_names(course, run) -> set[str]:
 
 
 def is_fully_described(run) -> bool:
-    return bool(run.data.tags.get("mlflow.note.content") and run.inputs.dataset_inputs and run.data.params)
+    return bool(
+        run.data.tags.get("mlflow.note.content") and run.inputs.dataset_inputs and run.data.params
+    )
 
 
 def history(course, run, metric: str) -> list[float]:
     """Les valeurs d'une métrique, époque par époque."""
-    points = sorted(course.client().get_metric_history(run.info.run_id, metric), key=lambda point: point.step)
+    points = sorted(
+        course.client().get_metric_history(run.info.run_id, metric), key=lambda point: point.step
+    )
     assert [point.step for point in points] == list(range(1, len(points) + 1))
     return [point.value for point in points]
 
 
 def by_step(course, run, metric: str) -> dict[int, float]:
-    return {point.step: point.value for point in course.client().get_metric_history(run.info.run_id, metric)}
+    return {
+        point.step: point.value
+        for point in course.client().get_metric_history(run.info.run_id, metric)
+    }
 
 
 def aside(course, name: str) -> str:

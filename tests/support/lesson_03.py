@@ -1,4 +1,6 @@
-"""Ce que les tests de la leçon 3 partagent : recalculer sans le projet, lancer une étape, relire un run et la page."""
+"""Ce que les tests de la leçon 3 partagent : recalculer sans le projet, lancer une étape, relire un
+run et la page.
+"""
 
 import subprocess
 import sys
@@ -30,15 +32,20 @@ LINEAR = "elastic_net alpha=0.1 l1_ratio=0.5"  # le nom du meilleur run
 MLFLOW = str(Path(sys.executable).with_name("mlflow"))
 
 
-# ------------------------------------------------------------------------------------------------ recalculer, sans le projet
+# ------------------------------------------------------------------------------------------------
+# recalculer, sans le projet
 
 
 @cache
 def parts(seed: int = 0) -> tuple:
-    """X_train, X_valid, X_test, y_train, y_valid, y_test : le découpage que le projet annonce, refait ici."""
+    """X_train, X_valid, X_test, y_train, y_valid, y_test : le découpage que le projet annonce,
+    refait ici.
+    """
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     X_rest, X_test, y_rest, y_test = train_test_split(X, y, test_size=0.2, random_state=seed)
-    X_train, X_valid, y_train, y_valid = train_test_split(X_rest, y_rest, test_size=0.25, random_state=seed)
+    X_train, X_valid, y_train, y_valid = train_test_split(
+        X_rest, y_rest, test_size=0.25, random_state=seed
+    )
     return X_train, X_valid, X_test, y_train, y_valid, y_test
 
 
@@ -71,24 +78,38 @@ def in_grams() -> pd.DataFrame:
     return X_valid.assign(**X_valid[["s1", "s2", "s3"]] / 100)
 
 
-# ------------------------------------------------------------------------------------------------------- lancer les étapes
+# -------------------------------------------------------------------------------------------------------
+# lancer les étapes
 
 
-def step(course: Course, name: str, *arguments, fails: bool = False) -> tuple[subprocess.CompletedProcess, object]:
+def step(
+    course: Course, name: str, *arguments, fails: bool = False
+) -> tuple[subprocess.CompletedProcess, object]:
     """Une étape du projet lancée à la main : sa fin, et le run qu'elle a ouvert, ou None."""
     known = len(course.runs("à la main"))
-    told = course.fork(f"{LESSON}/{name}.py", *arguments, fails=fails, MLFLOW_TRACKING_URI=course.uri, MLFLOW_EXPERIMENT_NAME="à la main")
+    told = course.fork(
+        f"{LESSON}/{name}.py",
+        *arguments,
+        fails=fails,
+        MLFLOW_TRACKING_URI=course.uri,
+        MLFLOW_EXPERIMENT_NAME="à la main",
+    )
     runs = course.runs("à la main")
     assert len(runs) - known in (0, 1)
     return told, runs[0] if len(runs) > known else None
 
 
-def by_command(course: Course, *arguments: str, cwd: Path | None = None, start=ended, **environment: str) -> subprocess.CompletedProcess:
+def by_command(
+    course: Course, *arguments: str, cwd: Path | None = None, start=ended, **environment: str
+) -> subprocess.CompletedProcess:
     """`mlflow run ...`, tel que le lecteur le tape."""
-    return start([sys.executable, MLFLOW, "run", *arguments], cwd or course.root, 300, **environment)
+    return start(
+        [sys.executable, MLFLOW, "run", *arguments], cwd or course.root, 300, **environment
+    )
 
 
-# -------------------------------------------------------------------------------------------------------- relire un run
+# --------------------------------------------------------------------------------------------------------
+# relire un run
 
 
 def steps_of(course: Course, parent) -> dict[str, object]:

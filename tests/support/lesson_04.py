@@ -1,4 +1,6 @@
-"""Ce que les tests de la leçon 4 partagent : le registre relu, sa page, les candidats appris et jugés une fois par processus."""
+"""Ce que les tests de la leçon 4 partagent : le registre relu, sa page, les candidats appris et
+jugés une fois par processus.
+"""
 
 import re
 from functools import cache
@@ -40,7 +42,10 @@ def fitted(family: str):
 @cache
 def scores() -> dict[str, dict[str, float]]:
     """Les métriques des trois candidats, recalculées ici."""
-    return {name: cross_validated(model, WINES.X_train, WINES.y_train) for name, model in candidates().items()}
+    return {
+        name: cross_validated(model, WINES.X_train, WINES.y_train)
+        for name, model in candidates().items()
+    }
 
 
 # --- relire
@@ -54,7 +59,9 @@ def registry(course: Course) -> SimpleNamespace:
     return SimpleNamespace(
         aliases={alias: int(version) for alias, version in model.aliases.items()},
         history=[line for key, line in sorted(model.tags.items()) if key.startswith("history_")],
-        versions={number: client.get_model_version(MODEL, str(number)) for number in sorted(versions)},
+        versions={
+            number: client.get_model_version(MODEL, str(number)) for number in sorted(versions)
+        },
         names={each.name for each in client.search_registered_models()},
     )
 
@@ -78,8 +85,13 @@ def one_line(told: CompletedProcess) -> str:
 
 
 def with_server(whole: Recorded) -> Recorded:
-    """La leçon entière : deploy_local y a bâti l'environnement du serveur d'Azure ML. Saute le test si uv manque."""
+    """La leçon entière : deploy_local y a bâti l'environnement du serveur d'Azure ML.
+
+    Saute le test si uv manque.
+    """
     whole.ended("deploy_local")
     built = whole.root / LESSON / ".venv-server/built-from.txt"
-    assert built.read_bytes() == (ENDPOINT / "requirements.txt").read_bytes(), "l'environnement a vieilli : pytest --cache-clear"
+    assert built.read_bytes() == (ENDPOINT / "requirements.txt").read_bytes(), (
+        "l'environnement a vieilli : pytest --cache-clear"
+    )
     return whole

@@ -1,6 +1,8 @@
-"""Les pages Markdown, lues comme un lecteur les suit : leurs blocs de code, leurs liens, leurs images.
+"""Les pages Markdown, lues comme un lecteur les suit : leurs blocs de code, leurs liens, leurs
+images.
 
-uv run --group test tests/support/pages.py      récrit tests/pages/external_links.txt, la liste des liens vers l'extérieur
+uv run --group test tests/support/pages.py      récrit tests/pages/external_links.txt, la liste des
+liens vers l'extérieur
 """
 
 import re
@@ -13,11 +15,15 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parents[2]
 LINKS = ROOT / "tests/pages/external_links.txt"
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)|<((?:https?|mailto):[^>\s]+)>|(?:href|src)=\"([^\"]+)\"")
+LINK = re.compile(
+    r"(?<!!)\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)|<((?:https?|mailto):[^>\s]+)>|(?:href|src)=\"([^\"]+)\""
+)
 
 
 class Block(NamedTuple):
-    """Un bloc de code : sa langue, ses lignes, sa première ligne dans la page, et s'il suit le précédent sous le même titre."""
+    """Un bloc de code : sa langue, ses lignes, sa première ligne dans la page, et s'il suit le
+    précédent sous le même titre.
+    """
 
     language: str
     lines: list[str]
@@ -31,7 +37,11 @@ class Block(NamedTuple):
     @property
     def remark(self) -> str:
         """Le commentaire de la première ligne, sans son `#`, ou une chaîne vide."""
-        return self.lines[0].lstrip("# ").strip() if self.lines and self.lines[0].startswith("#") else ""
+        return (
+            self.lines[0].lstrip("# ").strip()
+            if self.lines and self.lines[0].startswith("#")
+            else ""
+        )
 
     @property
     def quoted(self) -> Path | None:
@@ -41,7 +51,9 @@ class Block(NamedTuple):
 
     @property
     def needs_more(self) -> bool:
-        """Demande un compte, un outil ou un fichier que personne n'a ici : le bloc est relu, pas exécuté."""
+        """Demande un compte, un outil ou un fichier que personne n'a ici : le bloc est relu, pas
+        exécuté.
+        """
         return self.remark.startswith("demande ")
 
     @property
@@ -53,7 +65,12 @@ class Block(NamedTuple):
 def tracked(*patterns: str) -> list[str]:
     """Les fichiers que Git suit ou suivrait."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", *patterns], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+        ["git", "ls-files", "-co", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
@@ -77,7 +94,9 @@ def blocks(text: str) -> list[Block]:
             found.append(Block(language, lines, start, follows))
             fence, follows = None, True
         elif fence is not None:
-            lines.append(line[fence[0] :] if line[: fence[0]].isspace() or not fence[0] else line.lstrip())
+            lines.append(
+                line[fence[0] :] if line[: fence[0]].isspace() or not fence[0] else line.lstrip()
+            )
         elif line.startswith("#"):
             follows = False
     if fence is not None:
@@ -91,9 +110,15 @@ def outside(text: str) -> str:
 
 
 def shown(text: str, command: str) -> list[str]:
-    """La sortie que la page montre après cette commande, la dernière de son bloc : les lignes du bloc `text` qui le suit."""
+    """La sortie que la page montre après cette commande, la dernière de son bloc : les lignes du
+    bloc `text` qui le suit.
+    """
     found = blocks(text)
-    at = next(place for place, block in enumerate(found) if block.language == "bash" and block.lines[-1] == command)
+    at = next(
+        place
+        for place, block in enumerate(found)
+        if block.language == "bash" and block.lines[-1] == command
+    )
     assert found[at + 1].language == "text", command
     return found[at + 1].lines
 
@@ -105,7 +130,9 @@ def prose(text: str) -> str:
 
 def inline_code(text: str) -> list[str]:
     """Ce que la page écrit entre accents graves, hors des blocs."""
-    return [re.sub(r"\s+", " ", each) for each in re.findall(r"(?<!`)`([^`]+)`(?!`)", outside(text))]
+    return [
+        re.sub(r"\s+", " ", each) for each in re.findall(r"(?<!`)`([^`]+)`(?!`)", outside(text))
+    ]
 
 
 def anchors(text: str) -> set[str]:
@@ -129,7 +156,11 @@ def links(text: str) -> list[str]:
 
 def external(text: str) -> set[str]:
     """Ceux des liens qui sortent du dépôt et de la machine."""
-    return {link for link in links(text) if re.match(r"https?://", link) and not re.match(r"https?://(127\.0\.0\.1|localhost)", link)}
+    return {
+        link
+        for link in links(text)
+        if re.match(r"https?://", link) and not re.match(r"https?://(127\.0\.0\.1|localhost)", link)
+    }
 
 
 def missing(page: Path, link: str) -> str | None:
@@ -141,9 +172,15 @@ def missing(page: Path, link: str) -> str | None:
     if not anchor:
         return None
     if target.suffix == ".md":
-        return None if anchor in anchors(target.read_text(encoding="utf-8")) else f"{link} : ce titre n'existe pas"
+        return (
+            None
+            if anchor in anchors(target.read_text(encoding="utf-8"))
+            else f"{link} : ce titre n'existe pas"
+        )
     lines = re.fullmatch(r"L(\d+)(?:-L(\d+))?", anchor)
-    if not lines or int(lines[2] or lines[1]) > len(target.read_text(encoding="utf-8").splitlines()):
+    if not lines or int(lines[2] or lines[1]) > len(
+        target.read_text(encoding="utf-8").splitlines()
+    ):
         return f"{link} : cette ligne n'existe pas"
     return None
 
@@ -156,7 +193,9 @@ def quotation_error(block: Block) -> str | None:
     for passage in re.split(r"^ *# \.\.\. *$", "\n".join(block.lines[1:]), flags=re.MULTILINE):
         wanted = textwrap.dedent(passage.strip("\n").rstrip()).splitlines()
         places = range(start, len(source) - len(wanted) + 1)
-        at = next((place for place in places if same(source[place : place + len(wanted)], wanted)), None)
+        at = next(
+            (place for place in places if same(source[place : place + len(wanted)], wanted)), None
+        )
         if at is None:
             return f"{block.remark} ne contient pas, à cette place :\n{passage}"
         start = at + len(wanted)
@@ -164,11 +203,15 @@ def quotation_error(block: Block) -> str | None:
 
 
 def same(lines: list[str], wanted: list[str]) -> bool:
-    return [line.rstrip() for line in textwrap.dedent("\n".join(lines)).splitlines()] == [line.rstrip() for line in wanted]
+    return [line.rstrip() for line in textwrap.dedent("\n".join(lines)).splitlines()] == [
+        line.rstrip() for line in wanted
+    ]
 
 
 def shown_as(expected: list[str]) -> re.Pattern:
-    """Le motif d'une sortie : `…` vaut n'importe quoi dans une ligne ; seul sur la sienne, une ou plusieurs lignes."""
+    """Le motif d'une sortie : `…` vaut n'importe quoi dans une ligne ; seul sur la sienne, une ou
+    plusieurs lignes.
+    """
     lines = []
     for line in expected:
         if line.strip() == "…":
@@ -185,6 +228,8 @@ def same_output(expected: list[str], output: str) -> bool:
 
 
 if __name__ == "__main__":
-    everything = sorted(set().union(*(external(page.read_text(encoding="utf-8")) for page in markdown_pages())))
+    everything = sorted(
+        set().union(*(external(page.read_text(encoding="utf-8")) for page in markdown_pages()))
+    )
     LINKS.write_text("".join(f"{link}\n" for link in everything), encoding="utf-8")
     print(f"{len(everything)} liens dans {LINKS.relative_to(ROOT)}")

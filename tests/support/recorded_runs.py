@@ -7,23 +7,32 @@ from recording import recorded
 
 from course import Script
 
-WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}  # ils lisent, annotent ou copient
+# ils lisent, annotent ou copient
+WITHOUT_RUN = {"open_model", "annotate_runs", "copy_to_production", "plan_azure", "deploy_azure"}
 
 
 def depends_on_the_machine(metric: str) -> bool:
-    """Une durée, un rapport de durées, un relevé du processeur ou du disque : jamais deux fois les mêmes."""
+    """Une durée, un rapport de durées, un relevé du processeur ou du disque : jamais deux fois les
+    mêmes.
+    """
     return metric.endswith(("_seconds", "_ms", "cost_ratio")) or metric.startswith("system/")
 
 
 def neutral(text: str) -> str:
-    """Le même texte, où ce qui désigne un run, un modèle, un instant ou un dossier temporaire est devenu `*`."""
+    """Le même texte, où ce qui désigne un run, un modèle, un instant ou un dossier temporaire est
+    devenu `*`.
+    """
     return re.sub(r"[0-9a-f]{32}|/tmp\w{8}/|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?", "*", text)
 
 
 def described(run) -> tuple:
     """Un run : nom, statut, paramètres, métriques bit pour bit, sans celles de la machine."""
     parameters = sorted((name, neutral(value)) for name, value in run.data.params.items())
-    metrics = sorted((name, value.hex()) for name, value in run.data.metrics.items() if not depends_on_the_machine(name))
+    metrics = sorted(
+        (name, value.hex())
+        for name, value in run.data.metrics.items()
+        if not depends_on_the_machine(name)
+    )
     return neutral(run.info.run_name), run.info.status, parameters, metrics
 
 
@@ -31,7 +40,11 @@ def appeared(uri: str, known: set[str]) -> list[str]:
     """Les runs d'un magasin apparus depuis le dernier appel."""
     client = MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = [run.info.run_id for run in client.search_runs(experiments, max_results=50_000) if run.info.run_id not in known]
+    found = [
+        run.info.run_id
+        for run in client.search_runs(experiments, max_results=50_000)
+        if run.info.run_id not in known
+    ]
     known.update(found)
     return found
 
@@ -41,11 +54,18 @@ def described_runs(uri: str, run_ids: list[str]) -> list[tuple]:
 
 
 def check_against_scripts(uri: str, made: dict[Script, list[str]]) -> None:
-    """Les runs que ces scripts, sous une autre forme, ont créés dans `uri` sont ceux de la séance enregistrée, bit pour bit."""
+    """Les runs que ces scripts, sous une autre forme, ont créés dans `uri` sont ceux de la séance
+    enregistrée, bit pour bit.
+    """
     for script, run_ids in made.items():
         session = recorded(script.lesson)
         if script.name not in session.names():
             session = recorded(script.lesson, slow=True)
-        here, there = sorted(map(described, session.runs_of(script.name))), described_runs(uri, run_ids)
-        assert there == here, f"{script.name}, par son script :\n{here}\net sous cette forme :\n{there}"
+        here, there = (
+            sorted(map(described, session.runs_of(script.name))),
+            described_runs(uri, run_ids),
+        )
+        assert there == here, (
+            f"{script.name}, par son script :\n{here}\net sous cette forme :\n{there}"
+        )
         assert bool(there) == (script.name not in WITHOUT_RUN), script.name

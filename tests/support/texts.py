@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))  # ce que le banc d'essai a mesuré en dernier
+# ce que le banc d'essai a mesuré en dernier
+RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))
 
 
 def last_cell(script: str) -> str:
@@ -36,7 +37,9 @@ def numbers(text: str) -> list[str]:
 
 
 def in_text(pattern: str, text: str) -> tuple[str, ...]:
-    """Ce qu'un texte annonce : les groupes de `pattern`, où un blanc vaut aussi un retour à la ligne."""
+    """Ce qu'un texte annonce : les groupes de `pattern`, où un blanc vaut aussi un retour à la
+    ligne.
+    """
     found = re.search(pattern.replace(" ", r"\s+"), text, re.DOTALL)
     assert found, f"« {pattern} » ne se lit plus dans le texte"
     return found.groups()

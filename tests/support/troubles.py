@@ -1,4 +1,6 @@
-"""Les entrées de DEPANNAGE.md, telles que les tests s'en servent : ce qu'elles citent, ce qu'elles conseillent, et de quoi l'essayer."""
+"""Les entrées de DEPANNAGE.md, telles que les tests s'en servent : ce qu'elles citent, ce qu'elles
+conseillent, et de quoi l'essayer.
+"""
 
 import re
 import sys
@@ -15,7 +17,8 @@ from reader import Reader
 PAGE = pages.ROOT / "DEPANNAGE.md"
 FIRST = "01_tracking_supervised/local/first_run.py"
 MLFLOW = [sys.executable, "-m", "mlflow"]
-NOT_CAUSED = {"Windows": "pas éprouvées", "azureml-mlflow": "nous ne l'avons pas exécuté"}  # titre -> ce que l'entrée en dit
+# titre -> ce que l'entrée en dit
+NOT_CAUSED = {"Windows": "pas éprouvées", "azureml-mlflow": "nous ne l'avons pas exécuté"}
 
 
 class Trouble(NamedTuple):
@@ -31,10 +34,14 @@ class Trouble(NamedTuple):
         quoted = [line for block in self.blocks if block.language == "text" for line in block.lines]
         assert quoted, f"« {self.title} » ne cite aucun message"
         for line in quoted:
-            assert pages.shown_as([line]).search(output), f"la page cite\n{line}\net l'on obtient\n{output}"
+            assert pages.shown_as([line]).search(output), (
+                f"la page cite\n{line}\net l'on obtient\n{output}"
+            )
 
     def cure(self, number: int = 0, **words: str) -> pages.Block:
-        """Le remède : le bloc de commandes ou de Python de ce rang, `words` mis à la place de leurs noms."""
+        """Le remède : le bloc de commandes ou de Python de ce rang, `words` mis à la place de leurs
+        noms.
+        """
         block = [block for block in self.blocks if block.language in ("bash", "python")][number]
         lines = block.lines
         for name, value in words.items():
@@ -47,7 +54,10 @@ def read_troubles() -> dict[str, Trouble]:
     """Titre -> entrée, dans l'ordre de la page."""
     parts = re.split(r"^### (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     texts = [re.split(r"^## ", text, flags=re.MULTILINE)[0] for text in parts[1::2]]
-    return {title: Trouble(title, text, pages.blocks(text)) for title, text in zip(parts[::2], texts, strict=True)}
+    return {
+        title: Trouble(title, text, pages.blocks(text))
+        for title, text in zip(parts[::2], texts, strict=True)
+    }
 
 
 TROUBLES = read_troubles()

@@ -1,4 +1,6 @@
-"""Ce que les tests des formes partagent : lire un script sans le générateur, comparer ses cellules, lancer un générateur ici même."""
+"""Ce que les tests des formes partagent : lire un script sans le générateur, comparer ses cellules,
+lancer un générateur ici même.
+"""
 
 import ast
 import os
@@ -19,7 +21,11 @@ from course import SCRIPTS, Script
 def with_form(name: str) -> list[Script]:
     """Les scripts du cours qui ont cette forme : `databricks` ou `jupyter`."""
     refused = ("# databricks: non", f"# {name}: non")
-    return [script for script in SCRIPTS if not (ROOT / script.path).read_text(encoding="utf-8").startswith(refused)]
+    return [
+        script
+        for script in SCRIPTS
+        if not (ROOT / script.path).read_text(encoding="utf-8").startswith(refused)
+    ]
 
 
 def cells_of(path: Path) -> list[tuple[str, str, str]]:
@@ -28,13 +34,19 @@ def cells_of(path: Path) -> list[tuple[str, str, str]]:
     _, *found = header.split(path.read_text(encoding="utf-8"))
     cells = zip(found[::3], found[1::3], found[2::3], strict=True)
     return [
-        (kind or "code", tag or "", re.sub(r"^# ?", "", text, flags=re.MULTILINE).strip() if kind else text.strip())
+        (
+            kind or "code",
+            tag or "",
+            re.sub(r"^# ?", "", text, flags=re.MULTILINE).strip() if kind else text.strip(),
+        )
         for kind, tag, text in cells
     ]
 
 
 class Statements(ast.NodeTransformer):
-    """Ôte d'un code ce qu'une forme change : les imports, `display`, le conseil de la commande suivante."""
+    """Ôte d'un code ce qu'une forme change : les imports, `display`, le conseil de la commande
+    suivante.
+    """
 
     def visit_Import(self, node):
         return None
@@ -47,7 +59,9 @@ class Statements(ast.NodeTransformer):
 
 
 def essence(kind: str, text: str) -> str:
-    """Ce qu'une cellule dit ou fait : son code sans ce que la forme change, ou son texte, quel que soit le nom des options."""
+    """Ce qu'une cellule dit ou fait : son code sans ce que la forme change, ou son texte, quel que
+    soit le nom des options.
+    """
     if kind == "code":
         return ast.unparse(Statements().visit(ast.parse(text)))
     return re.sub(r"<!--.*?-->|[-_]", "", text).strip()
@@ -55,7 +69,11 @@ def essence(kind: str, text: str) -> str:
 
 def essences(cells: list[tuple[str, str]]) -> list[str]:
     """De toutes les cellules qui disent ou font quelque chose, le lien vers la suite à part."""
-    return [said for kind, text in cells if not text.startswith("**Ensuite**") and (said := essence(kind, text))]
+    return [
+        said
+        for kind, text in cells
+        if not text.startswith("**Ensuite**") and (said := essence(kind, text))
+    ]
 
 
 def write_scripts(root: Path, **scripts: str) -> Path:
@@ -72,9 +90,13 @@ def write_scripts(root: Path, **scripts: str) -> Path:
 
 def ask(tool: ModuleType, root: Path, *options: str) -> tuple[int, str]:
     """Un générateur de `tools/`, lancé ici même sur le cours de `root` : son code, ce qu'il dit."""
-    argv, environment = mock.patch.object(sys, "argv", [tool.__name__, *options]), mock.patch.dict(os.environ)
+    argv, environment = (
+        mock.patch.object(sys, "argv", [tool.__name__, *options]),
+        mock.patch.dict(os.environ),
+    )
     with argv, environment, redirect_stdout(StringIO()) as said:
-        os.environ.pop("PYTEST_CURRENT_TEST", None)  # sous pytest, un noyau Jupyter n'entend pas les commandes qu'il lance
+        # sous pytest, un noyau Jupyter n'entend pas les commandes qu'il lance
+        os.environ.pop("PYTEST_CURRENT_TEST", None)
         try:
             tool.main(root)
         except SystemExit as ended:

@@ -1,7 +1,9 @@
-"""Lancer un script dans une copie (`fork`) d'un programme qui a déjà importé MLflow : une seconde au lieu de cinq.
+"""Lancer un script dans une copie (`fork`) d'un programme qui a déjà importé MLflow : une seconde
+au lieu de cinq.
 
-Pour ce qui tient à une ligne ou à une autre option. Les signaux, les imports, TensorFlow, les serveurs et `mlflow run` demandent
-un vrai programme. Le programme chaud importe, et rien d'autre : une copie faite après un calcul à plusieurs fils se bloquerait.
+Pour ce qui tient à une ligne ou à une autre option. Les signaux, les imports, TensorFlow, les
+serveurs et `mlflow run` demandent un vrai programme. Le programme chaud importe, et rien d'autre :
+une copie faite après un calcul à plusieurs fils se bloquerait.
 
     python tests/support/warm.py      entrée : une demande JSON par ligne ; sortie : un code par ligne
 """
@@ -29,7 +31,11 @@ PRELOADED = (
 
 
 def child(asked: dict) -> None:
-    """Devient le programme demandé : ses flux, son dossier, ses variables, puis le script, et la fin. Ne revient jamais."""
+    """Devient le programme demandé : ses flux, son dossier, ses variables, puis le script, et la
+    fin.
+
+    Ne revient jamais.
+    """
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["numpy"].random.seed()  # sans quoi toutes les copies tireraient les mêmes nombres
@@ -38,9 +44,15 @@ def child(asked: dict) -> None:
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
     written = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, asked["out"], written), (2, asked["err"], written)):
+    for number, path, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, asked["out"], written),
+        (2, asked["err"], written),
+    ):
         os.dup2(os.open(path, flags), number)
-    sys.stdin, sys.stdout, sys.stderr = (open(n, m, encoding="utf-8", closefd=False) for n, m in ((0, "r"), (1, "w"), (2, "w")))
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(n, m, encoding="utf-8", closefd=False) for n, m in ((0, "r"), (1, "w"), (2, "w"))
+    )
     sys.argv, sys.path[0] = [asked["script"], *asked["arguments"]], os.path.dirname(asked["script"])
     code = 0
     try:
@@ -77,15 +89,24 @@ def started() -> subprocess.Popen:
 
     quiet = reader_environment(MLFLOW_DISABLE_TELEMETRY="true", MPLBACKEND="agg")
     process = subprocess.Popen(
-        [sys.executable, __file__], env=quiet, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        [sys.executable, __file__],
+        env=quiet,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
     assert process.stdout.readline() == "prêt\n"
     atexit.register(lambda: (process.stdin.close(), process.wait(10)))
     return process
 
 
-def forked(command: list[str], cwd: Path, timeout: float, **environment: str) -> subprocess.CompletedProcess:
-    """Comme `programs.ended`, pour `[python, script, options...]` ; ailleurs que sous Linux, c'est lui."""
+def forked(
+    command: list[str], cwd: Path, timeout: float, **environment: str
+) -> subprocess.CompletedProcess:
+    """Comme `programs.ended`, pour `[python, script, options...]` ; ailleurs que sous Linux, c'est
+    lui.
+    """
     from programs import ended, reader_environment
 
     if sys.platform != "linux":

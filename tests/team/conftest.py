@@ -13,7 +13,10 @@ def course(tmp_path_factory) -> Course:
 def team(course):
     from team_servers import short_folder, team_server
 
-    with short_folder() as folder, team_server(course, folder, "--users", "alice", "bob") as started:
+    with (
+        short_folder() as folder,
+        team_server(course, folder, "--users", "alice", "bob") as started,
+    ):
         yield started
 
 

@@ -1,4 +1,6 @@
-"""Le montage de `team/compose.yaml` : relu, comparé au serveur local, et sa commande lancée sans Docker."""
+"""Le montage de `team/compose.yaml` : relu, comparé au serveur local, et sa commande lancée sans
+Docker.
+"""
 
 import os
 import re
@@ -24,7 +26,10 @@ MOTO = ["uvx", "--from", "moto[server]==5.2.5", "moto_server"]
 
 
 def pins(text: str) -> dict[str, str]:
-    return {name.lower(): version for name, version in re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", text, re.MULTILINE)}
+    return {
+        name.lower(): version
+        for name, version in re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", text, re.MULTILINE)
+    }
 
 
 def options(command: list[str]) -> dict[str, str]:
@@ -37,19 +42,30 @@ def test_every_image_and_every_package_is_pinned():
     assert len(images) == 4 and all(re.search(r":v?\d+\.\d+", image) for image in images)
     here = pins((FOLDER / "requirements.txt").read_text())
     course = pins((ROOT / "requirements.txt").read_text())
-    group = pins("\n".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["team"]))
+    group = pins(
+        "\n".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["team"])
+    )
     for name in ("mlflow", "scikit-learn", "skops", "sqlalchemy"):
         assert here[name] == course[name]
-    assert here["psycopg"] == group["psycopg"] and here["flask-wtf"] == group["flask-wtf"] and "boto3" in here
+    assert (
+        here["psycopg"] == group["psycopg"]
+        and here["flask-wtf"] == group["flask-wtf"]
+        and "boto3" in here
+    )
     assert f"mlflow-equipe:{here['mlflow']}" in images
 
 
 def test_it_is_the_server_of_the_script():
     """Mêmes options de `mlflow server`, mêmes règles d'accès, aux adresses près."""
     script = (ROOT / "02_tracking_unsupervised/local/team_server.py").read_text(encoding="utf-8")
-    command, settings = script[script.index("command = [") :].partition("wait_until_ready")[0].split("settings = {")
+    command, settings = (
+        script[script.index("command = [") :].partition("wait_until_ready")[0].split("settings = {")
+    )
     written = set(re.findall(r'"--([a-z-]+)"', command)) - {"env-file"}  # là, Compose lit .env
-    assert set(options(SERVER["command"])) == written and options(SERVER["command"])["app-name"] == "basic-auth"
+    assert (
+        set(options(SERVER["command"])) == written
+        and options(SERVER["command"])["app-name"] == "basic-auth"
+    )
     rules = ConfigParser()
     rules.read(FOLDER / "auth.ini")
     assert dict(rules["mlflow"]) == {
@@ -62,44 +78,78 @@ def test_it_is_the_server_of_the_script():
 
 
 def test_nothing_is_open_and_no_secret_is_written():
-    published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+    published = {
+        name: service["ports"]
+        for name, service in COMPOSE["services"].items()
+        if "ports" in service
+    }
     assert published == {"server": ["127.0.0.1:5050:5050"]}
     asked = set(re.findall(r"\$\{(\w+):\?", (FOLDER / "compose.yaml").read_text()))
-    assert asked == set(re.findall(r"^(\w+)=$", (FOLDER / ".env.example").read_text(), re.MULTILINE))
+    assert asked == set(
+        re.findall(r"^(\w+)=$", (FOLDER / ".env.example").read_text(), re.MULTILINE)
+    )
     for service in COMPOSE["services"].values():
         for name, value in service.get("environment", {}).items():
             assert not re.search("PASSWORD|SECRET|ACCESS_KEY", name) or value.startswith("${")
-    assert ".env" in (FOLDER / ".gitignore").read_text().split() and ".env" in (FOLDER / ".dockerignore").read_text().split()
+    assert (
+        ".env" in (FOLDER / ".gitignore").read_text().split()
+        and ".env" in (FOLDER / ".dockerignore").read_text().split()
+    )
 
 
 def test_the_file_follows_the_schema_of_compose():
     checker = ["uvx", "check-jsonschema==0.39.0", "--builtin-schema", "vendor.compose-spec"]
-    checked = subprocess.run([*checker, str(FOLDER / "compose.yaml")], capture_output=True, text=True, timeout=300)
+    checked = subprocess.run(
+        [*checker, str(FOLDER / "compose.yaml")], capture_output=True, text=True, timeout=300
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_its_requirements_are_what_the_compiler_gives(tmp_path):
     for name in ("requirements.in", "requirements.txt"):
         shutil.copy(FOLDER / name, tmp_path / name)
-    command = re.search(r"#\s+(uv pip compile .*)", (FOLDER / "requirements.in").read_text())[1].split()
+    command = re.search(r"#\s+(uv pip compile .*)", (FOLDER / "requirements.in").read_text())[
+        1
+    ].split()
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=300)
-    assert (tmp_path / "requirements.txt").read_bytes() == (FOLDER / "requirements.txt").read_bytes()
+    assert (tmp_path / "requirements.txt").read_bytes() == (
+        FOLDER / "requirements.txt"
+    ).read_bytes()
 
 
 def test_its_command_serves_runs_from_postgresql_and_files_from_s3(tmp_path, course, monkeypatch):
-    """L'environnement de requirements.txt, la commande et les variables du service « server », sans Docker.
+    """L'environnement de requirements.txt, la commande et les variables du service « server », sans
+    Docker.
 
-    À la place des images : PostgreSQL embarqué, et moto, qui imite S3. Ce que seul Docker ferait n'est pas vérifié.
+    À la place des images : PostgreSQL embarqué, et moto, qui imite S3. Ce que seul Docker ferait
+    n'est pas vérifié.
     """
     from team_servers import embedded_postgres, short_folder
 
     python = tmp_path / "env/bin/python"
-    subprocess.run(["uv", "venv", "-q", "--python", sys.executable, str(tmp_path / "env")], check=True, timeout=300)
-    install = ["uv", "pip", "install", "-q", "--python", str(python), "-r", str(FOLDER / "requirements.txt")]
+    subprocess.run(
+        ["uv", "venv", "-q", "--python", sys.executable, str(tmp_path / "env")],
+        check=True,
+        timeout=300,
+    )
+    install = [
+        "uv",
+        "pip",
+        "install",
+        "-q",
+        "--python",
+        str(python),
+        "-r",
+        str(FOLDER / "requirements.txt"),
+    ]
     subprocess.run(install, check=True, timeout=900)
-    assert subprocess.run([python, "-c", "import tensorflow"], capture_output=True).returncode  # ce n'est pas l'environnement du cours
+    # ce n'est pas l'environnement du cours
+    assert subprocess.run([python, "-c", "import tensorflow"], capture_output=True).returncode
 
-    values = {name: secrets.token_hex(12) for name in re.findall(r"^(\w+)=$", (FOLDER / ".env.example").read_text(), re.MULTILINE)}
+    values = {
+        name: secrets.token_hex(12)
+        for name in re.findall(r"^(\w+)=$", (FOLDER / ".env.example").read_text(), re.MULTILINE)
+    }
     s3, port = f"http://127.0.0.1:{free_port()}", free_port()
     with short_folder() as folder, embedded_postgres(folder) as base:
         database = options(SERVER["command"])["backend-store-uri"]
@@ -111,11 +161,18 @@ def test_its_command_serves_runs_from_postgresql_and_files_from_s3(tmp_path, cou
                 text = text.replace(there, local)
             return text
 
-        (tmp_path / "auth.ini").write_text((FOLDER / "auth.ini").read_text().replace(database, base.replace("%", "%%")))
+        (tmp_path / "auth.ini").write_text(
+            (FOLDER / "auth.ini").read_text().replace(database, base.replace("%", "%%"))
+        )
         environment = {name: here(value) for name, value in SERVER["environment"].items()}
-        program = [str(tmp_path / "env/bin" / word) if word in ("mlflow", "python") else here(word) for word in SERVER["command"]]
+        program = [
+            str(tmp_path / "env/bin" / word) if word in ("mlflow", "python") else here(word)
+            for word in SERVER["command"]
+        ]
         (tmp_path / "s3").mkdir()
-        with running([*MOTO, "--port", s3.rpartition(":")[2]], tmp_path / "s3", wait_for=f"{s3}/moto-api/"):
+        with running(
+            [*MOTO, "--port", s3.rpartition(":")[2]], tmp_path / "s3", wait_for=f"{s3}/moto-api/"
+        ):
             bucket = COMPOSE["services"]["bucket"]["command"]
             for _ in range(2):  # deux fois : le seau y est peut-être déjà
                 make = [str(python), str(FOLDER / bucket[1]), bucket[2]]
@@ -127,9 +184,21 @@ def test_its_command_serves_runs_from_postgresql_and_files_from_s3(tmp_path, cou
                     "MLFLOW_TRACKING_URI": address, "MLFLOW_TRACKING_USERNAME": "admin",
                     "MLFLOW_TRACKING_PASSWORD": environment["MLFLOW_AUTH_ADMIN_PASSWORD"],
                 }  # fmt: skip
-                assert requests.get(f"{address}/api/2.0/mlflow/experiments/search", timeout=30).status_code == 401
+                assert (
+                    requests.get(
+                        f"{address}/api/2.0/mlflow/experiments/search", timeout=30
+                    ).status_code
+                    == 401
+                )
                 course.run("01_tracking_supervised/local/full_run.py", **account)
-                course.run("01_tracking_supervised/local/open_model.py", **account)  # relit le modèle, à travers le serveur
-                objects = re.findall(r"<Key>([^<]+)</Key>", requests.get(f"{s3}/mlflow", timeout=30).text)
-                assert {"MLmodel", "confusion_matrix.png"} <= {name.rpartition("/")[2] for name in objects}
-                assert not (tmp_path / "mlruns").exists() and not (tmp_path / "mlartifacts").exists()
+                # relit le modèle, à travers le serveur
+                course.run("01_tracking_supervised/local/open_model.py", **account)
+                objects = re.findall(
+                    r"<Key>([^<]+)</Key>", requests.get(f"{s3}/mlflow", timeout=30).text
+                )
+                assert {"MLmodel", "confusion_matrix.png"} <= {
+                    name.rpartition("/")[2] for name in objects
+                }
+                assert (
+                    not (tmp_path / "mlruns").exists() and not (tmp_path / "mlartifacts").exists()
+                )

@@ -1,4 +1,6 @@
-"""Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes valeurs que sur SQLite."""
+"""Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes
+valeurs que sur SQLite.
+"""
 
 import mlflow
 import pytest
@@ -13,7 +15,8 @@ from course import SCRIPTS
 
 pytestmark = pytest.mark.release
 
-# Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs, sinon sa taille ; ou ils demandent un outil de plus.
+# Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs, sinon sa
+# taille ; ou ils demandent un outil de plus.
 ELSEWHERE = {
     "delete_restore", "store_life", "svm_sweep_spark", "measure_storage", "webhook", "serve", "rehearse", "deploy_local", "plan_azure",
     "deploy_azure",
@@ -40,26 +43,47 @@ def models(client: MlflowClient, runs: set[str]) -> list[tuple]:
 
 
 def registry(client: MlflowClient) -> dict:
-    """Les modèles inscrits : description, alias, étiquettes et versions. Sans description, SQLite rend None et le serveur un texte vide."""
+    """Les modèles inscrits : description, alias, étiquettes et versions.
+
+    Sans description, SQLite rend None et le serveur un texte vide.
+    """
     found = {}
     for model in client.search_registered_models():
         versions = [
-            (str(each.version), each.description or "", each.status, {name: neutral(value) for name, value in each.tags.items()})
+            (
+                str(each.version),
+                each.description or "",
+                each.status,
+                {name: neutral(value) for name, value in each.tags.items()},
+            )
             for each in client.search_model_versions(f"name = '{model.name}'")
         ]
         aliases = {alias: str(number) for alias, number in model.aliases.items()}
-        found[model.name] = (model.description or "", aliases, sorted(map(neutral, model.tags.values())), sorted(versions, key=repr))
+        found[model.name] = (
+            model.description or "",
+            aliases,
+            sorted(map(neutral, model.tags.values())),
+            sorted(versions, key=repr),
+        )
     return found
 
 
 def told(found: list) -> list[tuple]:
-    """Ces runs, décrits ; `resume_sweep` coupe un balayage au hasard : un enfant y est peut-être resté, KILLED."""
+    """Ces runs, décrits ; `resume_sweep` coupe un balayage au hasard : un enfant y est peut-être
+    resté, KILLED.
+    """
     return sorted(described(run) for run in found if run.info.status != "KILLED")
 
 
-@pytest.mark.parametrize("lesson", ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"])
-def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(course, folder, lesson, monkeypatch):
-    """Les runs de chaque script, une fois la leçon lancée ; leurs modèles, et les métriques qui s'y rattachent ; le registre."""
+@pytest.mark.parametrize(
+    "lesson", ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"]
+)
+def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(
+    course, folder, lesson, monkeypatch
+):
+    """Les runs de chaque script, une fois la leçon lancée ; leurs modèles, et les métriques qui s'y
+    rattachent ; le registre.
+    """
     session, served = recorded(lesson, slow=True), {}
     names = [name for name in session.names() if name not in ELSEWHERE]
     with team_server(course, folder, "--users", "alice") as team:
@@ -70,7 +94,10 @@ def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(course, folde
         found = runs(client)
         there = {name: told([found[run_id] for run_id in added]) for name, added in served.items()}
         models_there, registry_there = models(client, set(found)), registry(client)
-    here = {name: told([run for run in session.runs_of(name) if run.info.lifecycle_stage == "active"]) for name in names}
+    here = {
+        name: told([run for run in session.runs_of(name) if run.info.lifecycle_stage == "active"])
+        for name in names
+    }
     for name in names:
         assert there[name] == here[name] and bool(here[name]) == (name not in WITHOUT_RUN), name
     kept = {run.info.run_id for name in names for run in session.runs_of(name)}
@@ -80,7 +107,9 @@ def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(course, folde
 
 
 def read_back(client: MlflowClient, experiment: str, sent: list) -> list:
-    """Ce que l'on relit de ces valeurs, dans le même ordre : un nombre est une métrique, un texte un paramètre."""
+    """Ce que l'on relit de ces valeurs, dans le même ordre : un nombre est une métrique, un texte
+    un paramètre.
+    """
     run_id = client.create_run(experiment).info.run_id
     section, wrap, room = "metrics", lambda key, value: Metric(key, value, 0, 0), 500
     if isinstance(sent[0], str):
@@ -93,9 +122,11 @@ def read_back(client: MlflowClient, experiment: str, sent: list) -> list:
 
 
 def test_hard_values_are_read_back_as_from_sqlite(team, monkeypatch):
-    """Les valeurs de `measure_tracking`, par le serveur : les mêmes se relisent, les autres changent pareil, à deux différences près.
+    """Les valeurs de `measure_tracking`, par le serveur : les mêmes se relisent, les autres
+    changent pareil, à deux différences près.
 
-    PostgreSQL garde le signe de -0.0, que SQLite perd ; il refuse le caractère NUL, que SQLite accepte.
+    PostgreSQL garde le signe de -0.0, que SQLite perd ; il refuse le caractère NUL, que SQLite
+    accepte.
     """
     here, there = team.course.client(), team.client(monkeypatch, "alice")
     near, far = here.create_experiment("exactitude"), there.create_experiment("exactitude")
@@ -103,7 +134,9 @@ def test_hard_values_are_read_back_as_from_sqlite(team, monkeypatch):
     for kind, sent in (hard_numbers() | hard_texts("paramètre")).items():
         read, served = read_back(here, near, sent), read_back(there, far, sent)
         assert len(read) == len(sent) and None not in read, kind
-        assert [identical(*pair) for pair in zip(read, served, strict=True)] == [kind != zero] * len(sent), kind
+        assert [identical(*pair) for pair in zip(read, served, strict=True)] == [
+            kind != zero
+        ] * len(sent), kind
         if kind == zero:
             assert identical(served[0], -0.0) and identical(read[0], 0.0)
     assert read_back(here, near, ["a\0b"]) == ["a\0b"]

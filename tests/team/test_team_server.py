@@ -3,7 +3,8 @@
 import socket
 import subprocess
 
-from team_servers import READY, SCRIPT, command_lines, listening  # en premier : sans le groupe `team`, il fait sauter le fichier
+# en premier : sans le groupe `team`, il fait sauter le fichier
+from team_servers import READY, SCRIPT, command_lines, listening
 
 import mlflow
 import postgres
@@ -19,7 +20,8 @@ FIRST = "01_tracking_supervised/local/first_run.py"
 EXPERIMENT = "01_tracking_supervised"
 
 
-# ------------------------------------------------------------------------------------------------------------ sans serveur
+# ------------------------------------------------------------------------------------------------------------
+# sans serveur
 
 
 @pytest.mark.parametrize("name", ["alice", "bob.2", "Z", "a" * 50])
@@ -27,7 +29,9 @@ def test_an_account_name_passes(name):
     assert module.account(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "Zoé", "a b", "alice:x", "-x", "a" * 51, "a\nb", "../x", "$(id)"])
+@pytest.mark.parametrize(
+    "name", ["", "Zoé", "a b", "alice:x", "-x", "a" * 51, "a\nb", "../x", "$(id)"]
+)
 def test_an_odd_account_name_is_refused_in_one_line(name):
     with pytest.raises(SystemExit) as error:
         module.account(name)
@@ -47,7 +51,10 @@ def test_a_password_in_the_address_of_the_base_is_refused_and_not_repeated():
 def test_a_file_of_secrets_is_made_once_and_is_private(tmp_path):
     first = module.kept_secrets(tmp_path / "secrets.env")
     assert module.kept_secrets(tmp_path / "secrets.env") == first
-    assert set(first) == {"MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD"} and min(map(len, first.values())) >= 12
+    assert (
+        set(first) == {"MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD"}
+        and min(map(len, first.values())) >= 12
+    )
     assert (tmp_path / "secrets.env").stat().st_mode & 0o777 == 0o600
 
 
@@ -78,20 +85,31 @@ def test_a_taken_port_and_a_base_that_does_not_answer_are_one_line(course, tmp_p
     assert f"127.0.0.1:{port} est pris" in line and f"--port {port + 1}" in line
     assert not (folder / "postgres").exists()
     base = f"postgresql://m@127.0.0.1:{free_port()}/mlflow"
-    ended = course.fork(SCRIPT, "--folder", folder, "--database", base, "--port", free_port(), fails=True, PGPASSWORD="motdepasse")
+    ended = course.fork(
+        SCRIPT, "--folder", folder, "--database", base, fails=True, PGPASSWORD="motdepasse"
+    )
     (line,) = ended.stderr.splitlines()
     assert "ne répond pas" in line and "motdepasse" not in line
 
 
-# ------------------------------------------------------------------------------------------------------------ un serveur, deux personnes
+# ------------------------------------------------------------------------------------------------------------
+# un serveur, deux personnes
 
 
 def test_it_says_what_a_learner_needs_and_nothing_else(team):
     *accounts, backup, ready, then = team.text.splitlines()
-    assert [line.partition("=")[0] for line in accounts] == ["Montré cette seule fois : MLFLOW_TRACKING_USERNAME"] * 2
-    assert set(team.passwords) == {"alice", "bob", "admin"} and min(map(len, team.passwords.values())) >= 12
+    assert [line.partition("=")[0] for line in accounts] == [
+        "Montré cette seule fois : MLFLOW_TRACKING_USERNAME"
+    ] * 2
+    assert (
+        set(team.passwords) == {"alice", "bob", "admin"}
+        and min(map(len, team.passwords.values())) >= 12
+    )
     assert backup.startswith("Sauvegarder la base, sans rien arrêter : ") and "pg_dump" in backup
-    assert ready == f"{READY} : MLFLOW_TRACKING_URI={team.uri} ; Ctrl-C l'arrête, les données restent dans {team.folder}."
+    assert (
+        ready
+        == f"{READY} : MLFLOW_TRACKING_URI={team.uri} ; Ctrl-C l'arrête, les données restent dans {team.folder}."
+    )
     assert then == "Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py"
 
 
@@ -107,7 +125,10 @@ def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkey
     bob = team.client(monkeypatch, "bob")
     experiment = bob.get_experiment_by_name(EXPERIMENT)
     (run,) = bob.search_runs([experiment.experiment_id], "attributes.run_name = 'svm complet'")
-    assert run.info.artifact_uri.startswith("mlflow-artifacts:") and run.data.metrics["sensitivity"] > 0.9
+    assert (
+        run.info.artifact_uri.startswith("mlflow-artifacts:")
+        and run.data.metrics["sensitivity"] > 0.9
+    )
     (model,) = run.outputs.model_outputs
     loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
     assert len(loaded.predict(loaded.input_example))
@@ -124,7 +145,10 @@ def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkey
     course.fork(FIRST, "--experiment", "de bob", **team.account("bob"))  # chez lui, il écrit
     alice = team.client(monkeypatch, "alice")
     assert alice.get_run(run.info.run_id).data.to_dictionary() == run.data.to_dictionary()
-    AuthServiceClient(team.uri).grant_user_permission("bob", "experiment", experiment.experiment_id, "EDIT")  # alice invite bob
+    # alice invite bob
+    AuthServiceClient(team.uri).grant_user_permission(
+        "bob", "experiment", experiment.experiment_id, "EDIT"
+    )
     course.fork(FIRST, **team.account("bob"))
     runs = alice.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
     assert [each.data.tags["mlflow.user"] for each in runs] == ["alice", "alice", "bob"]
@@ -134,18 +158,30 @@ def test_who_has_no_account_or_a_wrong_password_or_calls_by_another_name_is_refu
     search = f"{team.uri}/api/2.0/mlflow/experiments/search"
     wrong = team.account("alice") | {"MLFLOW_TRACKING_PASSWORD": "un-faux-mot-de-passe"}
     assert requests.get(search, timeout=30).status_code == 401
-    assert requests.get(search, auth=("alice", wrong["MLFLOW_TRACKING_PASSWORD"]), timeout=30).status_code == 401
+    assert (
+        requests.get(
+            search, auth=("alice", wrong["MLFLOW_TRACKING_PASSWORD"]), timeout=30
+        ).status_code
+        == 401
+    )
     pirate = requests.get(search, headers={"Host": "pirate.example"}, timeout=30)
     assert (pirate.status_code, "Invalid Host" in pirate.text) == (403, True)
-    elsewhere = team.account("alice") | {"MLFLOW_TRACKING_URI": f"http://127.1:{team.port}"}  # 127.0.0.1, sous un autre nom
+    # 127.0.0.1, sous un autre nom
+    elsewhere = team.account("alice") | {"MLFLOW_TRACKING_URI": f"http://127.1:{team.port}"}
     for account in ({"MLFLOW_TRACKING_URI": team.uri}, wrong, elsewhere):
         ended = course.fork(FIRST, fails=True, **account)
-        assert (ended.returncode, ended.stdout) == (1, "") and "un-faux-mot-de-passe" not in ended.stderr
+        assert (ended.returncode, ended.stdout) == (
+            1,
+            "",
+        ) and "un-faux-mot-de-passe" not in ended.stderr
 
 
 def test_the_same_folder_is_not_served_twice(team, course):
     ended = course.fork(SCRIPT, "--folder", team.folder, "--port", free_port(), fails=True)
-    assert ended.stderr.startswith("Un serveur tourne déjà avec") and len(ended.stderr.splitlines()) == 1
+    assert (
+        ended.stderr.startswith("Un serveur tourne déjà avec")
+        and len(ended.stderr.splitlines()) == 1
+    )
 
 
 def test_no_password_in_a_process_list_a_log_a_base_or_a_file(team, course):
@@ -153,7 +189,9 @@ def test_no_password_in_a_process_list_a_log_a_base_or_a_file(team, course):
     secrets = [secret.encode() for secret in team.passwords.values()]
     shown = command_lines()
     assert not [secret for secret in secrets if secret.decode() in shown]
-    dump = subprocess.run([postgres.postgres_program("pg_dump"), team.base], capture_output=True, check=True).stdout
+    dump = subprocess.run(
+        [postgres.postgres_program("pg_dump"), team.base], capture_output=True, check=True
+    ).stdout
     assert b"alice" in dump and not [secret for secret in secrets if secret in dump]
     for path in team.folder.rglob("*"):
         if path.is_file() and path.name != "secrets.env":

@@ -1,4 +1,6 @@
-"""Le serveur d'équipe, en une minute : un script de la leçon 1 y enregistre ce qu'il enregistre dans le fichier SQLite."""
+"""Le serveur d'équipe, en une minute : un script de la leçon 1 y enregistre ce qu'il enregistre
+dans le fichier SQLite.
+"""
 
 import pytest
 from recorded_runs import described
@@ -17,5 +19,7 @@ def test_a_script_records_on_the_server_what_it_records_on_sqlite(course, team, 
     [there] = client.search_runs([client.get_experiment_by_name(LESSONS[0]).experiment_id])
     [here] = recorded(LESSONS[0]).runs_of("first_run")
     assert described(there) == described(here) and there.data.metrics
-    assert there.data.tags["mlflow.user"] == "alice" and there.info.artifact_uri.startswith("mlflow-artifacts:")
+    assert there.data.tags["mlflow.user"] == "alice" and there.info.artifact_uri.startswith(
+        "mlflow-artifacts:"
+    )
     assert not (course.root / "mlflow.db").exists() and listening(team) == {"127.0.0.1"}

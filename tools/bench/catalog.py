@@ -1,20 +1,31 @@
-"""Le nom de chaque mesure, ce qu'elle veut dire, et comment elle se montre. Une mesure qui n'est pas ici ne s'affiche pas."""
+"""Le nom de chaque mesure, ce qu'elle veut dire, et comment elle se montre.
+
+Une mesure qui n'est pas ici ne s'affiche pas.
+"""
 
 import re
 from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`, `s`, `%`, ou rien pour un compte)."""
+    """Une ligne du tableau : la métrique enregistrée, ce qu'elle dit, et son unité (`fois`, `ms`,
+    `s`, `%`, ou rien pour un compte).
+    """
 
     metric: str
     text: str
     unit: str = "fois"
 
     def shown(self, value: float) -> str:
-        """La valeur, à deux chiffres significatifs, ou entière à partir de 10 : 51.6 -> « 52 ms », 0.013 -> « 1.3 % »."""
+        """La valeur, à deux chiffres significatifs, ou entière à partir de 10 : 51.6 -> « 52 ms »,
+        0.013 -> « 1.3 % ».
+        """
         value *= 100 if self.unit == "%" else 1
-        number = f"{value:,.0f}".replace(",", " ") if value >= 9.95 or value == int(value) else f"{value:.2g}"
+        number = (
+            f"{value:,.0f}".replace(",", " ")
+            if value >= 9.95 or value == int(value)
+            else f"{value:.2g}"
+        )
         return f"{number} {self.unit}".strip()
 
 
@@ -22,19 +33,29 @@ TABLE = {
     "Démarrer (1 : importer MLflow, pandas et scikit-learn, rien d'autre)": [
         Line("startup.script", "`first_run.py` en entier"),
         Line("startup.opening", "dont l'ouverture du magasin"),
-        Line("startup.plain_gc", "le même, sans les deux lignes de `store.py` sur le ramasse-miettes"),
+        Line(
+            "startup.plain_gc", "le même, sans les deux lignes de `store.py` sur le ramasse-miettes"
+        ),
     ],
     "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
         Line("lesson.first_run", "leçon 1, `first_run.py` : 20 ms de travail"),
         Line("lesson.svm_sweep", "leçon 1, `svm_sweep.py` : 35 runs, 35 modèles"),
         Line("lesson.kmeans_sweep", "leçon 2, `kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
-        Line("lesson.run_project", "leçon 3, `run_project.py` : cinq variantes, un programme chacune"),
+        Line(
+            "lesson.run_project", "leçon 3, `run_project.py` : cinq variantes, un programme chacune"
+        ),
         Line("lesson.register_models", "leçon 4, `register_models.py` : trois modèles inscrits"),
         Line("lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `svm_sweep.py`", "ms"),
         Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `svm_sweep.py`", "s"),
-        Line("lesson.kmeans_sweep_child_ms", "ce qu'ajoute chaque run enfant de `kmeans_sweep.py`", "ms"),
-        Line("lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `kmeans_sweep.py`", "s"),
+        Line(
+            "lesson.kmeans_sweep_child_ms",
+            "ce qu'ajoute chaque run enfant de `kmeans_sweep.py`",
+            "ms",
+        ),
+        Line(
+            "lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `kmeans_sweep.py`", "s"
+        ),
     ],
     "Un run enfant, pièce par pièce": [
         Line("child.bare_ms", "le run, ses paramètres, ses métriques", "ms"),
@@ -82,13 +103,19 @@ TABLE = {
     "Le reste de ce que les pages annoncent": [
         Line("storage.batch_ms", "les 100 premiers runs, écrits en un envoi : chacun", "ms"),
         Line("storage.by_hand_ms", "les mêmes, valeur par valeur", "ms"),
-        Line("storage.early_analyze_ms", "les dix meilleurs de 10 000 runs, `ANALYZE` fait à 100", "ms"),
+        Line(
+            "storage.early_analyze_ms",
+            "les dix meilleurs de 10 000 runs, `ANALYZE` fait à 100",
+            "ms",
+        ),
         Line("log_model.given_s", "`log_model`, dépendances données", "s"),
         Line("log_model.guessed_s", "`log_model`, dépendances devinées", "s"),
         Line("autolog.ours", "un apprentissage, autolog réglé comme le nôtre (1 : sans MLflow)"),
         Line("autolog.left", "le même, autolog laissé à lui-même"),
         Line("epoch.writes", "les métriques d'une époque (1 : une étiquette)"),
-        Line("system_metrics.share", "temps de processeur ajouté par un relevé chaque seconde", "%"),
+        Line(
+            "system_metrics.share", "temps de processeur ajouté par un relevé chaque seconde", "%"
+        ),
         Line("project.added_s", "ce que `mlflow run` ajoute au même script", "s"),
         Line("router.times", "une prédiction à travers le routeur (1 : sans lui)"),
         Line("team.calls_cpu", "processeur des six appels HTTP d'un run (1 : SQLite)"),
@@ -98,12 +125,22 @@ TABLE = {
     "Pannes : un script tué à un instant quelconque, puis relancé": [
         Line("kills.tried", "scripts tués en plein travail", ""),
         Line("kills.left_running", "runs que cela a laissés RUNNING, avant de relancer", ""),
-        Line("kills.lost", "après : valeurs manquantes, fausses ou en double, runs RUNNING, versions incomplètes", ""),
+        Line(
+            "kills.lost",
+            "après : valeurs manquantes, fausses ou en double, runs RUNNING, versions incomplètes",
+            "",
+        ),
     ],
 }
 
 
-LIMITS = {"child.ours_ms": 60, "startup.script": 1.4, "soak.sqlite.lost": 0, "soak.server.lost": 0, "kills.lost": 0}
+LIMITS = {
+    "child.ours_ms": 60,
+    "startup.script": 1.4,
+    "soak.sqlite.lost": 0,
+    "soak.server.lost": 0,
+    "kills.lost": 0,
+}
 
 
 def exceeded(metrics: dict[str, float]) -> list[str]:
@@ -117,19 +154,28 @@ def exceeded(metrics: dict[str, float]) -> list[str]:
 
 
 def sizes(pattern: str, metrics: dict[str, float]) -> list[int]:
-    """Les tailles mesurées de cette métrique, croissantes : `storage.{size}.get_ms` -> [100, 1000, 10000]."""
+    """Les tailles mesurées de cette métrique, croissantes : `storage.{size}.get_ms` -> [100, 1000,
+    10000].
+    """
     named = re.compile(re.escape(pattern).replace(r"\{size\}", r"(\d+)"))
     return sorted(int(found[1]) for name in metrics if (found := named.fullmatch(name)))
 
 
 def measured(metrics: dict[str, float]):
-    """Ce qui a été mesuré, dans l'ordre du tableau : (numéro de section, son titre, la ligne, sa valeur)."""
+    """Ce qui a été mesuré, dans l'ordre du tableau : (numéro de section, son titre, la ligne, sa
+    valeur).
+    """
     for number, (title, lines) in enumerate(TABLE.items()):
         for size in sizes(lines[0].metric, metrics) if "{size}" in title else [0]:
             for line in lines:
                 name = line.metric.format(size=size)
                 if name in metrics:
-                    yield number, title.format(size=f"{size:,}".replace(",", " ")), line, metrics[name]
+                    yield (
+                        number,
+                        title.format(size=f"{size:,}".replace(",", " ")),
+                        line,
+                        metrics[name],
+                    )
 
 
 def markdown(metrics: dict[str, float]) -> str:
@@ -144,10 +190,16 @@ def markdown(metrics: dict[str, float]) -> str:
 
 
 def chart(metrics: dict[str, float]):
-    """Les rapports, en barres sur une échelle logarithmique, une couleur par section, chacune nommée en légende."""
+    """Les rapports, en barres sur une échelle logarithmique, une couleur par section, chacune
+    nommée en légende.
+    """
     import matplotlib.pyplot as plt
 
-    bars = [(number, title, line.text.replace("`", ""), value) for number, title, line, value in measured(metrics) if line.unit == "fois"]
+    bars = [
+        (number, title, line.text.replace("`", ""), value)
+        for number, title, line, value in measured(metrics)
+        if line.unit == "fois"
+    ]
     figure, axes = plt.subplots(figsize=(12, 0.3 * len(bars) + 2), layout="constrained")
     for title in dict.fromkeys(title for _, title, *_ in bars):
         places = [place for place, bar in enumerate(bars) if bar[1] == title]

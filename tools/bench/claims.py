@@ -1,8 +1,10 @@
-"""Les durées que les pages annoncent, une mesure par affirmation ; les tests comparent le texte à ce qui en est gardé.
+"""Les durées que les pages annoncent, une mesure par affirmation ; les tests comparent le texte à
+ce qui en est gardé.
 
     python tools/bench/claims.py storage 100 300     une seule mesure, dans le magasin de MLFLOW_TRACKING_URI ; ici, deux tailles
 
-Chaque mesure a son programme : autolog, les serveurs et les requêtes comptées changent celui où ils passent.
+Chaque mesure a son programme : autolog, les serveurs et les requêtes comptées changent celui où ils
+passent.
 """
 
 import json
@@ -26,34 +28,57 @@ READ = ("write_ms", "get_ms", "find_ms", "best_ms", "best_analyzed_ms", "table_m
 
 
 def storage(*sizes: str) -> dict[str, float]:
-    """`measure_storage.py` à ces tailles, en ms ; et les dix meilleurs à la dernière, quand `ANALYZE` a été fait à la première."""
+    """`measure_storage.py` à ces tailles, en ms ; et les dix meilleurs à la dernière, quand
+    `ANALYZE` a été fait à la première.
+    """
     import mlflow
     from costs import milliseconds
 
     sizes = [int(size) for size in sizes]
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         kept = Path(folder, "store")
-        seconds(script("02_tracking_unsupervised", "measure_storage"), "--runs", *map(str, sizes), "--keep", str(kept))
+        seconds(
+            script("02_tracking_unsupervised", "measure_storage"),
+            "--runs",
+            *map(str, sizes),
+            "--keep",
+            str(kept),
+        )
         grown, small = kept / "mlflow.db", kept / f"analyzed_{sizes[0]}.db"
         with closing(sqlite3.connect(small)) as counted, closing(sqlite3.connect(grown)) as base:
             base.execute("ANALYZE")  # crée la table des comptes
             base.execute("DELETE FROM sqlite_stat1")
-            base.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", counted.execute("SELECT * FROM sqlite_stat1").fetchall())
+            base.executemany(
+                "INSERT INTO sqlite_stat1 VALUES (?, ?, ?)",
+                counted.execute("SELECT * FROM sqlite_stat1").fetchall(),
+            )
             base.commit()
         search = mlflow.MlflowClient(f"sqlite:///{grown}").search_runs
-        early = milliseconds(search, ["1"], order_by=["metrics.silhouette DESC"], max_results=10, repeat=3)
+        early = milliseconds(
+            search, ["1"], order_by=["metrics.silhouette DESC"], max_results=10, repeat=3
+        )
     (run,) = mlflow.search_runs(
-        experiment_names=["measurements"], filter_string="run_name = 'stockage'", max_results=1, output_format="list"
+        experiment_names=["measurements"],
+        filter_string="run_name = 'stockage'",
+        max_results=1,
+        output_format="list",
     )
-    found = {f"storage.{name}": run.data.metrics[name] for name in ("batch_ms", "by_hand_ms")} | {"storage.early_analyze_ms": early}
+    found = {f"storage.{name}": run.data.metrics[name] for name in ("batch_ms", "by_hand_ms")} | {
+        "storage.early_analyze_ms": early
+    }
     for name in READ:
-        points = {each.step: each.value for each in mlflow.MlflowClient().get_metric_history(run.info.run_id, name)}
+        points = {
+            each.step: each.value
+            for each in mlflow.MlflowClient().get_metric_history(run.info.run_id, name)
+        }
         found |= {f"storage.{size}.{name}": points[size] for size in sizes}
     return found
 
 
 def log_model() -> dict[str, float]:
-    """Les secondes de `log_model` pour un SVM et son exemple, dépendances données ou devinées : médiane de trois, après un premier."""
+    """Les secondes de `log_model` pour un SVM et son exemple, dépendances données ou devinées :
+    médiane de trois, après un premier.
+    """
     import mlflow
     from patients import load_patients, pins, svm
 
@@ -62,20 +87,28 @@ def log_model() -> dict[str, float]:
     with mlflow.start_run():
         for name, asked in [("first", pins()), *[("given", pins()), ("guessed", None)] * 3]:
             start = time.perf_counter()
-            mlflow.sklearn.log_model(model, name="model", input_example=data.X_valid.head(3), pip_requirements=asked)
+            mlflow.sklearn.log_model(
+                model, name="model", input_example=data.X_valid.head(3), pip_requirements=asked
+            )
             spent[name].append(time.perf_counter() - start)
     return {f"log_model.{name}_s": median(spent[name]) for name in ("guessed", "given")}
 
 
 def autolog() -> dict[str, float]:
-    """Ce que dure l'apprentissage du réseau de la leçon 1, en fois le même sans MLflow : autolog laissé à lui-même, ou réglé."""
+    """Ce que dure l'apprentissage du réseau de la leçon 1, en fois le même sans MLflow : autolog
+    laissé à lui-même, ou réglé.
+    """
     import mlflow
     from patients import classifiers, import_keras, load_patients
 
     import_keras()
     data = load_patients()
     network = classifiers(data.X_train)["neural_network"]
-    ways = {"alone": {"disable": True}, "ours": {"log_models": False, "log_datasets": False, "checkpoint": False}, "left": {}}
+    ways = {
+        "alone": {"disable": True},
+        "ours": {"log_models": False, "log_datasets": False, "checkpoint": False},
+        "left": {},
+    }
     spent = defaultdict(list)
     for turn in range(4):  # le premier tour importe ce qu'il faut
         for name, options in ways.items():
@@ -85,13 +118,17 @@ def autolog() -> dict[str, float]:
                 network.fit(data.X_train, data.y_train)
                 if turn:
                     spent[name].append(time.perf_counter() - start)
-    return {f"autolog.{name}": median(spent[name]) / median(spent["alone"]) for name in ("left", "ours")}
+    return {
+        f"autolog.{name}": median(spent[name]) / median(spent["alone"]) for name in ("left", "ours")
+    }
 
 
 def system_metrics(waited: str = "20") -> dict[str, float]:
-    """La part de temps de processeur que les relevés ajoutent à l'apprentissage de `system_metrics.py`.
+    """La part de temps de processeur que les relevés ajoutent à l'apprentissage de
+    `system_metrics.py`.
 
-    Le prix d'un relevé se mesure quand rien ne tourne, pendant `waited` secondes : deux apprentissages pareils diffèrent d'autant que lui.
+    Le prix d'un relevé se mesure quand rien ne tourne, pendant `waited` secondes : deux
+    apprentissages pareils diffèrent d'autant que lui.
     """
     import mlflow
 
@@ -106,15 +143,25 @@ def system_metrics(waited: str = "20") -> dict[str, float]:
         with mlflow.start_run(log_system_metrics=reading) as run:
             time.sleep(float(waited))
         spent[reading] = time.process_time() - start
-    readings = mlflow.MlflowClient().get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+    readings = mlflow.MlflowClient().get_metric_history(
+        run.info.run_id, "system/cpu_utilization_percentage"
+    )
     price = (spent[True] - spent[False]) / len(readings)
-    times = [(run.info.end_time - run.info.start_time) / 1000 / run.data.metrics["fit_cpu_seconds"] for run in watched]
+    times = [
+        (run.info.end_time - run.info.start_time) / 1000 / run.data.metrics["fit_cpu_seconds"]
+        for run in watched
+    ]
     return {"system_metrics.share": price * max(times)}
 
 
 def project() -> dict[str, float]:
-    """Les secondes que `mlflow run` ajoute au script de la leçon 3 : la plus courte de trois, de l'un et de l'autre."""
-    by_hand, run = [f"{PROJECT}/train.py"], ["-m", "mlflow", "run", PROJECT, "-e", "train", "--env-manager", "local"]
+    """Les secondes que `mlflow run` ajoute au script de la leçon 3 : la plus courte de trois, de
+    l'un et de l'autre.
+    """
+    by_hand, run = (
+        [f"{PROJECT}/train.py"],
+        ["-m", "mlflow", "run", PROJECT, "-e", "train", "--env-manager", "local"],
+    )
     seconds(*by_hand)  # tout est en mémoire
     spent = [(seconds(*by_hand), seconds(*run)) for _ in range(3)]
     alone, added = map(min, zip(*spent, strict=True))
@@ -122,7 +169,9 @@ def project() -> dict[str, float]:
 
 
 def router(requested: str = "300") -> dict[str, float]:
-    """Une prédiction demandée au routeur de la leçon 4, en fois la même demandée au serveur : les médianes, tour à tour."""
+    """Une prédiction demandée au routeur de la leçon 4, en fois la même demandée au serveur : les
+    médianes, tour à tour.
+    """
     import mlflow
     import requests
     from router import Router
@@ -136,8 +185,18 @@ def router(requested: str = "300") -> dict[str, float]:
             model, name="model", signature=mlflow.models.infer_signature(wines.X_train, wines.y_train), pip_requirements=requirements,
             serialization_format="skops", skops_trusted_types=trusted_types,
         )  # fmt: skip
-    body = {"input_data": {"columns": list(wines.X_test), "index": [0], "data": wines.X_test.head(1).to_numpy().tolist()}}
-    session, headers, spent = requests.Session(), {"Authorization": "Bearer mesure"}, defaultdict(list)
+    body = {
+        "input_data": {
+            "columns": list(wines.X_test),
+            "index": [0],
+            "data": wines.X_test.head(1).to_numpy().tolist(),
+        }
+    }
+    session, headers, spent = (
+        requests.Session(),
+        {"Authorization": "Bearer mesure"},
+        defaultdict(list),
+    )
     with TemporaryDirectory() as folder, Router("mesure").listening() as between:
         path = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder)
         with deployment(path) as (url, _):
@@ -152,7 +211,9 @@ def router(requested: str = "300") -> dict[str, float]:
 
 
 def epoch() -> dict[str, float]:
-    """Les métriques d'une époque, envoyées en un appel, en fois une étiquette, la plus petite écriture : la médiane de soixante époques."""
+    """Les métriques d'une époque, envoyées en un appel, en fois une étiquette, la plus petite
+    écriture : la médiane de soixante époques.
+    """
     import mlflow
     from costs import milliseconds
 
@@ -160,7 +221,9 @@ def epoch() -> dict[str, float]:
     with mlflow.start_run() as run:
         for step in range(60):
             tag = milliseconds(client.set_tag, run.info.run_id, "epoch", step)
-            ratios.append(milliseconds(mlflow.log_metrics, {"loss": 0.5, "val_loss": 0.6}, step=step) / tag)
+            ratios.append(
+                milliseconds(mlflow.log_metrics, {"loss": 0.5, "val_loss": 0.6}, step=step) / tag
+            )
     return {"epoch.writes": median(ratios)}
 
 
@@ -168,9 +231,11 @@ LATE = 40  # ms : le plus court retard d'un accusé de réception, sous Linux (T
 
 
 def team(repeat: str = "100") -> dict[str, float]:
-    """Le même run, écrit tour à tour dans SQLite et par un serveur : temps de processeur, en fois SQLite, et part des réponses tardives.
+    """Le même run, écrit tour à tour dans SQLite et par un serveur : temps de processeur, en fois
+    SQLite, et part des réponses tardives.
 
-    Le serveur a deux programmes, comme celui de `measure_server.py` ; `late_share_alone` est la part de celui qui n'en a qu'un.
+    Le serveur a deux programmes, comme celui de `measure_server.py` ; `late_share_alone` est la
+    part de celui qui n'en a qu'un.
     """
     import psutil
     import requests
@@ -180,9 +245,12 @@ def team(repeat: str = "100") -> dict[str, float]:
 
     def cpu(process: psutil.Process) -> float:
         """Le temps de processeur d'un programme et de ceux qu'il a lancés, finis ou non."""
-        return sum(sum(each.cpu_times()[:4]) for each in (process, *process.children(recursive=True)))
+        return sum(
+            sum(each.cpu_times()[:4]) for each in (process, *process.children(recursive=True))
+        )
 
-    os.environ.pop("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")  # l'adresse que MLflow affiche d'un run fini : le sixième appel
+    # l'adresse que MLflow affiche d'un run fini : le sixième appel
+    os.environ.pop("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
     answered, send = [], requests.Session.send
 
     def timed(session, request, **options):
@@ -195,16 +263,34 @@ def team(repeat: str = "100") -> dict[str, float]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         direct = MlflowClient(f"sqlite:///{folder / 'direct.db'}")
-        places, serving = {"sqlite": (direct, direct.create_experiment("volume", artifact_location=(folder / "direct").as_uri()))}, {}
+        places, serving = (
+            {
+                "sqlite": (
+                    direct,
+                    direct.create_experiment(
+                        "volume", artifact_location=(folder / "direct").as_uri()
+                    ),
+                )
+            },
+            {},
+        )
         for workers in ("1", "2"):
             port, log = free_port(), folder / f"{workers}.log"
             command = [
                 sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / workers}.db",
                 "--artifacts-destination", str(folder / "files"), "--workers", workers, "--port", str(port),
             ]  # fmt: skip
-            process = start(command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true")
+            process = start(
+                command,
+                log,
+                MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+                MLFLOW_DISABLE_TELEMETRY="true",
+            )
             wait_until_ready(process, f"http://127.0.0.1:{port}", log)
-            client, serving[workers] = MlflowClient(f"http://127.0.0.1:{port}"), psutil.Process(process.pid)
+            client, serving[workers] = (
+                MlflowClient(f"http://127.0.0.1:{port}"),
+                psutil.Process(process.pid),
+            )
             places[workers] = client, client.create_experiment("volume")
         spent, late = defaultdict(float), defaultdict(list)
         for number in range(int(repeat) + 2):
@@ -213,7 +299,8 @@ def team(repeat: str = "100") -> dict[str, float]:
                 before = time.process_time() + (cpu(serving[name]) if name in serving else 0)
                 write_run(client, experiment, number)
                 after = time.process_time() + (cpu(serving[name]) if name in serving else 0)
-                if number > 1:  # les deux premiers tours : chacun importe et ouvre ce qu'il lui faut
+                # les deux premiers tours : chacun importe et ouvre ce qu'il lui faut
+                if number > 1:
                     spent[name] += after - before
                     late[name] += [duration >= LATE for duration in answered]
     return {
@@ -225,7 +312,12 @@ def team(repeat: str = "100") -> dict[str, float]:
 
 def alone(name: str, *options: str) -> dict[str, float]:
     """Une de ces mesures, dans son programme."""
-    ended = subprocess.run([sys.executable, "-X", "utf8", __file__, name, *options], capture_output=True, text=True, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-X", "utf8", __file__, name, *options],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     if ended.returncode:
         raise RuntimeError(f"{name} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
     return json.loads(ended.stdout.splitlines()[-1])

@@ -1,4 +1,6 @@
-"""Tuer un script à des instants quelconques, puis suivre le chemin que le cours donne : ce qui a été perdu."""
+"""Tuer un script à des instants quelconques, puis suivre le chemin que le cours donne : ce qui a
+été perdu.
+"""
 
 import os
 import random
@@ -15,16 +17,30 @@ from bench import ROOT
 from bench.losses import Store, losses
 
 SECONDS = 300  # au-delà, un programme est bloqué
-RESUME = ("01_tracking_supervised/local/resume_sweep.py", "--experiment", "01_tracking_supervised", "--only-resume")
+RESUME = (
+    "01_tracking_supervised/local/resume_sweep.py",
+    "--experiment",
+    "01_tracking_supervised",
+    "--only-resume",
+)
 TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'est pas lui
-    "01_tracking_supervised/local/svm_sweep.py": (("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"), RESUME),
+    "01_tracking_supervised/local/svm_sweep.py": (
+        ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"),
+        RESUME,
+    ),
     "04_model_registry_azureml/local/register_models.py": ((), None),
 }
 
 
 def start(root: Path, script: str, *arguments: str) -> subprocess.Popen:
-    """Le script, lancé comme par un lecteur, dans un groupe à lui ; ce qu'il écrit va dans `root`/écrit.txt."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW"))}
+    """Le script, lancé comme par un lecteur, dans un groupe à lui ; ce qu'il écrit va dans
+    `root`/écrit.txt.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_", "_MLFLOW"))
+    }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with open(root / "écrit.txt", "wb") as written:
@@ -35,7 +51,9 @@ def start(root: Path, script: str, *arguments: str) -> subprocess.Popen:
 
 
 def wait_for_the_store(process: subprocess.Popen, database: Path) -> float:
-    """Attend que ce programme tienne `mlflow.db` ouvert (ses imports, ou presque, sont faits), ou finisse ; renvoie l'instant."""
+    """Attend que ce programme tienne `mlflow.db` ouvert (ses imports, ou presque, sont faits), ou
+    finisse ; renvoie l'instant.
+    """
     end = time.monotonic() + SECONDS
     while process.poll() is None:
         with suppress(psutil.Error):
@@ -48,10 +66,16 @@ def wait_for_the_store(process: subprocess.Popen, database: Path) -> float:
 
 
 def kill(process: subprocess.Popen, whole_family: bool) -> int:
-    """SIGKILL : à lui seul, ou, comme une panne de courant, à tous ceux qu'il a lancés. Renvoie combien lui survivent une minute."""
+    """SIGKILL : à lui seul, ou, comme une panne de courant, à tous ceux qu'il a lancés.
+
+    Renvoie combien lui survivent une minute.
+    """
     family = []
     with suppress(psutil.NoSuchProcess):
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        family = [
+            psutil.Process(process.pid),
+            *psutil.Process(process.pid).children(recursive=True),
+        ]
     for each in family if whole_family else family[:1]:
         with suppress(psutil.NoSuchProcess):
             each.kill()
@@ -62,13 +86,17 @@ def kill(process: subprocess.Popen, whole_family: bool) -> int:
     return len(alive)
 
 
-def trial(root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple | None = None) -> dict:
-    """Tue `script` à `kills` moments tirés au sort, puis prend le chemin documenté : la même commande, ou `way_on`.
+def trial(
+    root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple | None = None
+) -> dict:
+    """Tue `script` à `kills` moments tirés au sort, puis prend le chemin documenté : la même
+    commande, ou `way_on`.
 
-    `root` : une copie du cours qui a déjà un magasin. Les moments sont tirés entre l'ouverture du magasin et la fin d'un lancement
-    sans accident, qui vient d'être mesuré ici même, et dont le magasin est ensuite oublié. Un lancement fini avant son coup ne compte
-    pas, et raccourcit la durée où tirer les suivants. Un coup sur deux tue aussi ce que le script a lancé. Renvoie les comptes ;
-    `lost` dit ce qui a été perdu, et est vide si tout va bien.
+    `root` : une copie du cours qui a déjà un magasin. Les moments sont tirés entre l'ouverture du
+    magasin et la fin d'un lancement sans accident, qui vient d'être mesuré ici même, et dont le
+    magasin est ensuite oublié. Un lancement fini avant son coup ne compte pas, et raccourcit la
+    durée où tirer les suivants. Un coup sur deux tue aussi ce que le script a lancé. Renvoie les
+    comptes ; `lost` dit ce qui a été perdu, et est vide si tout va bien.
     """
     database, saved, chance = root / "mlflow.db", root / "avant.db", random.Random(f"{script} 0")
     before = Store(root)
@@ -80,7 +108,8 @@ def trial(root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple |
     seconds, expected = time.monotonic() - opened, Store(root)
     for left in root.glob("mlflow.db-*"):
         left.unlink()
-    shutil.copy2(saved, database)  # la base seule : un fichier de trop dans `mlruns/` ne change rien
+    # la base seule : un fichier de trop dans `mlruns/` ne change rien
+    shutil.copy2(saved, database)
 
     counts, done = {"tried": 0, "finished before the kill": 0, "left RUNNING": 0, "outlived": 0}, {}
     while counts["tried"] < kills and counts["finished before the kill"] < 3 * kills:
@@ -89,7 +118,8 @@ def trial(root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple |
         try:
             process.wait(chance.uniform(0, seconds))
             counts["finished before the kill"] += 1
-            seconds = time.monotonic() - opened  # la machine est moins occupée qu'au premier lancement : les suivants visent plus tôt
+            # la machine est moins occupée qu'au premier lancement : les suivants visent plus tôt
+            seconds = time.monotonic() - opened
         except subprocess.TimeoutExpired:
             counts["tried"] += 1
         counts["outlived"] += kill(process, whole_family=chance.random() < 0.5)
@@ -107,12 +137,17 @@ def trial(root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple |
 
 
 def measure(kills: int, folder: Path) -> dict[str, float]:
-    """Tue `kills` fois chacun de ces scripts dans une copie du cours : coups qui l'ont trouvé vivant, pertes."""
+    """Tue `kills` fois chacun de ces scripts dans une copie du cours : coups qui l'ont trouvé
+    vivant, pertes.
+    """
     copy = folder / "copie"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
-    if start(copy, "01_tracking_supervised/local/first_run.py").wait(SECONDS):  # la copie a son magasin
+    # la copie a son magasin
+    if start(copy, "01_tracking_supervised/local/first_run.py").wait(SECONDS):
         raise RuntimeError((copy / "écrit.txt").read_text(encoding="utf-8"))
-    trials = [trial(copy, script, options, kills, way_on) for script, (options, way_on) in TRIALS.items()]
+    trials = [
+        trial(copy, script, options, kills, way_on) for script, (options, way_on) in TRIALS.items()
+    ]
     for script, each in zip(TRIALS, trials, strict=True):
         if each["lost"]:
             print(f"{script}, perdu : {each['lost']}", file=sys.stderr)

@@ -11,19 +11,47 @@ from bench import script, seconds
 
 
 def measure(runs: int, rounds: int, writers: list[int]) -> dict[str, float]:
-    """Les rapports de `measure_server.py`, lancé comme un lecteur le lance, lus dans le run qu'il enregistre."""
+    """Les rapports de `measure_server.py`, lancé comme un lecteur le lance, lus dans le run qu'il
+    enregistre.
+    """
     options = ["--runs", str(runs), "--rounds", str(rounds), "--writers", *map(str, writers)]
     seconds(script("02_tracking_unsupervised", "measure_server"), *options)
-    (run,) = mlflow.search_runs(experiment_names=["measurements"], filter_string="run_name = 'serveur'", output_format="list")
+    (run,) = mlflow.search_runs(
+        experiment_names=["measurements"],
+        filter_string="run_name = 'serveur'",
+        output_format="list",
+    )
     return {f"server.{name}": value for name, value in run.data.metrics.items()}
 
 
 def start_server(folder: Path) -> str:
-    """Un serveur sur une base PostgreSQL neuve, arrêtés tous deux à la fin de ce programme ; renvoie son adresse."""
+    """Un serveur sur une base PostgreSQL neuve, arrêtés tous deux à la fin de ce programme ;
+    renvoie son adresse.
+    """
     folder.mkdir(parents=True)
     base, port = create_base(start_postgres(folder / "postgres"), "mlflow"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", base, "--workers", "2", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        base,
+        "--workers",
+        "2",
+        "--port",
+        str(port),
+    ]
     command += ["--artifacts-destination", str(folder / "files")]
     address, log = f"http://127.0.0.1:{port}", folder / "server.log"
-    wait_until_ready(start(command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true"), address, log)
+    wait_until_ready(
+        start(
+            command,
+            log,
+            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+            MLFLOW_DISABLE_TELEMETRY="true",
+        ),
+        address,
+        log,
+    )
     return address

@@ -1,4 +1,6 @@
-"""D'où vient la durée d'un script court : ses imports, l'ouverture du magasin, la sortie de Python, le travail."""
+"""D'où vient la durée d'un script court : ses imports, l'ouverture du magasin, la sortie de Python,
+le travail.
+"""
 
 import subprocess
 import sys
@@ -17,7 +19,8 @@ start = time.perf_counter()
 open_store()
 print(time.perf_counter() - start)
 """
-# Le même script, le ramasse-miettes de Python laissé comme il est : les deux lignes de store.py défaites.
+# Le même script, le ramasse-miettes de Python laissé comme il est : les deux lignes de store.py
+# défaites.
 PLAIN = f"""
 import atexit, gc, runpy, sys
 sys.argv = [{FIRST_RUN!r}]
@@ -31,12 +34,16 @@ runpy.run_path({FIRST_RUN!r}, run_name="__main__")
 
 def opening_seconds() -> float:
     """La durée de `open_store`, une fois les bibliothèques importées."""
-    shown = subprocess.run([sys.executable, "-c", OPENING], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", OPENING], capture_output=True, text=True, check=True
+    ).stdout
     return float(shown.splitlines()[-1])
 
 
 def measure(rounds: int) -> dict[str, float]:
-    """Durées rapportées à celle d'un programme qui ne fait qu'importer MLflow, pandas et scikit-learn ; la médiane des tours."""
+    """Durées rapportées à celle d'un programme qui ne fait qu'importer MLflow, pandas et
+    scikit-learn ; la médiane des tours.
+    """
     seconds(FIRST_RUN)  # le magasin existe, tout est en mémoire
     found = {"startup.script": [], "startup.opening": [], "startup.plain_gc": []}
     for _ in range(rounds):

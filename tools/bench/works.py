@@ -1,4 +1,5 @@
-"""Le travail de chaque leçon sans MLflow, tel que ses scripts le font : mêmes données, mêmes modèles, mêmes figures.
+"""Le travail de chaque leçon sans MLflow, tel que ses scripts le font : mêmes données, mêmes
+modèles, mêmes figures.
 
 python tools/bench/works.py svm_sweep           affiche la durée, imports mis à part
 python tools/bench/works.py svm_sweep few       la même, pour `FEW`
@@ -24,7 +25,8 @@ SCRIPTS = {
     "register_models": script("04_model_registry_azureml", "register_models"),
 }
 CHILDREN = {"svm_sweep": 35, "kmeans_sweep": 19}
-# Les mêmes balayages, réduits : les options du script, celles du même travail, et ce qu'il reste de runs enfants.
+# Les mêmes balayages, réduits : les options du script, celles du même travail, et ce qu'il reste de
+# runs enfants.
 FEW = {
     "svm_sweep": (("--C", "1", "--gamma", "0.03"), {"Cs": (1,), "gammas": (0.03,)}, 1),
     "kmeans_sweep": (("--k-max", "4"), {"k_max": 4}, 3),
@@ -39,7 +41,9 @@ def first_run(folder: Path) -> None:
     clinical_metrics(data.y_valid, model.predict(data.X_valid))
 
 
-def svm_sweep(folder: Path, Cs=(0.1, 1, 10, 100, 1000), gammas=(0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)) -> None:
+def svm_sweep(
+    folder: Path, Cs=(0.1, 1, 10, 100, 1000), gammas=(0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+) -> None:
     import pandas as pd
     from patients import cross_validated, known_patients, svm, sweep_figure
 
@@ -49,19 +53,34 @@ def svm_sweep(folder: Path, Cs=(0.1, 1, 10, 100, 1000), gammas=(0.0001, 0.001, 0
             model = svm(C, gamma)
             scores = cross_validated(model, X, y)
             model.fit(X, y)
-            rows.append({"params.C": C, "params.gamma": gamma, **{f"metrics.{name}": value for name, value in scores.items()}})
+            rows.append(
+                {
+                    "params.C": C,
+                    "params.gamma": gamma,
+                    **{f"metrics.{name}": value for name, value in scores.items()},
+                }
+            )
     sweep_figure(pd.DataFrame(rows)).savefig(folder / "metric_against_parameter.png")
 
 
 def kmeans_sweep(folder: Path, k_max: int = 20) -> None:
     import pandas as pd
-    from digits import draw_centroids, draw_indices, elbow, external_indices, internal_indices, load_images
+    from digits import (
+        draw_centroids,
+        draw_indices,
+        elbow,
+        external_indices,
+        internal_indices,
+        load_images,
+    )
     from sklearn.cluster import KMeans
 
     (X, y), models, rows = load_images(), {}, []
     for k in range(2, k_max + 1):
         models[k] = KMeans(n_clusters=k, n_init=10, random_state=0).fit(X)
-        rows.append({"k": k, **internal_indices(X, models[k]), **external_indices(y, models[k].labels_)})
+        rows.append(
+            {"k": k, **internal_indices(X, models[k]), **external_indices(y, models[k].labels_)}
+        )
     table = pd.DataFrame(rows).set_index("k")
     chosen = {
         "k_elbow": elbow(table.index.tolist(), table.inertia.tolist()),
@@ -79,9 +98,13 @@ def train(folder: Path, model: str = "elastic_net", alpha: float = 0.1) -> None:
     from splits import split
 
     table = diabetes.load_table("diabetes", "progression")
-    diabetes.write_parts(split(table.drop(columns="progression"), table["progression"]), list(table), folder)
+    diabetes.write_parts(
+        split(table.drop(columns="progression"), table["progression"]), list(table), folder
+    )
     parts = diabetes.read_parts(folder, "progression")
-    fitted = diabetes.make_model(model, parts.X_train, alpha, 0.5, 0).fit(parts.X_train, parts.y_train)
+    fitted = diabetes.make_model(model, parts.X_train, alpha, 0.5, 0).fit(
+        parts.X_train, parts.y_train
+    )
     diabetes.regression_metrics(parts.y_valid, fitted.predict(parts.X_valid), "valid")
 
 
@@ -111,14 +134,18 @@ def register_models(folder: Path) -> None:
 def alone(name: str, *options: str) -> float:
     """La durée de ce travail, dans un programme à lui, imports mis à part : la plus courte de deux."""
     command = [sys.executable, __file__, name, *options]
-    return min(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2))
+    return min(
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    )
 
 
 def measure(names: list[str]) -> dict[str, float]:
-    """Pour chaque script, en fois le même travail sans MLflow : la durée de ce qui n'est ni import ni ouverture du magasin.
+    """Pour chaque script, en fois le même travail sans MLflow : la durée de ce qui n'est ni import
+    ni ouverture du magasin.
 
-    Aussi, pour les deux balayages : les millisecondes qu'un run enfant de plus ajoute au travail, et les secondes que MLflow ajoute une
-    fois par script, quel que soit le nombre d'enfants.
+    Aussi, pour les deux balayages : les millisecondes qu'un run enfant de plus ajoute au travail,
+    et les secondes que MLflow ajoute une fois par script, quel que soit le nombre d'enfants.
     """
     found = {}
     for name in names:

@@ -1,8 +1,10 @@
-"""Ce que `tools/check.py` sait juger : il lit le magasin, n'y écrit jamais, et ne regarde pas le code de l'apprenant.
+"""Ce que `tools/check.py` sait juger : il lit le magasin, n'y écrit jamais, et ne regarde pas le
+code de l'apprenant.
 
-`store` ouvre le magasin en lecture seule ; `learner` y retrouve ce qu'une personne a laissé ; `models` recharge un modèle sans
-exécuter ce qu'il contient ; `values` compare ce qui est noté à ce qui se recalcule. `lesson_01` à `lesson_04` et `project` jugent,
-`scripts` reconnaît les scripts des leçons, `report` écrit.
+`store` ouvre le magasin en lecture seule ; `learner` y retrouve ce qu'une personne a laissé ;
+`models` recharge un modèle sans exécuter ce qu'il contient ; `values` compare ce qui est noté à ce
+qui se recalcule. `lesson_01` à `lesson_04` et `project` jugent, `scripts` reconnaît les scripts des
+leçons, `report` écrit.
 """
 
 import sys

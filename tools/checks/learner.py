@@ -1,4 +1,6 @@
-"""Retrouver ce qu'une personne a laissé dans le magasin : par l'étiquette `exercise`, par l'expérience, ou par ce qu'un run contient."""
+"""Retrouver ce qu'une personne a laissé dans le magasin : par l'étiquette `exercise`, par
+l'expérience, ou par ce qu'un run contient.
+"""
 
 from collections import defaultdict
 from functools import cached_property
@@ -13,21 +15,45 @@ ENDINGS = {
 
 
 class Course:
-    """Le magasin, lu une fois : ses expériences, et les runs qui portent l'étiquette `exercise`, par personne."""
+    """Le magasin, lu une fois : ses expériences, et les runs qui portent l'étiquette `exercise`,
+    par personne.
+    """
 
     def __init__(self, client):
         self.client, self._versions, self._users = client, {}, {}
-        self.experiments = {each.experiment_id: each.name for each in pages(client.search_experiments)}
+        self.experiments = {
+            each.experiment_id: each.name for each in pages(client.search_experiments)
+        }
         self.answers = defaultdict(list)  # (personne, exercice) -> runs, le plus récent d'abord
         for run in self.search("tags.exercise LIKE '%-%'"):
-            self.answers[run.data.tags.get("mlflow.user", ""), run.data.tags["exercise"].strip()].append(run)
+            self.answers[
+                run.data.tags.get("mlflow.user", ""), run.data.tags["exercise"].strip()
+            ].append(run)
 
-    def search(self, query: str = "", lesson: str = "", most: int = 20_000, order_by: list[str] | None = None) -> list:
-        """Les runs que trouve `query`, le plus récent d'abord, dans toutes les expériences ou dans celle de `lesson`."""
-        ids = [number for number, name in self.experiments.items() if not lesson or name == lesson or name.endswith(f"/{lesson}")]
+    def search(
+        self,
+        query: str = "",
+        lesson: str = "",
+        most: int = 20_000,
+        order_by: list[str] | None = None,
+    ) -> list:
+        """Les runs que trouve `query`, le plus récent d'abord, dans toutes les expériences ou dans
+        celle de `lesson`.
+        """
+        ids = [
+            number
+            for number, name in self.experiments.items()
+            if not lesson or name == lesson or name.endswith(f"/{lesson}")
+        ]
         if not ids:
             return []
-        return pages(self.client.search_runs, ids, query, most=most, order_by=order_by or ["attributes.start_time DESC"])
+        return pages(
+            self.client.search_runs,
+            ids,
+            query,
+            most=most,
+            order_by=order_by or ["attributes.start_time DESC"],
+        )
 
     @cached_property
     def registered(self) -> list:
@@ -36,10 +62,15 @@ class Course:
         return sorted(found, key=lambda each: each.last_updated_timestamp or 0, reverse=True)
 
     def versions(self, model: str) -> dict:
-        """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus récente."""
+        """Les versions d'un modèle inscrit, numéro -> version, de la plus ancienne à la plus
+        récente.
+        """
         if model not in self._versions:
             found = self.client.search_model_versions(f"name = {quoted(model)}")
-            self._versions[model] = {str(each.version): each for each in sorted(found, key=lambda each: int(each.version))}
+            self._versions[model] = {
+                str(each.version): each
+                for each in sorted(found, key=lambda each: int(each.version))
+            }
         return self._versions[model]
 
     def users(self, model: str) -> set[str]:
@@ -62,12 +93,17 @@ class Course:
         """Qui a répondu à un exercice, ou commencé une leçon ; par ordre alphabétique."""
         users = {user for user, _ in self.answers}
         for script in ("first_run", "kmeans_sweep", "run_project", "register_models"):
-            users |= {run.data.tags.get("mlflow.user", "") for run in self.search(f"tags.mlflow.source.name LIKE '%{script}%'")}
+            users |= {
+                run.data.tags.get("mlflow.user", "")
+                for run in self.search(f"tags.mlflow.source.name LIKE '%{script}%'")
+            }
         return sorted(users - {""})
 
 
 class Learner:
-    """Ce qu'une personne a laissé ; `user=None` : le magasin entier, celui de la machine de l'apprenant."""
+    """Ce qu'une personne a laissé ; `user=None` : le magasin entier, celui de la machine de
+    l'apprenant.
+    """
 
     def __init__(self, course: Course, user: str | None = None):
         self.course, self.client, self.user = course, course.client, user
@@ -77,10 +113,17 @@ class Learner:
 
     def tagged(self, number: str) -> list:
         """Les runs étiquetés `exercise = number`, le plus récent d'abord."""
-        found = [run for (user, tag), runs in self.course.answers.items() if tag == number and self.user in (None, user) for run in runs]
+        found = [
+            run
+            for (user, tag), runs in self.course.answers.items()
+            if tag == number and self.user in (None, user)
+            for run in runs
+        ]
         return sorted(found, key=lambda run: run.info.start_time, reverse=True)
 
-    def search(self, query: str = "", lesson: str = "", most: int = 200, order_by: list[str] | None = None) -> list:
+    def search(
+        self, query: str = "", lesson: str = "", most: int = 200, order_by: list[str] | None = None
+    ) -> list:
         """Comme `Course.search`, pour les runs de cette personne."""
         if self.user is not None and not {"'", '"'} <= set(self.user):
             query = " AND ".join(filter(None, (query, f"tags.mlflow.user = {quoted(self.user)}")))
@@ -92,13 +135,21 @@ class Learner:
         return pages(self.client.search_runs, [run.info.experiment_id], query)
 
     def model_name(self, number: str) -> str:
-        """Le nom du modèle inscrit pour un exercice : son étiquette `exercise`, ou son nom (`exercise_04_1...`). Lève `Untouched`."""
+        """Le nom du modèle inscrit pour un exercice : son étiquette `exercise`, ou son nom
+        (`exercise_04_1...`).
+
+        Lève `Untouched`.
+        """
         prefix = f"exercise_{number.replace('-', '_')}"
         for model in self.course.registered:
-            named = model.tags.get("exercise") == number or model.name.split(".")[-1].startswith(prefix)
+            named = model.tags.get("exercise") == number or model.name.split(".")[-1].startswith(
+                prefix
+            )
             if named and (self.user is None or self.user in self.course.users(model.name)):
                 return model.name
-        raise Untouched(f"aucun modèle inscrit ne porte l'étiquette `exercise = {number}`, ni ne s'appelle `{prefix}`.")
+        raise Untouched(
+            f"aucun modèle inscrit ne porte l'étiquette `exercise = {number}`, ni ne s'appelle `{prefix}`."
+        )
 
 
 def quoted(text: str) -> str:
@@ -110,7 +161,9 @@ def pages(search, *arguments, most: int = 20_000, **options) -> list:
     """Tout ce que rend une recherche de MLflow, page après page, `most` au plus."""
     found, token = [], None
     while len(found) < most:
-        page = search(*arguments, max_results=min(1000, most - len(found)), page_token=token, **options)
+        page = search(
+            *arguments, max_results=min(1000, most - len(found)), page_token=token, **options
+        )
         found += page
         token = page.token
         if not token:
@@ -122,12 +175,15 @@ def finished(runs: list) -> list:
     """Ceux qui sont allés au bout. Lève `Remark` s'il y en a, mais aucun qui le soit."""
     done = [run for run in runs if run.info.status == "FINISHED"]
     if runs and not done:
-        raise Remark(f"le run « {runs[0].info.run_name} » {ENDINGS.get(runs[0].info.status, runs[0].info.status)}")
+        raise Remark(
+            f"le run « {runs[0].info.run_name} » {ENDINGS.get(runs[0].info.status, runs[0].info.status)}"
+        )
     return done
 
 
 def first_right(learner: Learner, number: str, judge, untagged: list = ()) -> str:
-    """Ce que `judge` dit du premier run qui convient, le plus récent d'abord ; sinon, sa remarque sur le plus récent.
+    """Ce que `judge` dit du premier run qui convient, le plus récent d'abord ; sinon, sa remarque
+    sur le plus récent.
 
     Sans run étiqueté, `untagged` (ce que le magasin contient de semblable) peut convenir aussi.
     """

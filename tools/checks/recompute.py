@@ -1,4 +1,6 @@
-"""Ce qui se recalcule d'un modèle, une seule fois par réglage : trente apprenants au même SVM ne coûtent qu'une validation croisée."""
+"""Ce qui se recalcule d'un modèle, une seule fois par réglage : trente apprenants au même SVM ne
+coûtent qu'une validation croisée.
+"""
 
 from checks.models import predict
 
@@ -13,9 +15,16 @@ def once(key: tuple, compute):
 
 
 def settings(model) -> str:
-    """De quoi reconnaître deux estimateurs que `clone` rendrait égaux : les classes et tous les réglages."""
+    """De quoi reconnaître deux estimateurs que `clone` rendrait égaux : les classes et tous les
+    réglages.
+    """
     parts = {"": model, **model.get_params(deep=True)}
-    return repr(sorted((name, type(each).__qualname__ if hasattr(each, "get_params") else repr(each)) for name, each in parts.items()))
+    return repr(
+        sorted(
+            (name, type(each).__qualname__ if hasattr(each, "get_params") else repr(each))
+            for name, each in parts.items()
+        )
+    )
 
 
 def patients():
@@ -25,19 +34,29 @@ def patients():
 
     def load():
         data = load_patients()
-        return data, pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+        return (
+            data,
+            pd.concat([data.X_train, data.X_valid]),
+            pd.concat([data.y_train, data.y_valid]),
+        )
 
     return once(("patients",), load)
 
 
 def cross_scores(model, method: str):
-    """Le score de chacune des 455 tumeurs, forme (n,), par la validation croisée du balayage. `model` est cloné."""
+    """Le score de chacune des 455 tumeurs, forme (n,), par la validation croisée du balayage.
+
+    `model` est cloné.
+    """
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     _, X, y = patients()
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    score = once((method, settings(model)), lambda: cross_val_predict(clone(model), X, y, cv=folds, method=method))
+    score = once(
+        (method, settings(model)),
+        lambda: cross_val_predict(clone(model), X, y, cv=folds, method=method),
+    )
     return score if score.ndim == 1 else score[:, 1]
 
 
@@ -58,7 +77,9 @@ def silhouette(X, groups) -> float:
     from sklearn.metrics import silhouette_score
 
     X = np.asarray(X)
-    return once(("silhouette", X.tobytes(), groups.tobytes()), lambda: float(silhouette_score(X, groups)))
+    return once(
+        ("silhouette", X.tobytes(), groups.tobytes()), lambda: float(silhouette_score(X, groups))
+    )
 
 
 def wines():
@@ -69,10 +90,15 @@ def wines():
 
 
 def wine_scores(model) -> dict[str, float]:
-    """L'exactitude et les sensibilités d'un modèle de la leçon 4, sur ses 25 plis. `model` est cloné."""
+    """L'exactitude et les sensibilités d'un modèle de la leçon 4, sur ses 25 plis.
+
+    `model` est cloné.
+    """
     from wines import cross_validated
 
-    return once(("wines", settings(model)), lambda: cross_validated(model, wines().X_train, wines().y_train))
+    return once(
+        ("wines", settings(model)), lambda: cross_validated(model, wines().X_train, wines().y_train)
+    )
 
 
 def wine_answers(model) -> list[str]:

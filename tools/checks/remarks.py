@@ -15,7 +15,8 @@ class Untouched(Remark):
 class Exercise(NamedTuple):
     """`check` reçoit un `Learner` ; il rend ce qui a été trouvé, en une ligne, ou lève `Remark`.
 
-    `forgeable` : ce qu'une personne pourrait écrire dans le magasin sans l'avoir fait ; vide si tout est recalculé.
+    `forgeable` : ce qu'une personne pourrait écrire dans le magasin sans l'avoir fait ; vide si
+    tout est recalculé.
     """
 
     lesson: str  # 01_tracking_supervised, ou PROJET.md

@@ -1,4 +1,6 @@
-"""Écrire les verdicts : pour l'apprenant, ligne à ligne ; pour l'enseignant, un tableau, une ligne par personne."""
+"""Écrire les verdicts : pour l'apprenant, ligne à ligne ; pour l'enseignant, un tableau, une ligne
+par personne.
+"""
 
 import csv
 
@@ -26,14 +28,19 @@ def to_learner(learner: Learner, exercises: list[Exercise], hint: bool, scripts:
 
 
 def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> bool:
-    """Écrit le tableau de la classe, et dans `path` le même en CSV ; vrai si tous ont tout fait. Lève `SystemExit`."""
+    """Écrit le tableau de la classe, et dans `path` le même en CSV ; vrai si tous ont tout fait.
+
+    Lève `SystemExit`.
+    """
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
     learners = course.learners()
     if not learners:
-        raise SystemExit("Personne n'a encore laissé de run des leçons ni des exercices dans ce magasin.")
+        raise SystemExit(
+            "Personne n'a encore laissé de run des leçons ni des exercices dans ce magasin."
+        )
     rows = {}
     for user in track(learners, "Copies", console=Console(stderr=True), transient=True):
         rows[user] = [verdict(exercise, Learner(course, user)) for exercise in exercises]
@@ -43,11 +50,16 @@ def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> b
         table.add_row(user, *(MARKS[each.state] for each in verdicts), f"{count}/{len(verdicts)}")
     console = Console(highlight=False, markup=False, width=max(80, 22 + 8 * len(exercises)))
     console.print(table)
-    console.print(f"{len(rows)} apprenant{'s' * (len(rows) > 1)}. ✓ fait, ✗ à revoir, · à faire. Ce qui manque à chacun : --csv FICHIER.")
+    console.print(
+        f"{len(rows)} apprenant{'s' * (len(rows) > 1)}. ✓ fait, ✗ à revoir, · à faire. Ce qui manque à chacun : --csv FICHIER."
+    )
     forged = [exercise for exercise in exercises if exercise.forgeable]
     sure = [exercise.number for exercise in exercises if not exercise.forgeable]
     if sure:
-        console.print(f"Recalculés depuis les modèles : {', '.join(sure)}. Une métrique inventée y est vue.", soft_wrap=True)
+        console.print(
+            f"Recalculés depuis les modèles : {', '.join(sure)}. Une métrique inventée y est vue.",
+            soft_wrap=True,
+        )
     for exercise in forged:
         console.print(f"Peut être forgé, {exercise.number} : {exercise.forgeable}.", soft_wrap=True)
     if path:
@@ -57,18 +69,30 @@ def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> b
 
 
 def write(path: str, exercises: list[Exercise], rows: dict[str, list[Verdict]]):
-    """Le tableau en CSV : « fait », « à faire », ou ce qui manque. Lève `SystemExit` si le fichier ne s'écrit pas."""
+    """Le tableau en CSV : « fait », « à faire », ou ce qui manque.
+
+    Lève `SystemExit` si le fichier ne s'écrit pas.
+    """
     try:
-        with open(path, "w", encoding="utf-8-sig", newline="") as file:  # le BOM : Excel y reconnaît l'UTF-8
+        # le BOM : Excel y reconnaît l'UTF-8
+        with open(path, "w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["apprenant", *(exercise.number for exercise in exercises), "faits"])
             for user, verdicts in rows.items():
                 cells = [each.text if each.state == "à revoir" else each.state for each in verdicts]
-                writer.writerow([plain(user), *map(plain, cells), sum(each.state == "fait" for each in verdicts)])
+                writer.writerow(
+                    [
+                        plain(user),
+                        *map(plain, cells),
+                        sum(each.state == "fait" for each in verdicts),
+                    ]
+                )
     except OSError as error:
         raise SystemExit(f"{path} : écriture impossible ({error.strerror}).") from None
 
 
 def plain(text: str) -> str:
-    """Un texte qu'un tableur n'exécutera pas comme une formule : le nom d'un apprenant est ce qu'il a voulu."""
+    """Un texte qu'un tableur n'exécutera pas comme une formule : le nom d'un apprenant est ce qu'il
+    a voulu.
+    """
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

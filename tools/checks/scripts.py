@@ -1,16 +1,20 @@
-"""Les scripts des leçons, reconnus au nom que MLflow note dans `mlflow.source.name`, quelle que soit leur forme (script, notebook)."""
+"""Les scripts des leçons, reconnus au nom que MLflow note dans `mlflow.source.name`, quelle que
+soit leur forme (script, notebook).
+"""
 
 import re
 
 from checks.learner import Learner
 from course import SCRIPTS, Script
 
-# Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou travaillent dans un magasin à jeter.
+# Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou
+# travaillent dans un magasin à jeter.
 TRACELESS = {
     "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve", "deploy_local", "plan_azure", "deploy_azure",
     "team_server", "move_store",
 }  # fmt: skip
-# Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run d'un autre script.
+# Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run
+# d'un autre script.
 TRACES = {
     "annotate_runs": "tags.review LIKE '%'",
     "run_from_git": "tags.mlflow.project.entryPoint = 'main'",
@@ -22,17 +26,29 @@ FINISHED = "attributes.status = 'FINISHED'"
 
 def expected(lesson: str) -> list[Script]:
     """Les scripts d'une leçon que l'on attend de chacun, dans l'ordre de lecture."""
-    return [script for script in SCRIPTS if script.lesson == lesson and script.name not in TRACELESS and not OPTIONAL & set(script.needs)]
+    return [
+        script
+        for script in SCRIPTS
+        if script.lesson == lesson
+        and script.name not in TRACELESS
+        and not OPTIONAL & set(script.needs)
+    ]
 
 
 def done(learner: Learner, script: Script) -> bool:
     """Vrai si un run fini du magasin vient de ce script."""
     if script.name in TRACES:
         return bool(learner.search(f"{TRACES[script.name]} AND {FINISHED}", script.lesson, most=1))
-    if learner.search(f"tags.mlflow.source.name LIKE '%local_{script.name}.py' AND {FINISHED}", most=1):
+    if learner.search(
+        f"tags.mlflow.source.name LIKE '%local_{script.name}.py' AND {FINISHED}", most=1
+    ):
         return True
     runs = learner.search(f"tags.mlflow.source.name LIKE '%{script.name}%' AND {FINISHED}", most=50)
-    return any(re.split(r"[/\\]", run.data.tags["mlflow.source.name"])[-1].removesuffix(".py") == script.name for run in runs)
+    return any(
+        re.split(r"[/\\]", run.data.tags["mlflow.source.name"])[-1].removesuffix(".py")
+        == script.name
+        for run in runs
+    )
 
 
 def summary(learner: Learner, lesson: str) -> str:
@@ -41,6 +57,4 @@ def summary(learner: Learner, lesson: str) -> str:
     left = [script for script in scripts if not done(learner, script)]
     count = len(scripts) - len(left)
     following = f" Ensuite : {left[0].command}" if left else ""
-    return (
-        f"Leçon {int(lesson[:2])} : {count} script{'s' if count > 1 else ''} sur {len(scripts)} fait{'s' if count > 1 else ''}.{following}"
-    )
+    return f"Leçon {int(lesson[:2])} : {count} script{'s' if count > 1 else ''} sur {len(scripts)} fait{'s' if count > 1 else ''}.{following}"

@@ -1,4 +1,7 @@
-"""L'archive Databricks (`.dbc`) : un zip de JSON, un par notebook. Les mêmes cellules donnent les mêmes octets."""
+"""L'archive Databricks (`.dbc`) : un zip de JSON, un par notebook.
+
+Les mêmes cellules donnent les mêmes octets.
+"""
 
 import io
 import json
@@ -27,25 +30,39 @@ COMMAND = {
     "tableResultIndex": None, "listResultMetadata": [], "subcommandOptions": None, "contentSha256Hex": None,
     "tableResultSettingsMap": {}, "nuid": ...,
 }  # fmt: skip
-IDENTIFIERS = uuid.UUID("5a0c8f2e-6d1b-5c4e-9d37-3f6b1e7a9c55")  # la racine des uuid5 : les mêmes sources, les mêmes octets
+# la racine des uuid5 : les mêmes sources, les mêmes octets
+IDENTIFIERS = uuid.UUID("5a0c8f2e-6d1b-5c4e-9d37-3f6b1e7a9c55")
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def archive_entries(folder: str, contents: dict[str, list[str]]) -> dict[str, dict]:
-    """Les entrées de l'archive, dans l'ordre : le manifeste, le dossier, les siens (`exercises/`), puis les notebooks."""
+    """Les entrées de l'archive, dans l'ordre : le manifeste, le dossier, les siens (`exercises/`),
+    puis les notebooks.
+    """
     numbers = count(1)
 
     def identifier(*path) -> str:
         return str(uuid.uuid5(IDENTIFIERS, "/".join(map(str, (folder, *path)))))
 
-    entries = {"manifest.mf": MANIFEST | {"guid": identifier()}, f"{folder}/": FOLDER | {"origId": next(numbers), "name": folder}}
+    entries = {
+        "manifest.mf": MANIFEST | {"guid": identifier()},
+        f"{folder}/": FOLDER | {"origId": next(numbers), "name": folder},
+    }
     for inner in sorted({name.rpartition("/")[0] for name in contents} - {""}):
         entries[f"{folder}/{inner}/"] = FOLDER | {"origId": next(numbers), "name": inner}
     for name, cells in sorted(contents.items()):
-        described = NOTEBOOK | {"origId": next(numbers), "name": name.rpartition("/")[2], "guid": identifier(name)}
+        described = NOTEBOOK | {
+            "origId": next(numbers),
+            "name": name.rpartition("/")[2],
+            "guid": identifier(name),
+        }
         described["commands"] = [
             COMMAND
-            | {"origId": next(numbers), "guid": identifier(name, position, "guid"), "nuid": identifier(name, position, "nuid")}
+            | {
+                "origId": next(numbers),
+                "guid": identifier(name, position, "guid"),
+                "nuid": identifier(name, position, "nuid"),
+            }
             | {"position": float(position), "command": cell}
             for position, cell in enumerate(cells, start=1)
         ]

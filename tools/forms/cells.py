@@ -10,7 +10,9 @@ from itertools import takewhile
 from pathlib import Path
 
 MARK = "# databricks:"
-HEADER = re.compile(r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?')
+HEADER = re.compile(
+    r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?'
+)
 FORMS = ("# databricks:", "# jupyter:")
 LEFT_OUT = re.compile(r"# (?P<form>databricks|jupyter): non \((?P<reason>.+)\)")
 
@@ -25,7 +27,9 @@ def where(path: Path, line: int) -> str:
 
 @dataclass
 class Names:
-    """Les noms d'une cellule : ceux qu'elle lie, ceux qu'elle lit aussitôt, ceux que ses fonctions liront plus tard."""
+    """Les noms d'une cellule : ceux qu'elle lie, ceux qu'elle lit aussitôt, ceux que ses fonctions
+    liront plus tard.
+    """
 
     bound: set[str] = field(default_factory=set)
     now: set[str] = field(default_factory=set)
@@ -53,7 +57,9 @@ class Cell:
             try:
                 self.tree = ast.parse(self.text)
             except SyntaxError as error:
-                raise self.refused(error.lineno or 1, f"ce n'est pas du Python ({error.msg})") from None
+                raise self.refused(
+                    error.lineno or 1, f"ce n'est pas du Python ({error.msg})"
+                ) from None
             self.table = symbols(self.text, self.path)
             scan(self.table, self.names, later=False)
 
@@ -68,7 +74,11 @@ class Cell:
         return symbol is not None and symbol.is_imported()
 
     def line_of(self, name: str) -> int:
-        found = (node.lineno for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id == name)
+        found = (
+            node.lineno
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Name) and node.id == name
+        )
         return min(found, default=1)
 
     def marks(self) -> dict[int, tuple[bool, str]]:
@@ -78,14 +88,18 @@ class Cell:
         found = {}
         for token in tokenize.generate_tokens(io.StringIO(self.text + "\n").readline):
             if token.type == tokenize.COMMENT and token.string.startswith(MARK):
-                found[token.start[0]] = (not token.line[: token.start[1]].strip(), token.string.removeprefix(MARK).strip())
+                found[token.start[0]] = (
+                    not token.line[: token.start[1]].strip(),
+                    token.string.removeprefix(MARK).strip(),
+                )
         return found
 
 
 class Generators(ast.NodeTransformer):
     """Récrit les compréhensions en générateurs, qui lient et lisent les mêmes noms.
 
-    Depuis Python 3.12, `symtable` range la variable d'une compréhension, et non celle d'un générateur, parmi les noms qui l'entourent.
+    Depuis Python 3.12, `symtable` range la variable d'une compréhension, et non celle d'un
+    générateur, parmi les noms qui l'entourent.
     """
 
     def visit_ListComp(self, node):
@@ -100,12 +114,16 @@ class Generators(ast.NodeTransformer):
 
 
 def symbols(text: str, path: Path) -> symtable.SymbolTable:
-    """La table des noms d'un code, la même pour toutes les versions de Python ; lève `SyntaxError` si ce n'en est pas."""
+    """La table des noms d'un code, la même pour toutes les versions de Python ; lève `SyntaxError`
+    si ce n'en est pas.
+    """
     return symtable.symtable(ast.unparse(Generators().visit(ast.parse(text))), str(path), "exec")
 
 
 def scan(table: symtable.SymbolTable, names: Names, later: bool):
-    """Range dans `names` les noms globaux que `table` et les blocs qu'elle contient lient ou lisent."""
+    """Range dans `names` les noms globaux que `table` et les blocs qu'elle contient lient ou
+    lisent.
+    """
     top = table.get_type() == "module"
     for symbol in table.get_symbols():
         if top or symbol.is_global():
@@ -134,7 +152,9 @@ class Script:
         return self.path.parents[1].name
 
     def has(self, form: str) -> bool:
-        """`# databricks: non` écarte de toute forme de notebook, `# jupyter: non` de celle-là seulement."""
+        """`# databricks: non` écarte de toute forme de notebook, `# jupyter: non` de celle-là
+        seulement.
+        """
         return bool(self.cells) and not {form, "databricks"} & self.left_out.keys()
 
     def code(self) -> list[Cell]:
@@ -151,12 +171,16 @@ def read_script(path: Path) -> Script:
     for number, line in enumerate(marked, start=1):
         found = LEFT_OUT.fullmatch(line)
         if not found:
-            raise Refused(f"{where(path, number)} : la raison manque : `{line.partition(':')[0]}: non (raison)`")
+            raise Refused(
+                f"{where(path, number)} : la raison manque : `{line.partition(':')[0]}: non (raison)`"
+            )
         left_out[found["form"]] = found["reason"]
     starts = [number for number, line in enumerate(lines) if line.startswith("# %%")]
     if not starts:
         return Script(path, [], left_out)
-    first = next(number for number, line in enumerate(lines) if number >= len(marked) and line.strip())
+    first = next(
+        number for number, line in enumerate(lines) if number >= len(marked) and line.strip()
+    )
     if first < starts[0]:
         raise Refused(f"{where(path, first + 1)} : un script commence par une cellule `# %%`")
     cells = []
@@ -164,12 +188,19 @@ def read_script(path: Path) -> Script:
         header = HEADER.fullmatch(lines[start].rstrip())
         if not header or (header["markdown"] and header["tag"] == "parameters"):
             raise Refused(f"{where(path, start + 1)} : en-tête de cellule inconnu : {lines[start]}")
-        cells.append(Cell(path, start + 1, header["markdown"] or "code", header["tag"], lines[start + 1 : end]))
+        cells.append(
+            Cell(
+                path, start + 1, header["markdown"] or "code", header["tag"], lines[start + 1 : end]
+            )
+        )
     return Script(path, cells, left_out)
 
 
 def read_lesson(lesson: Path, folder: str = "local") -> dict[str, Script]:
-    """nom -> script, pour chaque fichier de `local/`, ou de `folder`. Lève `Refused`, toutes raisons réunies."""
+    """nom -> script, pour chaque fichier de `local/`, ou de `folder`.
+
+    Lève `Refused`, toutes raisons réunies.
+    """
     found, reasons = {}, []
     for path in sorted((lesson / folder).glob("*.py")):
         try:

@@ -1,4 +1,6 @@
-"""Exécuter les notebooks Jupyter pour de vrai, dans une copie du cours : le magasin du lecteur n'y est pas touché."""
+"""Exécuter les notebooks Jupyter pour de vrai, dans une copie du cours : le magasin du lecteur n'y
+est pas touché.
+"""
 
 import os
 import re
@@ -16,8 +18,8 @@ from nbclient.exceptions import CellExecutionError
 
 SECONDS = 600  # au-delà, une cellule est bloquée
 
-# Lu par IPython au démarrage du noyau : toutes les figures, même celles de `display`, ont la même largeur, 256 couleurs, et un
-# texte pour qui ne les voit pas.
+# Lu par IPython au démarrage du noyau : toutes les figures, même celles de `display`, ont la même
+# largeur, 256 couleurs, et un texte pour qui ne les voit pas.
 FIGURES = f"""
 import base64 as encoding, io
 from IPython.core import pylabtools
@@ -40,23 +42,41 @@ pylabtools.print_figure = print_figure
 
 
 def copy_course(root: Path, folder: Path) -> Path:
-    """Une copie de ce que Git suit ou suivrait, dans un dépôt à elle : les scripts notent un commit."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True)
+    """Une copie de ce que Git suit ou suivrait, dans un dépôt à elle : les scripts notent un
+    commit.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in filter(lambda name: (root / name).is_file(), listed.stdout.splitlines()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, folder / name)
     identity = ["-c", "user.name=cours", "-c", "user.email=cours@localhost"]
-    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], [*identity, "commit", "-qm", "copie du cours"]):
+    for arguments in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        [*identity, "commit", "-qm", "copie du cours"],
+    ):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
     return folder
 
 
 def kernel_environment(folder: Path) -> dict[str, str]:
-    """Un noyau comme chez un lecteur : Python sur le PATH, aucune variable de MLflow ni de Git, aucun réglage d'IPython."""
+    """Un noyau comme chez un lecteur : Python sur le PATH, aucune variable de MLflow ni de Git,
+    aucun réglage d'IPython.
+    """
     startup = folder / "profile_default" / "startup"
     startup.mkdir(parents=True, exist_ok=True)
     (startup / "figures.py").write_text(FIGURES, encoding="utf-8")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW", "GIT_", "MPL"))}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_", "_MLFLOW", "GIT_", "MPL"))
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return inherited | {"PATH": path, "IPYTHONDIR": str(folder), "PYTHONUTF8": "1"}
 
@@ -82,10 +102,14 @@ def document(notebook: Notebook, outputs: list[list[dict]] | None = None) -> nbf
     return node
 
 
-def execute(notebooks: list[Notebook], root: Path, course: Path, settings: Path) -> Iterator[tuple[Notebook, list[list[dict]]]]:
-    """Exécute les notebooks dans l'ordre, dans la copie `course` ; donne les sorties de leurs cellules de code.
+def execute(
+    notebooks: list[Notebook], root: Path, course: Path, settings: Path
+) -> Iterator[tuple[Notebook, list[list[dict]]]]:
+    """Exécute les notebooks dans l'ordre, dans la copie `course` ; donne les sorties de leurs
+    cellules de code.
 
-    Lève `Unstable`, qui nomme la cellule, si l'une échoue, avertit, ou montre une image trop lourde.
+    Lève `Unstable`, qui nomme la cellule, si l'une échoue, avertit, ou montre une image trop
+    lourde.
     """
     environment = kernel_environment(settings)
     for notebook in notebooks:
@@ -93,7 +117,9 @@ def execute(notebooks: list[Notebook], root: Path, course: Path, settings: Path)
         folder.mkdir(exist_ok=True)
         node = document(notebook)
         folders = {"metadata": {"path": str(folder)}}
-        client = NotebookClient(node, timeout=SECONDS, kernel_name="python3", resources=folders, record_timing=False)
+        client = NotebookClient(
+            node, timeout=SECONDS, kernel_name="python3", resources=folders, record_timing=False
+        )
         name = notebook.path.relative_to(root).as_posix()
         try:
             client.execute(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

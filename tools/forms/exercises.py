@@ -16,7 +16,11 @@ from pathlib import Path
 
 from forms.cells import Names, Refused, scan, symbols, where
 
-OPEN, START, CLOSE = re.compile(r"( *)# solution : (.+)"), re.compile(r" *# départ"), re.compile(r" *# fin")
+OPEN, START, CLOSE = (
+    re.compile(r"( *)# solution : (.+)"),
+    re.compile(r" *# départ"),
+    re.compile(r" *# fin"),
+)
 FINDING = "# %% [markdown]\n# ## À retenir\n"
 ANSWER = """# %% [markdown]
 # ## Votre réponse
@@ -33,10 +37,16 @@ def starting_point(path: Path) -> str:
     if title not in text:
         raise Refused(f"{where(path, 1)} : le titre commence par « {title.strip()} »")
     if text.count(FINDING) != 1 or "\n# %%" in text.partition(FINDING)[2]:
-        raise Refused(f"{where(path, text.count(chr(10)))} : une solution finit par sa cellule « ## À retenir »")
+        raise Refused(
+            f"{where(path, text.count(chr(10)))} : une solution finit par sa cellule « ## À retenir »"
+        )
     body = text.partition(FINDING)[0]
     made = "\n".join([*without_solution(path, body.rstrip().splitlines()), "", ANSWER])
-    made = re.sub(r"\n{4,}", "\n\n\n", made.replace(title, f"# # Exercice {number} : ").replace("/solutions/", "/exercises/"))
+    made = re.sub(
+        r"\n{4,}",
+        "\n\n\n",
+        made.replace(title, f"# # Exercice {number} : ").replace("/solutions/", "/exercises/"),
+    )
     check_names(path, text, made)
     return made
 
@@ -52,34 +62,48 @@ def without_solution(path: Path, lines: list[str]) -> list[str]:
             kept.append(f"{opened}# Votre code ici : {found[2]}")
         elif START.fullmatch(line) or CLOSE.fullmatch(line):
             if opened is None or not line.startswith(f"{opened}#"):
-                raise Refused(f"{where(path, number)} : pas de « # solution » au-dessus, à la même marge")
+                raise Refused(
+                    f"{where(path, number)} : pas de « # solution » au-dessus, à la même marge"
+                )
             start, opened = (True, opened) if START.fullmatch(line) else (False, None)
         elif line.startswith("# %%") and opened is not None:
-            raise Refused(f"{where(path, number)} : une solution tient dans sa cellule ; il manque « # fin »")
+            raise Refused(
+                f"{where(path, number)} : une solution tient dans sa cellule ; il manque « # fin »"
+            )
         elif opened is None:
             kept.append(line)
         elif start:
             if not line.startswith(f"{opened}# "):
-                raise Refused(f"{where(path, number)} : le code de départ est en commentaire, à la marge de ses marques")
+                raise Refused(
+                    f"{where(path, number)} : le code de départ est en commentaire, à la marge de ses marques"
+                )
             kept.append(opened + line.removeprefix(f"{opened}# "))
     if opened is not None:
         raise Refused(f"{where(path, len(lines))} : il manque « # fin »")
     if not blocks:
-        raise Refused(f"{where(path, 1)} : rien n'est marqué « # solution : ... » : le point de départ serait la solution")
+        raise Refused(
+            f"{where(path, 1)} : rien n'est marqué « # solution : ... » : le point de départ serait la solution"
+        )
     return kept
 
 
 def check_names(path: Path, solution: str, exercise: str):
-    """Refuse un point de départ qui ne pourrait pas s'exécuter : il lit un nom que seule la solution lie, ou n'est plus du Python."""
+    """Refuse un point de départ qui ne pourrait pas s'exécuter : il lit un nom que seule la
+    solution lie, ou n'est plus du Python.
+    """
     found = {}
     for kind, text in (("solution", solution), ("exercise", exercise)):
         found[kind] = Names()
         try:
             scan(symbols(text, path), found[kind], later=False)
         except SyntaxError as error:
-            raise Refused(f"{where(path, error.lineno or 1)} : le point de départ n'est pas du Python ({error.msg})") from None
+            raise Refused(
+                f"{where(path, error.lineno or 1)} : le point de départ n'est pas du Python ({error.msg})"
+            ) from None
     if missing := (found["exercise"].read & found["solution"].bound) - found["exercise"].bound:
-        raise Refused(f"{where(path, 1)} : le point de départ lit `{min(missing)}`, que seule la solution lie")
+        raise Refused(
+            f"{where(path, 1)} : le point de départ lit `{min(missing)}`, que seule la solution lie"
+        )
 
 
 def starting_points(root: Path) -> dict[Path, bytes]:

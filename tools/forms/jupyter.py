@@ -1,4 +1,6 @@
-"""Le notebook Jupyter d'un script : les mêmes cellules, locales comprises ; les modules s'importent de `../local`."""
+"""Le notebook Jupyter d'un script : les mêmes cellules, locales comprises ; les modules s'importent
+de `../local`.
+"""
 
 import ast
 import hashlib
@@ -17,7 +19,8 @@ from forms.requirements import requirements
 
 FORM = "jupyter"
 PATHS = {"existing_file", "full_path", "new_folder"}  # les `type=` d'un chemin
-NEXT = re.compile(r'^ *print\(f?"[^"]*Ensuite : uv run [^"]*"\)\n?', re.MULTILINE)  # un lien en tient lieu
+# un lien en tient lieu
+NEXT = re.compile(r'^ *print\(f?"[^"]*Ensuite : uv run [^"]*"\)\n?', re.MULTILINE)
 
 
 @dataclass
@@ -32,9 +35,16 @@ class Notebook:
 
 
 def notebooks(lesson: Path, pins: dict[str, str]) -> list[Notebook]:
-    """Les notebooks d'une leçon, dans l'ordre de lecture. Lève `Refused`, toutes raisons réunies."""
+    """Les notebooks d'une leçon, dans l'ordre de lecture.
+
+    Lève `Refused`, toutes raisons réunies.
+    """
     siblings, found, reasons = read_lesson(lesson), [], []
-    planned = [each for each in SCRIPTS if each.lesson == lesson.name and each.name in siblings and siblings[each.name].has(FORM)]
+    planned = [
+        each
+        for each in SCRIPTS
+        if each.lesson == lesson.name and each.name in siblings and siblings[each.name].has(FORM)
+    ]
     for each, following in zip(planned, [*planned[1:], None], strict=True):
         script = siblings[each.name]
         try:
@@ -48,7 +58,9 @@ def notebooks(lesson: Path, pins: dict[str, str]) -> list[Notebook]:
     return found
 
 
-def notebook_cells(script: Script, planned: Planned, following: Planned | None) -> list[tuple[str, str]]:
+def notebook_cells(
+    script: Script, planned: Planned, following: Planned | None
+) -> list[tuple[str, str]]:
     arguments = read_arguments(script.parameters()) if script.parameters() else []
     options = {argument.name for argument in arguments}
     useful = useful_names(script, [cell for cell in script.cells if cell.tag != "parameters"])
@@ -70,9 +82,15 @@ def notebook_cells(script: Script, planned: Planned, following: Planned | None) 
 
 
 def quiet(text: str) -> str:
-    """Le code, suivi de `;` quand Jupyter afficherait la valeur de sa dernière ligne, que le script n'affiche pas."""
+    """Le code, suivi de `;` quand Jupyter afficherait la valeur de sa dernière ligne, que le script
+    n'affiche pas.
+    """
     body = ast.parse(text).body
-    if not body or not isinstance(body[-1], ast.Expr) or ast.unparse(body[-1]).startswith(("print(", "display(")):
+    if (
+        not body
+        or not isinstance(body[-1], ast.Expr)
+        or ast.unparse(body[-1]).startswith(("print(", "display("))
+    ):
         return text
     lines = text.split("\n")
     line = lines[body[-1].end_lineno - 1].encode()
@@ -102,7 +120,9 @@ def how_to_open(script: Script, planned: Planned, arguments: list[Argument]) -> 
 def first_code(script: Script) -> str:
     """La cellule qui trouve le cours, d'où que le notebook soit ouvert."""
     names = {name for cell in script.cells if cell.kind == "code" for name in cell.names.read}
-    shows = any(code.startswith("display(") for cell in script.code() for _, code in cell.marks().values())
+    shows = any(
+        code.startswith("display(") for cell in script.code() for _, code in cell.marks().values()
+    )
     return "\n".join(
         [
             *(["%matplotlib inline", ""] if shows else []),
@@ -116,7 +136,11 @@ def first_code(script: Script) -> str:
             '    raise SystemExit("Ce notebook s\'ouvre dans un clone du cours : il en utilise les modules.")',
             'sys.path.insert(0, str(found[0] / "local"))',
             f'sys.argv[0] = str(found[0] / "jupyter/{script.name}.ipynb")  # MLflow note avec chaque run ce nom, et le commit',
-            *([f'__file__ = str(found[0] / "local/{script.path.name}")'] if "__file__" in names else []),
+            *(
+                [f'__file__ = str(found[0] / "local/{script.path.name}")']
+                if "__file__" in names
+                else []
+            ),
             'warnings.filterwarnings("ignore", ".*ipywidgets")  # sans ce paquet, il ne manque que les barres de progression',
         ]
     )
@@ -140,17 +164,34 @@ def written(value) -> str:
 
 
 def fingerprint(script: Script, siblings: dict[str, Script], pins: dict[str, str]) -> str:
-    """Ce dont dépendent les sorties : le code du script et de ce qu'il importe, les versions. Ni le texte ni les commentaires."""
+    """Ce dont dépendent les sorties : le code du script et de ce qu'il importe, les versions.
+
+    Ni le texte ni les commentaires.
+    """
     lesson, todo, seen = script.path.parents[1], [script.path], {}
     while todo:
         path = todo.pop()
         seen[path.relative_to(lesson).as_posix()] = code_lines(path)
-        imports = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Import | ast.ImportFrom)]
-        names = {name for node in imports for name in (getattr(node, "module", None), *(alias.name for alias in node.names))}
-        todo += [siblings[name].path for name in names & siblings.keys() if f"local/{name}.py" not in seen]
+        imports = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        names = {
+            name
+            for node in imports
+            for name in (getattr(node, "module", None), *(alias.name for alias in node.names))
+        }
+        todo += [
+            siblings[name].path
+            for name in names & siblings.keys()
+            if f"local/{name}.py" not in seen
+        ]
     for path in [*lesson.glob("*.py"), *lesson.glob("MLproject")]:  # le projet de la leçon 3
         seen[path.name] = code_lines(path)
-    described = json.dumps([sorted(seen.items()), requirements(script, siblings, pins)], ensure_ascii=False)
+    described = json.dumps(
+        [sorted(seen.items()), requirements(script, siblings, pins)], ensure_ascii=False
+    )
     return hashlib.sha256(described.encode()).hexdigest()
 
 

@@ -1,4 +1,6 @@
-"""Le notebook Databricks d'un script : ses cellules, du Python ou une magie (`%md`, `%pip`, `%run`)."""
+"""Le notebook Databricks d'un script : ses cellules, du Python ou une magie (`%md`, `%pip`,
+`%run`).
+"""
 
 import ast
 from pathlib import Path
@@ -12,16 +14,23 @@ from forms.requirements import requirements
 from forms.widgets import widgets_cell
 
 FORM = "databricks"
-APART = ("exercises", "solutions")  # ont leurs notebooks dans un dossier à eux, à côté des modules de la leçon
+# ont leurs notebooks dans un dossier à eux, à côté des modules de la leçon
+APART = ("exercises", "solutions")
 
 
 def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
-    """nom -> cellules, pour chaque script de la leçon qui a un notebook. Lève `Refused`, toutes raisons réunies.
+    """nom -> cellules, pour chaque script de la leçon qui a un notebook.
+
+    Lève `Refused`, toutes raisons réunies.
 
     Un exercice se nomme avec son dossier : `exercises/ex_01_1_scaler`.
     """
     siblings, found, reasons = read_lesson(lesson), {}, []
-    apart = {f"{folder}/{name}": script for folder in APART for name, script in read_lesson(lesson, folder).items()}
+    apart = {
+        f"{folder}/{name}": script
+        for folder in APART
+        for name, script in read_lesson(lesson, folder).items()
+    }
     for name, script in (siblings | apart).items():
         try:
             if script.has(FORM):
@@ -51,9 +60,15 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
         elif cell.kind == "markdown" and not cell.tag:
             cells.append(f"%md\n{kept_markdown(cell, widgets)}")
         elif not cell.tag:
-            modules = [node.module for node in cell.tree.body if isinstance(node, ast.ImportFrom) and node.module in siblings]
+            modules = [
+                node.module
+                for node in cell.tree.body
+                if isinstance(node, ast.ImportFrom) and node.module in siblings
+            ]
             here = ".." if folder in APART else "."
-            cells += [f"%run {here}/{module}" for module in dict.fromkeys(modules) if module not in done]
+            cells += [
+                f"%run {here}/{module}" for module in dict.fromkeys(modules) if module not in done
+            ]
             done |= set(modules)
             cells += filter(None, [code(cell, useful, siblings)])
     if following := next_notebook(script, siblings):
@@ -63,13 +78,19 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
 
 def is_module(script: Script, siblings: dict[str, Script]) -> bool:
     """Si un autre notebook l'exécute par `%run` : installer y effacerait les variables de celui-ci."""
-    return any(script.name in sibling_imports(other, siblings) for other in siblings.values() if other.has(FORM))
+    return any(
+        script.name in sibling_imports(other, siblings)
+        for other in siblings.values()
+        if other.has(FORM)
+    )
 
 
 def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
     for number, line in enumerate(cell.lines, start=1):
         if line.startswith(("# COMMAND ----------", "# MAGIC", "# DBTITLE")):
-            raise cell.refused(number, "cette ligne a un sens pour Databricks : écrivez-la autrement")
+            raise cell.refused(
+                number, "cette ligne a un sens pour Databricks : écrivez-la autrement"
+            )
     return kept_code(cell, useful, without=siblings.keys())
 
 

@@ -1,4 +1,6 @@
-"""Les sorties d'un notebook exécuté, rendues stables : ce qui change à chaque fois devient `…`, comme dans les README."""
+"""Les sorties d'un notebook exécuté, rendues stables : ce qui change à chaque fois devient `…`,
+comme dans les README.
+"""
 
 import base64
 import re
@@ -10,7 +12,12 @@ TOLERANCE = 1.0  # écart moyen, sur 255, entre deux dessins de la même figure
 
 CHANGING = [
     (re.compile(r"experiments/\d+"), "experiments/…"),
-    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<![0-9a-f])([0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])"), "…"),
+    (
+        re.compile(
+            r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<![0-9a-f])([0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])"
+        ),
+        "…",
+    ),
     (re.compile(r"/tmp/\w+"), "…"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?"), "…"),
     (re.compile(r"\b\d+([.,]\d+)? ?(?=(ms|s|secondes?|min|minutes?)\b)"), "… "),
@@ -30,7 +37,10 @@ def masked(text: str, root: str) -> str:
 
 
 def kept(outputs: list[dict], root: str) -> list[dict]:
-    """Les sorties d'une cellule, à garder. Lève `Unstable` si elle a écrit sur la sortie d'erreur, ou une image trop lourde."""
+    """Les sorties d'une cellule, à garder.
+
+    Lève `Unstable` si elle a écrit sur la sortie d'erreur, ou une image trop lourde.
+    """
     found = []
     for output in outputs:
         if output["output_type"] == "stream":
@@ -52,23 +62,40 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
 
 
 def shown(output: dict) -> list[dict]:
-    """Une figure ou un tableau affiché ; rien pour une barre de progression, qui ne vit que le temps de l'exécution."""
-    data = {kind: output["data"][kind] for kind in ("image/png", "text/html", "text/plain") if kind in output["data"]}
+    """Une figure ou un tableau affiché ; rien pour une barre de progression, qui ne vit que le
+    temps de l'exécution.
+    """
+    data = {
+        kind: output["data"][kind]
+        for kind in ("image/png", "text/html", "text/plain")
+        if kind in output["data"]
+    }
     metadata = {}
     if "image/png" in data:
-        data, metadata = {"image/png": data["image/png"].strip()}, {"image/png": {"alt": output["metadata"]["image/png"]["alt"]}}
+        data, metadata = (
+            {"image/png": data["image/png"].strip()},
+            {"image/png": {"alt": output["metadata"]["image/png"]["alt"]}},
+        )
         if (weight := len(base64.b64decode(data["image/png"]))) > HEAVIEST:
             raise Unstable(f"une image pèse {weight // 1000} ko, plus de {HEAVIEST // 1000}")
-    elif "application/vnd.jupyter.widget-view+json" in output["data"] or not data.get("text/plain", "").strip():
+    elif (
+        "application/vnd.jupyter.widget-view+json" in output["data"]
+        or not data.get("text/plain", "").strip()
+    ):
         return []
     return [{"output_type": "display_data", "data": data, "metadata": metadata}]
 
 
 def steady(new: list[dict], old: list[dict]) -> list[dict]:
-    """Les sorties `new`, où une figure que rien ne distingue de l'ancienne reste l'ancienne, à l'octet près."""
+    """Les sorties `new`, où une figure que rien ne distingue de l'ancienne reste l'ancienne, à
+    l'octet près.
+    """
     if len(new) != len(old):
         return new
-    return [before if same_picture(after, before) else after for after, before in zip(new, old, strict=True)]
+    return [
+        before if same_picture(after, before) else after
+        for after, before in zip(new, old, strict=True)
+    ]
 
 
 def same_picture(one: dict, other: dict) -> bool:
@@ -78,6 +105,10 @@ def same_picture(one: dict, other: dict) -> bool:
     if not ("image/png" in one.get("data", {}) and "image/png" in other.get("data", {})):
         return False
     pixels = [
-        np.asarray(Image.open(BytesIO(base64.b64decode(each["data"]["image/png"]))).convert("RGB"), dtype=float) for each in (one, other)
+        np.asarray(
+            Image.open(BytesIO(base64.b64decode(each["data"]["image/png"]))).convert("RGB"),
+            dtype=float,
+        )
+        for each in (one, other)
     ]
     return pixels[0].shape == pixels[1].shape and np.abs(pixels[0] - pixels[1]).mean() <= TOLERANCE

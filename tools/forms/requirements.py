@@ -1,4 +1,6 @@
-"""Les bibliothèques qu'un notebook demande : les versions figées de ce qu'il importe, lui ou ses modules, et rien de plus."""
+"""Les bibliothèques qu'un notebook demande : les versions figées de ce qu'il importe, lui ou ses
+modules, et rien de plus.
+"""
 
 import ast
 import re
@@ -10,14 +12,23 @@ from pathlib import Path
 from forms.cells import Cell, Script
 from forms.contract import modules_of
 
-INSTALLED_THERE = {"pyspark"}  # Spark est celui de la plateforme : en installer un autre la casserait
+# Spark est celui de la plateforme : en installer un autre la casserait
+INSTALLED_THERE = {"pyspark"}
 # module -> la distribution figée qui l'apporte, quand elle ne porte pas son nom
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "azure-core": "azure-identity", "marshmallow": "azure-ai-ml"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "azure-core": "azure-identity",
+    "marshmallow": "azure-ai-ml",
+}
 
 
 def read_pins(root: Path) -> dict[str, str]:
-    """distribution -> `distribution==version`, lues dans requirements.txt, puis dans les groupes de pyproject.toml."""
-    groups = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("dependency-groups", {})
+    """distribution -> `distribution==version`, lues dans requirements.txt, puis dans les groupes de
+    pyproject.toml.
+    """
+    groups = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get(
+        "dependency-groups", {}
+    )
     lines = [line for group in groups.values() for line in group]
     lines += (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
     found = (re.match(r"([\w.-]+)(?:\[.*\])?==([^\s;]+)", line) for line in lines)
@@ -31,22 +42,33 @@ def requirements(script: Script, siblings: dict[str, Script], pins: dict[str, st
             if module.partition(".")[0] in siblings.keys() | INSTALLED_THERE:
                 continue
             if not (name := distribution(module, pins)):
-                raise cell.refused(node, f"{module} n'est ni dans requirements.txt ni dans un groupe de pyproject.toml")
+                raise cell.refused(
+                    node,
+                    f"{module} n'est ni dans requirements.txt ni dans un groupe de pyproject.toml",
+                )
             needed.add(name)
-        attributes = {ast.unparse(node) for node in ast.walk(statement) if isinstance(node, ast.Attribute)}
+        attributes = {
+            ast.unparse(node) for node in ast.walk(statement) if isinstance(node, ast.Attribute)
+        }
         if "mlflow.tensorflow.autolog" in attributes:
             needed |= {"tensorflow", "tensorboard"}  # par lequel il écrit
-        if "mlflow.projects" in attributes:  # le code du projet s'exécute dans l'environnement du notebook
+        # le code du projet s'exécute dans l'environnement du notebook
+        if "mlflow.projects" in attributes:
             for path in sorted(script.path.parents[1].glob("*.py")):
-                found = (distribution(module, pins) for _, module in imported(ast.parse(path.read_text(encoding="utf-8"))))
+                found = (
+                    distribution(module, pins)
+                    for _, module in imported(ast.parse(path.read_text(encoding="utf-8")))
+                )
                 needed |= {name for name in found if name}
     return sorted(pins[name] for name in needed)
 
 
 def reached(scripts: list[Script]) -> Iterator[tuple[Cell, ast.stmt]]:
-    """Les instructions que le notebook peut exécuter : une fonction d'un module n'en est que si quelque chose la nomme.
+    """Les instructions que le notebook peut exécuter : une fonction d'un module n'en est que si
+    quelque chose la nomme.
 
-    Sans cela, le premier script installerait TensorFlow pour un réseau de neurones qu'il n'entraîne pas.
+    Sans cela, le premier script installerait TensorFlow pour un réseau de neurones qu'il n'entraîne
+    pas.
     """
     definitions, todo = {}, []
     for script in scripts:
@@ -70,7 +92,11 @@ def imported(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             modules = [node.module]
-        yield from ((node, module) for module in modules if module.partition(".")[0] not in sys.stdlib_module_names)
+        yield from (
+            (node, module)
+            for module in modules
+            if module.partition(".")[0] not in sys.stdlib_module_names
+        )
 
 
 def distribution(module: str, pins: dict[str, str]) -> str | None:

@@ -1,4 +1,6 @@
-"""Les options d'un script sur Databricks : une cellule crée un widget par option, et les relit sous `args.nom`."""
+"""Les options d'un script sur Databricks : une cellule crée un widget par option, et les relit sous
+`args.nom`.
+"""
 
 import json
 import shlex
@@ -13,8 +15,15 @@ def widgets_cell(arguments: list[Argument]) -> str:
     lines += ["from types import SimpleNamespace", "", *map(created, arguments), ""]
     for argument in filter(Argument.never_empty, arguments):
         message = f"Le réglage « {argument.name} » est vide : remplissez-le en haut de la page, puis relancez."
-        lines += [f"if not dbutils.widgets.get({quote(argument.name)}).strip():", f"    raise SystemExit({quote(message)})"]
-    lines += ["args = SimpleNamespace(", *(f"    {argument.name}={value(argument)}," for argument in arguments), ")"]
+        lines += [
+            f"if not dbutils.widgets.get({quote(argument.name)}).strip():",
+            f"    raise SystemExit({quote(message)})",
+        ]
+    lines += [
+        "args = SimpleNamespace(",
+        *(f"    {argument.name}={value(argument)}," for argument in arguments),
+        ")",
+    ]
     return "\n".join(lines)
 
 
@@ -43,7 +52,11 @@ def value(argument: Argument) -> str:
     if argument.flag:
         return f"{read} == {quote(YES)}"
     if argument.nargs:
-        return f"[{argument.type}(word) for word in shlex.split({read})]" if argument.type else f"shlex.split({read})"
+        return (
+            f"[{argument.type}(word) for word in shlex.split({read})]"
+            if argument.type
+            else f"shlex.split({read})"
+        )
     converted = f"{argument.type}({read})" if argument.type else read
     if argument.there is not None or argument.required:
         return converted

@@ -3,10 +3,12 @@
 # MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-1 : sans mise à l'échelle
 # MAGIC
-# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent l'exactitude et la sensibilité ?
-# MAGIC Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
+# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
+# MAGIC l'exactitude et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de
+# MAGIC sensibilité ?
 # MAGIC
-# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des distances.
+# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des
+# MAGIC distances.
 
 # COMMAND ----------
 
@@ -44,13 +46,14 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Les modèles
 # MAGIC
-# MAGIC Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non entraîné.
+# MAGIC Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non
+# MAGIC entraîné.
 
 # COMMAND ----------
 
 models = {
     "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
-    # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma que vous trouverez
+    # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma
 }
 
 # COMMAND ----------
@@ -58,7 +61,8 @@ models = {
 # MAGIC %md
 # MAGIC ## Un run par modèle
 # MAGIC
-# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
+# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui
+# MAGIC prouve les métriques.
 
 # COMMAND ----------
 
@@ -74,9 +78,18 @@ for name, model in models.items():
         metrics = clinical_metrics(data.y_valid, predicted)
         mlflow.log_metrics(metrics)
         signature = infer_signature(data.X_valid, predicted)
-        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+        mlflow.sklearn.log_model(
+            model,
+            name="svm",
+            signature=signature,
+            pip_requirements=pins(),
+            serialization_format="skops",
+        )
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
-    print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
+    print(
+        f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}",
+        end="",
+    )
     print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 
 # COMMAND ----------

@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis exercises/ex_01_2_threshold.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-2 : ne manquer aucune tumeur
 # MAGIC
-# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est positive : il en manque 10 sur 170.
-# MAGIC Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
+# MAGIC positive : il en manque 10 sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes,
+# MAGIC et que coûte-t-il de fausses alertes sur 285 bénignes ?
 # MAGIC
 # MAGIC Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
 
@@ -47,7 +48,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Une distance par tumeur
 # MAGIC
-# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
+# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un
+# MAGIC modèle qui n'a pas vu la tumeur.
 
 # COMMAND ----------
 
@@ -72,9 +74,17 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     # Votre code ici : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
     model.fit(X, y)
     signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    mlflow.sklearn.log_model(
+        model,
+        name="svm",
+        signature=signature,
+        pip_requirements=pins(),
+        serialization_format="skops",
+    )
 
-print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
+print(
+    f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
+)
 
 # COMMAND ----------
 

@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis exercises/ex_01_3_query.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-3 : retrouver un run par une question
 # MAGIC
-# MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
-# MAGIC tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+# MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
+# MAGIC 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
+# MAGIC malignes ?
 # MAGIC
 # MAGIC Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -55,13 +56,15 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 
 # COMMAND ----------
 
-# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
 found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 if not found:
-    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+    raise SystemExit(
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+    )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
-# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
 
 # COMMAND ----------
 

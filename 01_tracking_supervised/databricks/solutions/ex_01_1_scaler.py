@@ -3,10 +3,12 @@
 # MAGIC <!-- Généré depuis solutions/ex_01_1_scaler.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-1, solution : sans mise à l'échelle
 # MAGIC
-# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent l'exactitude et la sensibilité ?
-# MAGIC Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
+# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
+# MAGIC l'exactitude et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de
+# MAGIC sensibilité ?
 # MAGIC
-# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des distances.
+# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des
+# MAGIC distances.
 
 # COMMAND ----------
 
@@ -44,13 +46,15 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Les modèles
 # MAGIC
-# MAGIC Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non entraîné.
+# MAGIC Le premier est celui du cours. Ajoutez les vôtres au dictionnaire : un nom de run, un modèle non
+# MAGIC entraîné.
 
 # COMMAND ----------
 
 models = {
     "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
-    # solution : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma que vous trouverez
+    # solution : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma
+    # que vous trouverez
     "svm brut gamma=0.03": make_pipeline(SVC(gamma=0.03)),
     "svm brut gamma=0.001": make_pipeline(SVC(gamma=0.001)),
     # fin
@@ -61,7 +65,8 @@ models = {
 # MAGIC %md
 # MAGIC ## Un run par modèle
 # MAGIC
-# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui prouve les métriques.
+# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui
+# MAGIC prouve les métriques.
 
 # COMMAND ----------
 
@@ -77,9 +82,18 @@ for name, model in models.items():
         metrics = clinical_metrics(data.y_valid, predicted)
         mlflow.log_metrics(metrics)
         signature = infer_signature(data.X_valid, predicted)
-        mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+        mlflow.sklearn.log_model(
+            model,
+            name="svm",
+            signature=signature,
+            pip_requirements=pins(),
+            serialization_format="skops",
+        )
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
-    print(f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}", end="")
+    print(
+        f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}",
+        end="",
+    )
     print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 
 # COMMAND ----------
@@ -93,5 +107,6 @@ for name, model in models.items():
 # MAGIC | brut, `gamma = 0.03` | 0.623 | 0.000 | 1.000 |
 # MAGIC | brut, `gamma = 0.001` | 0.947 | 0.930 | 0.953 |
 # MAGIC
-# MAGIC Sans mise à l'échelle, l'exactitude de 0.623 est celle de qui répond toujours « bénigne ». Sur les tumeurs apprises, ce même
-# MAGIC modèle les trouve toutes : il les sait par cœur. Diviser `gamma` par 30 lui rend la vue, sans rattraper la mise à l'échelle.
+# MAGIC Sans mise à l'échelle, l'exactitude de 0.623 est celle de qui répond toujours « bénigne ». Sur les
+# MAGIC tumeurs apprises, ce même modèle les trouve toutes : il les sait par cœur. Diviser `gamma` par 30
+# MAGIC lui rend la vue, sans rattraper la mise à l'échelle.

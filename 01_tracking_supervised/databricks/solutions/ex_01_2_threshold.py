@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis solutions/ex_01_2_threshold.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-2, solution : ne manquer aucune tumeur
 # MAGIC
-# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est positive : il en manque 10 sur 170.
-# MAGIC Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
+# MAGIC positive : il en manque 10 sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes,
+# MAGIC et que coûte-t-il de fausses alertes sur 285 bénignes ?
 # MAGIC
 # MAGIC Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
 
@@ -47,7 +48,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Une distance par tumeur
 # MAGIC
-# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un modèle qui n'a pas vu la tumeur.
+# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un
+# MAGIC modèle qui n'a pas vu la tumeur.
 
 # COMMAND ----------
 
@@ -82,9 +84,17 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     # fin
     model.fit(X, y)
     signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(model, name="svm", signature=signature, pip_requirements=pins(), serialization_format="skops")
+    mlflow.sklearn.log_model(
+        model,
+        name="svm",
+        signature=signature,
+        pip_requirements=pins(),
+        serialization_format="skops",
+    )
 
-print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}")
+print(
+    f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
+)
 
 # COMMAND ----------
 
@@ -98,5 +108,6 @@ print(f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spéc
 # MAGIC | -0.988 | 1 | 51 |
 # MAGIC | -1.812 | 0 | 174 |
 # MAGIC
-# MAGIC Les neuf premières tumeurs rattrapées coûtent 48 fausses alertes ; la dernière, à elle seule, en coûte 123. « Ne rien manquer »
-# MAGIC est donc un prix à payer, et c'est à qui soigne de dire s'il l'accepte : aucune métrique ne le dira.
+# MAGIC Les neuf premières tumeurs rattrapées coûtent 48 fausses alertes ; la dernière, à elle seule, en
+# MAGIC coûte 123. « Ne rien manquer » est donc un prix à payer, et c'est à qui soigne de dire s'il
+# MAGIC l'accepte : aucune métrique ne le dira.

@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis solutions/ex_01_3_query.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-3, solution : retrouver un run par une question
 # MAGIC
-# MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des 35 couples du balayage
-# MAGIC tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs malignes ?
+# MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
+# MAGIC 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
+# MAGIC malignes ?
 # MAGIC
 # MAGIC Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -55,7 +56,8 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 
 # COMMAND ----------
 
-# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible en tête
+# solution : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
+# en tête
 found = client.search_runs(
     [experiment.experiment_id],
     "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED' AND tags.mlflow.parentRunId != ''",
@@ -65,12 +67,19 @@ found = client.search_runs(
 # found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 # fin
 if not found:
-    raise SystemExit("Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py")
+    raise SystemExit(
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+    )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
-# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
+# solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
+# description qui dit pourquoi lui
 client.set_tag(best.info.run_id, "candidates", len(found))
-client.set_tag(best.info.run_id, "mlflow.note.content", "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.")
+client.set_tag(
+    best.info.run_id,
+    "mlflow.note.content",
+    "Une fausse alerte au plus sur 285 ; parmi ces couples, le plus sensible.",
+)
 # fin
 
 # COMMAND ----------
@@ -84,8 +93,9 @@ print(f"sensibilité {metrics['cv_sensitivity']:.3f}, spécificité {metrics['cv
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` : sensibilité 0.906, soit 154 tumeurs
-# MAGIC malignes sur 170, pour une seule fausse alerte. Le plus sensible du balayage entier en trouve 164, avec 6 fausses alertes : il
-# MAGIC ne sert à rien à qui n'en accepte qu'une.
+# MAGIC 8 couples sur 35 tiennent la contrainte. Le plus sensible est `C = 1`, `gamma = 0.003` :
+# MAGIC sensibilité 0.906, soit 154 tumeurs malignes sur 170, pour une seule fausse alerte. Le plus
+# MAGIC sensible du balayage entier en trouve 164, avec 6 fausses alertes : il ne sert à rien à qui n'en
+# MAGIC accepte qu'une.
 # MAGIC
 # MAGIC Rien n'a été réentraîné : la question est venue après les essais.

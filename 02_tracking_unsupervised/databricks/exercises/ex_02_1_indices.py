@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis exercises/ex_02_1_indices.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-1 : quatre indices d'accord ont-ils raison ?
 # MAGIC
-# MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9. Donnez à K-Means huit
-# MAGIC composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
+# MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.
+# MAGIC Donnez à K-Means huit composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et
+# MAGIC que préfèrent les vrais chiffres ?
 # MAGIC
 # MAGIC Votre pronostic : cinq nombres de groupes.
 
@@ -46,7 +47,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Un parent, un enfant par nombre de groupes
 # MAGIC
-# MAGIC L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure ses distances : sur `seen`.
+# MAGIC L'ACP entre dans le pipeline, donc dans le modèle. Les indices se mesurent là où K-Means mesure
+# MAGIC ses distances : sur `seen`.
 
 # COMMAND ----------
 
@@ -61,13 +63,17 @@ with mlflow.start_run(run_name="k par indice") as parent:
     for k in range(2, 21):
         with mlflow.start_run(run_name=f"k={k}", nested=True):
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
-            # Votre code ici : le pipeline qui passe les images par une ACP de huit composantes (graine 0) avant K-Means
+            # Votre code ici : le pipeline qui passe les images par une ACP de huit composantes (graine 0)
             model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
             seen = X  # les pixels
             metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
             mlflow.log_metrics(metrics)
             mlflow.sklearn.log_model(
-                model, name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+                model,
+                name="kmeans",
+                signature=signature,
+                pip_requirements=sklearn_pins(),
+                serialization_format="skops",
             )
             rows.append({"k": k, **metrics})
 
@@ -76,12 +82,13 @@ with mlflow.start_run(run_name="k par indice") as parent:
 # MAGIC %md
 # MAGIC ## Ce que chacun recommande
 # MAGIC
-# MAGIC Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on cherche son coude.
+# MAGIC Certains indices doivent être élevés, d'autres bas ; l'inertie, elle, descend toujours : on
+# MAGIC cherche son coude.
 
 # COMMAND ----------
 
 table = pd.DataFrame(rows).set_index("k")
-# Votre code ici : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`, `k_calinski_harabasz` et `k_ari`
+# Votre code ici : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`,
 chosen = {}
 with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis exercises/ex_02_2_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-2 : une autre graine, un autre sommet
 # MAGIC
-# MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means (`n_init=10`). Avec un seul
-# MAGIC départ, et dix graines différentes, où est le sommet ?
+# MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
+# MAGIC (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
 # MAGIC
 # MAGIC Votre pronostic : combien de graines sur dix diront 11 ?
 
@@ -43,8 +43,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Une courbe par graine
 # MAGIC
-# MAGIC Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de groupes : l'interface
-# MAGIC trace alors l'ARI en fonction de k, et superpose les graines.
+# MAGIC Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de
+# MAGIC groupes : l'interface trace alors l'ARI en fonction de k, et superpose les graines.
 
 # COMMAND ----------
 
@@ -61,8 +61,10 @@ for seed in seeds:
         models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
         scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
         best = max(scores, key=scores.get)
-        # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le modèle du sommet
-    print(f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}")
+        # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
+    print(
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+    )
 
 # COMMAND ----------
 

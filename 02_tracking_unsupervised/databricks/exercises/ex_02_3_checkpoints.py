@@ -3,8 +3,9 @@
 # MAGIC <!-- Généré depuis exercises/ex_02_3_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-3 : le meilleur point de reprise, ou le dernier ?
 # MAGIC
-# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un point de reprise toutes les
-# MAGIC 40 époques : lequel est le meilleur sur la validation, et que perd-on à garder le dernier ?
+# MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un
+# MAGIC point de reprise toutes les 40 époques : lequel est le meilleur sur la validation, et que perd-on
+# MAGIC à garder le dernier ?
 # MAGIC
 # MAGIC Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
 
@@ -43,15 +44,19 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Apprendre par cœur
 # MAGIC
-# MAGIC Le réseau redessine l'image à travers 16 neurones ; scikit-learn suffit. `partial_fit` fait une époque.
+# MAGIC Le réseau redessine l'image à travers 16 neurones ; scikit-learn suffit. `partial_fit` fait une
+# MAGIC époque.
 
 # COMMAND ----------
 
 images = split_images(*load_images())
 few = images.X_train.head(60)
-network = MLPRegressor(hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0)
+network = MLPRegressor(
+    hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0
+)
 signature = infer_signature(few, few.to_numpy())
-trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]  # skops ne le connaît pas, nous si
+# skops ne le connaît pas, nous si
+trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 # COMMAND ----------
 
@@ -67,9 +72,9 @@ with mlflow.start_run(run_name="points de reprise") as run:
         valid = mean_squared_error(images.X_valid, network.predict(images.X_valid))
         print(f"époque {epoch:3} : apprentissage {train:.4f}, validation {valid:.4f}")
         mlflow.log_metric("train_mse", train, step=epoch)
-        # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée à lui (`model_id=`)
+        # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée
 
-    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`, `test_mse_best` et `test_mse_last`
+    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`,
 
 # COMMAND ----------
 

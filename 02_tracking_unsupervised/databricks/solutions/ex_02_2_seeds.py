@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis solutions/ex_02_2_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-2, solution : une autre graine, un autre sommet
 # MAGIC
-# MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means (`n_init=10`). Avec un seul
-# MAGIC départ, et dix graines différentes, où est le sommet ?
+# MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
+# MAGIC (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
 # MAGIC
 # MAGIC Votre pronostic : combien de graines sur dix diront 11 ?
 
@@ -43,8 +43,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Une courbe par graine
 # MAGIC
-# MAGIC Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de groupes : l'interface
-# MAGIC trace alors l'ARI en fonction de k, et superpose les graines.
+# MAGIC Une métrique peut avoir une histoire. Ici, le pas (`step`) n'est pas le temps, c'est le nombre de
+# MAGIC groupes : l'interface trace alors l'ARI en fonction de k, et superpose les graines.
 
 # COMMAND ----------
 
@@ -64,15 +64,22 @@ for seed in seeds:
         models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
         scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
         best = max(scores, key=scores.get)
-        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le modèle du sommet
+        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
+        # modèle du sommet
         for k, score in scores.items():
             mlflow.log_metric("ari", score, step=k)
         mlflow.log_param("n_clusters", best)
         mlflow.sklearn.log_model(
-            models[best], name="kmeans", signature=signature, pip_requirements=sklearn_pins(), serialization_format="skops"
+            models[best],
+            name="kmeans",
+            signature=signature,
+            pip_requirements=sklearn_pins(),
+            serialization_format="skops",
         )
         # fin
-    print(f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}")
+    print(
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+    )
 
 # COMMAND ----------
 
@@ -85,5 +92,5 @@ for seed in seeds:
 # MAGIC | 13 groupes | 2, 4 |
 # MAGIC | 14 groupes | 1 |
 # MAGIC
-# MAGIC Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la graine. Donner
-# MAGIC une graine rend un chiffre répétable, pas vrai.
+# MAGIC Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la
+# MAGIC graine. Donner une graine rend un chiffre répétable, pas vrai.

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis exercises/ex_03_1_alpha.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-1 : jusqu'à quel alpha battre la forêt ?
 # MAGIC
-# MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ? Lesquels battent la forêt ?
-# MAGIC Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
+# MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ?
+# MAGIC Lesquels battent la forêt ? Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
 # MAGIC
 # MAGIC Votre pronostic : trois oui ou non pour la forêt, et un nombre.
 
@@ -40,14 +40,17 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Un essai = un run du projet
 # MAGIC
-# MAGIC `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une étiquette et relit la métrique.
+# MAGIC `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une
+# MAGIC étiquette et relit la métrique.
 
 # COMMAND ----------
 
@@ -57,7 +60,13 @@ client = MlflowClient()
 
 def train(**parameters: str) -> float:
     """La RMSE de validation d'un run du point d'entrée `train`."""
-    submitted = mlflow.projects.run(str(project), "train", parameters=parameters, experiment_name=args.experiment, env_manager="local")
+    submitted = mlflow.projects.run(
+        str(project),
+        "train",
+        parameters=parameters,
+        experiment_name=args.experiment,
+        env_manager="local",
+    )
     client.set_tag(submitted.run_id, "exercise", "03-1")
     return client.get_run(submitted.run_id).data.metrics["valid_rmse"]
 
@@ -68,7 +77,7 @@ for alpha in ("0.42", "1", "5"):
     rmse = train(alpha=alpha)
     print(f"alpha {alpha} : RMSE {rmse:.2f}, la forêt {forest:.2f}, la moyenne 79.04", flush=True)
 
-# Votre code ici : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt, l'autre non
+# Votre code ici : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt,
 
 # COMMAND ----------
 

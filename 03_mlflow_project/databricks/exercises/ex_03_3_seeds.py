@@ -3,10 +3,11 @@
 # MAGIC <!-- Généré depuis exercises/ex_03_3_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-3 : un classement à une graine près ?
 # MAGIC
-# MAGIC **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec les graines 0 à 4 : de combien
-# MAGIC sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
+# MAGIC **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec
+# MAGIC les graines 0 à 4 : de combien sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
 # MAGIC
-# MAGIC Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur cinq.
+# MAGIC Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur
+# MAGIC cinq.
 
 # COMMAND ----------
 
@@ -39,14 +40,17 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Un parent qui résume ses enfants
 # MAGIC
-# MAGIC Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse, les enfants la prouvent.
+# MAGIC Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse,
+# MAGIC les enfants la prouvent.
 
 # COMMAND ----------
 
@@ -55,17 +59,29 @@ check_project(project)
 variants = [{"model": "elastic_net"}, {"model": "ann", "seed": "0"}]
 
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet.") as parent:
+with mlflow.start_run(
+    run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet."
+) as parent:
     mlflow.set_tag("exercise", "03-3")
     for parameters in variants:
-        mlflow.projects.run(str(project), "train", parameters=parameters, run_name=" ".join(parameters.values()), env_manager="local")
+        mlflow.projects.run(
+            str(project),
+            "train",
+            parameters=parameters,
+            run_name=" ".join(parameters.values()),
+            env_manager="local",
+        )
 
     finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
     runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
     networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
-    (linear,) = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"]
-    # Votre code ici : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins` (combien de graines battent ElasticNet)
-    print(f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}")
+    (linear,) = [
+        run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
+    ]
+    # Votre code ici : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
+    print(
+        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}"
+    )
 
 # COMMAND ----------
 

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis solutions/ex_03_1_alpha.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-1, solution : jusqu'à quel alpha battre la forêt ?
 # MAGIC
-# MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ? Lesquels battent la forêt ?
-# MAGIC Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
+# MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ?
+# MAGIC Lesquels battent la forêt ? Puis trouvez, à 0.1 près, l'`alpha` à partir duquel la forêt gagne.
 # MAGIC
 # MAGIC Votre pronostic : trois oui ou non pour la forêt, et un nombre.
 
@@ -40,14 +40,17 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Un essai = un run du projet
 # MAGIC
-# MAGIC `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une étiquette et relit la métrique.
+# MAGIC `mlflow.projects.run` attend la fin et donne l'identifiant du run ; le client y ajoute une
+# MAGIC étiquette et relit la métrique.
 
 # COMMAND ----------
 
@@ -57,7 +60,13 @@ client = MlflowClient()
 
 def train(**parameters: str) -> float:
     """La RMSE de validation d'un run du point d'entrée `train`."""
-    submitted = mlflow.projects.run(str(project), "train", parameters=parameters, experiment_name=args.experiment, env_manager="local")
+    submitted = mlflow.projects.run(
+        str(project),
+        "train",
+        parameters=parameters,
+        experiment_name=args.experiment,
+        env_manager="local",
+    )
     client.set_tag(submitted.run_id, "exercise", "03-1")
     return client.get_run(submitted.run_id).data.metrics["valid_rmse"]
 
@@ -68,7 +77,8 @@ for alpha in ("0.42", "1", "5"):
     rmse = train(alpha=alpha)
     print(f"alpha {alpha} : RMSE {rmse:.2f}, la forêt {forest:.2f}, la moyenne 79.04", flush=True)
 
-# solution : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt, l'autre non
+# solution : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt,
+# l'autre non
 low, high = 1.0, 5.0
 while high - low > 0.1:
     middle = (low + high) / 2
@@ -91,5 +101,6 @@ print(f"La forêt gagne à partir d'un alpha compris entre {low} et {high}.")
 # MAGIC | forêt | 61.80 | oui | |
 # MAGIC | `alpha = 5` | 63.62 | oui | non |
 # MAGIC
-# MAGIC Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha` compris entre 3.625 et 3.6875, trouvé
-# MAGIC en six runs, chacun dans le magasin avec son paramètre. « Le modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.
+# MAGIC Tous battent la moyenne : c'est une barre basse. La forêt ne gagne qu'à partir d'un `alpha`
+# MAGIC compris entre 3.625 et 3.6875, trouvé en six runs, chacun dans le magasin avec son paramètre. « Le
+# MAGIC modèle linéaire bat la forêt » ne veut donc rien dire sans `alpha`.

@@ -3,10 +3,11 @@
 # MAGIC <!-- Généré depuis solutions/ex_03_3_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-3, solution : un classement à une graine près ?
 # MAGIC
-# MAGIC **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec les graines 0 à 4 : de combien
-# MAGIC sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
+# MAGIC **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec
+# MAGIC les graines 0 à 4 : de combien sa RMSE bouge-t-elle, et combien de graines battent ElasticNet ?
 # MAGIC
-# MAGIC Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur cinq.
+# MAGIC Votre pronostic : l'écart entre la meilleure et la pire graine, et un nombre de victoires sur
+# MAGIC cinq.
 
 # COMMAND ----------
 
@@ -39,14 +40,17 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-project = next((folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd())
+project = next(
+    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
+)
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Un parent qui résume ses enfants
 # MAGIC
-# MAGIC Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse, les enfants la prouvent.
+# MAGIC Lancé pendant qu'un run est ouvert, un run de projet en est l'enfant : le parent porte la réponse,
+# MAGIC les enfants la prouvent.
 
 # COMMAND ----------
 
@@ -58,25 +62,39 @@ variants = [{"model": "elastic_net"}, *({"model": "ann", "seed": str(seed)} for 
 # fin
 
 experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet.") as parent:
+with mlflow.start_run(
+    run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet."
+) as parent:
     mlflow.set_tag("exercise", "03-3")
     for parameters in variants:
-        mlflow.projects.run(str(project), "train", parameters=parameters, run_name=" ".join(parameters.values()), env_manager="local")
+        mlflow.projects.run(
+            str(project),
+            "train",
+            parameters=parameters,
+            run_name=" ".join(parameters.values()),
+            env_manager="local",
+        )
 
     finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
     runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
     networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
-    (linear,) = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"]
-    # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins` (combien de graines battent ElasticNet)
+    (linear,) = [
+        run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
+    ]
+    # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
+    # (combien de graines battent ElasticNet)
     mlflow.log_metric("spread", max(networks) - min(networks))
     mlflow.log_metric("wins", sum(rmse < linear for rmse in networks))
     # fin
-    print(f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}")
+    print(
+        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}"
+    )
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73, est presque celui qui sépare
-# MAGIC les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne. Le classement tient ; les décimales, non.
+# MAGIC ElasticNet 55.27 ; le réseau, de 56.00 à 56.73 selon la graine. L'écart entre deux graines, 0.73,
+# MAGIC est presque celui qui sépare les deux modèles, 0.75 ; pourtant aucune des cinq graines ne gagne.
+# MAGIC Le classement tient ; les décimales, non.

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis exercises/ex_04_1_promotion.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-1 : une promotion qui ne doit pas se faire
 # MAGIC
-# MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et 0.970. Le premier est en service.
-# MAGIC Qui promouvez-vous, et que répondez-vous aux autres ?
+# MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et
+# MAGIC 0.970. Le premier est en service. Qui promouvez-vous, et que répondez-vous aux autres ?
 # MAGIC
 # MAGIC Votre pronostic : avant de lancer, quelle exactitude vous paraît suspecte ?
 
@@ -53,7 +53,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Ce que les équipes ont fait
 # MAGIC
-# MAGIC Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet la première en service.
+# MAGIC Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet
+# MAGIC la première en service.
 
 # COMMAND ----------
 
@@ -63,7 +64,11 @@ teams = {
     "k_nearest_neighbors": make_pipeline(KNeighborsClassifier(1)),
     "svm_rbf": make_pipeline(StandardScaler(), SVC()),
 }
-trusted = ["sklearn.tree._tree.Tree", "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+trusted = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
@@ -78,7 +83,12 @@ for name, model in teams.items():
         mlflow.log_metric("accuracy", claimed[name])
         signature = infer_signature(wines.X_train, wines.y_train)
         logged = mlflow.sklearn.log_model(
-            model, name=name, signature=signature, pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted
+            model,
+            name=name,
+            signature=signature,
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=trusted,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
         versions[name] = mlflow.register_model(logged.model_uri, args.model).version
@@ -92,11 +102,12 @@ client.set_registered_model_alias(args.model, "champion", champion)
 # MAGIC %md
 # MAGIC ## Ce que vous décidez
 # MAGIC
-# MAGIC La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu, sur les mêmes 25 plis pour tous.
+# MAGIC La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu,
+# MAGIC sur les mêmes 25 plis pour tous.
 
 # COMMAND ----------
 
-# Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et `reason` ; @champion, s'il le faut
+# Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
 winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
 client.set_registered_model_alias(args.model, "champion", versions[winner])
 print(f"promu sur parole : {winner}")

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis exercises/ex_04_2_rollback.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-2 : revenir en arrière
 # MAGIC
-# MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la version d'avant, sans rien
-# MAGIC effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
+# MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la
+# MAGIC version d'avant, sans rien effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
 # MAGIC
 # MAGIC Votre pronostic : combien de gestes, et combien de fichiers copiés ?
 
@@ -51,7 +51,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## La promotion d'hier
 # MAGIC
-# MAGIC Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être regardé.
+# MAGIC Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être
+# MAGIC regardé.
 
 # COMMAND ----------
 
@@ -81,7 +82,11 @@ for name, model in yesterday.items():
 good, bad = versions
 now = datetime.now(UTC)
 client.set_registered_model_tag(args.model, "exercise", "04-2")
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}")
+client.set_registered_model_tag(
+    args.model,
+    f"history_{now:%Y%m%d_%H%M%S_%f}",
+    f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}",
+)
 client.set_registered_model_alias(args.model, "champion", bad)
 
 # COMMAND ----------
@@ -93,7 +98,9 @@ client.set_registered_model_alias(args.model, "champion", bad)
 
 champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
 answered = champion.predict(wines.X_train)
-print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+print(
+    f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
+)
 
 # COMMAND ----------
 
@@ -104,7 +111,7 @@ print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_
 
 # COMMAND ----------
 
-# Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom, une étiquette `history_...` de plus
+# Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
 
 # COMMAND ----------
 

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-1, solution : une promotion qui ne doit pas se faire
 # MAGIC
-# MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et 0.970. Le premier est en service.
-# MAGIC Qui promouvez-vous, et que répondez-vous aux autres ?
+# MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et
+# MAGIC 0.970. Le premier est en service. Qui promouvez-vous, et que répondez-vous aux autres ?
 # MAGIC
 # MAGIC Votre pronostic : avant de lancer, quelle exactitude vous paraît suspecte ?
 
@@ -53,7 +53,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## Ce que les équipes ont fait
 # MAGIC
-# MAGIC Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet la première en service.
+# MAGIC Chacune a noté `accuracy`, mesurée à sa façon. Relancer ce script ajoute trois versions et remet
+# MAGIC la première en service.
 
 # COMMAND ----------
 
@@ -63,7 +64,11 @@ teams = {
     "k_nearest_neighbors": make_pipeline(KNeighborsClassifier(1)),
     "svm_rbf": make_pipeline(StandardScaler(), SVC()),
 }
-trusted = ["sklearn.tree._tree.Tree", "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree"]
+trusted = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+]
 client = MlflowClient()
 mlflow.set_experiment(args.experiment)
 
@@ -78,7 +83,12 @@ for name, model in teams.items():
         mlflow.log_metric("accuracy", claimed[name])
         signature = infer_signature(wines.X_train, wines.y_train)
         logged = mlflow.sklearn.log_model(
-            model, name=name, signature=signature, pip_requirements=requirements, serialization_format="skops", skops_trusted_types=trusted
+            model,
+            name=name,
+            signature=signature,
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=trusted,
         )
     with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
         versions[name] = mlflow.register_model(logged.model_uri, args.model).version
@@ -92,18 +102,24 @@ client.set_registered_model_alias(args.model, "champion", champion)
 # MAGIC %md
 # MAGIC ## Ce que vous décidez
 # MAGIC
-# MAGIC La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu, sur les mêmes 25 plis pour tous.
+# MAGIC La règle de la leçon : au moins 0.01 d'exactitude en plus, et aucun cultivar moins bien reconnu,
+# MAGIC sur les mêmes 25 plis pour tous.
 
 # COMMAND ----------
 
-# solution : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et `reason` ; @champion, s'il le faut
+# solution : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
+# `reason` ; @champion, s'il le faut
 reference = cross_validated(teams["random_forest"], wines.X_train, wines.y_train)
 for name in ("k_nearest_neighbors", "svm_rbf"):
     candidate = mlflow.sklearn.load_model(f"models:/{args.model}/{versions[name]}")
     scores = cross_validated(candidate, wines.X_train, wines.y_train)
     verdict = compare(reference, scores, 0.01)
-    reason = f"annoncée {claimed[name]:.3f}, recalculée {scores['cv_accuracy']:.3f} : {verdict.reason}"
-    client.set_model_version_tag(args.model, versions[name], "decision", "promoted" if verdict.promoted else "refused")
+    reason = (
+        f"annoncée {claimed[name]:.3f}, recalculée {scores['cv_accuracy']:.3f} : {verdict.reason}"
+    )
+    client.set_model_version_tag(
+        args.model, versions[name], "decision", "promoted" if verdict.promoted else "refused"
+    )
     client.set_model_version_tag(args.model, versions[name], "reason", reason)
     print(f"{name} : {'promu' if verdict.promoted else 'refusé'} ({reason})")
     if verdict.promoted:
@@ -125,5 +141,6 @@ for name in ("k_nearest_neighbors", "svm_rbf"):
 # MAGIC | k_nearest_neighbors | 1.000 | 0.773 | -0.1939 | refusé |
 # MAGIC | svm_rbf | 0.970 | 0.970 | +0.0033 | refusé |
 # MAGIC
-# MAGIC L'exactitude de 1.000 était mesurée sur les vins appris : un plus proche voisin s'y retrouve toujours lui-même. Le SVM, mesuré
-# MAGIC honnêtement, gagne 0.0033 et reconnaît moins bien `cultivar_2`. La forêt reste : la bonne décision, ce jour-là, est de ne rien faire.
+# MAGIC L'exactitude de 1.000 était mesurée sur les vins appris : un plus proche voisin s'y retrouve
+# MAGIC toujours lui-même. Le SVM, mesuré honnêtement, gagne 0.0033 et reconnaît moins bien `cultivar_2`.
+# MAGIC La forêt reste : la bonne décision, ce jour-là, est de ne rien faire.

@@ -3,8 +3,8 @@
 # MAGIC <!-- Généré depuis solutions/ex_04_2_rollback.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-2, solution : revenir en arrière
 # MAGIC
-# MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la version d'avant, sans rien
-# MAGIC effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
+# MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la
+# MAGIC version d'avant, sans rien effacer : qui relira l'histoire doit comprendre ce qui s'est passé.
 # MAGIC
 # MAGIC Votre pronostic : combien de gestes, et combien de fichiers copiés ?
 
@@ -51,7 +51,8 @@ args = SimpleNamespace(
 # MAGIC %md
 # MAGIC ## La promotion d'hier
 # MAGIC
-# MAGIC Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être regardé.
+# MAGIC Une forêt en service, un arbre réduit à une question (`max_depth=1`) par erreur, promu sans être
+# MAGIC regardé.
 
 # COMMAND ----------
 
@@ -81,7 +82,11 @@ for name, model in yesterday.items():
 good, bad = versions
 now = datetime.now(UTC)
 client.set_registered_model_tag(args.model, "exercise", "04-2")
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}")
+client.set_registered_model_tag(
+    args.model,
+    f"history_{now:%Y%m%d_%H%M%S_%f}",
+    f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}",
+)
 client.set_registered_model_alias(args.model, "champion", bad)
 
 # COMMAND ----------
@@ -93,7 +98,9 @@ client.set_registered_model_alias(args.model, "champion", bad)
 
 champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
 answered = champion.predict(wines.X_train)
-print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+print(
+    f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
+)
 
 # COMMAND ----------
 
@@ -104,15 +111,20 @@ print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_
 
 # COMMAND ----------
 
-# solution : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom, une étiquette `history_...` de plus
+# solution : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
+# une étiquette `history_...` de plus
 client.set_registered_model_alias(args.model, "champion", good)
 client.set_model_version_tag(args.model, bad, "decision", "rolled back")
-client.set_model_version_tag(args.model, bad, "reason", "max_depth=1 : cette version ne répond jamais cultivar_2")
+client.set_model_version_tag(
+    args.model, bad, "reason", "max_depth=1 : cette version ne répond jamais cultivar_2"
+)
 now = datetime.now(UTC)
 story = f"{now:%Y-%m-%d %H:%M} UTC, @champion : {bad} -> {good}, retour en arrière"
 client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", story)
 answered = mlflow.sklearn.load_model(f"models:/{args.model}@champion").predict(wines.X_train)
-print(f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}")
+print(
+    f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
+)
 # fin
 
 # COMMAND ----------
@@ -120,6 +132,6 @@ print(f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Sur 133 vins, la version fautive répond `cultivar_2` 0 fois, celle d'avant 36 fois. Un appel suffit à rendre le service, et rien
-# MAGIC n'est copié : les deux versions sont toujours là. Les trois autres appels n'y changent rien ; ils disent pourquoi, à qui
-# MAGIC demandera dans six mois.
+# MAGIC Sur 133 vins, la version fautive répond `cultivar_2` 0 fois, celle d'avant 36 fois. Un appel
+# MAGIC suffit à rendre le service, et rien n'est copié : les deux versions sont toujours là. Les trois
+# MAGIC autres appels n'y changent rien ; ils disent pourquoi, à qui demandera dans six mois.
