@@ -1,40 +1,118 @@
-"""Le plan du cours : les scripts dans l'ordre de lecture, et la durée que chacun annonce.
+"""Le plan du cours : les scripts, dans l'ordre que disent leurs noms, et la durée qu'ils annoncent.
 
-Tout le reste lit cette liste.
+L'ordre est celui des fichiers (`01_first_run.py`, `02_full_run.py`, ...), le tronc commun d'abord.
+Tout le reste lit cette liste ; `tools/renumber.py` insère un script ou en change l'ordre.
 """
 
+import re
+from pathlib import Path
 from typing import NamedTuple
 
-
+ROOT = Path(__file__).resolve().parents[1]
 # les besoins que satisfait un groupe facultatif de pyproject.toml
 GROUPS = ("spark", "azure", "team")
 
+# leçon -> combien de scripts sont du tronc commun ; les suivants peuvent attendre (PLUS_LOIN.md)
+CORE = {
+    "01_tracking_supervised": 7,
+    "02_tracking_unsupervised": 4,
+    "03_mlflow_project": 3,
+    "04_model_registry_azureml": 4,
+}
+LESSONS = tuple(CORE)
+
+# script -> sa durée annoncée, en secondes, et ce qu'il lui faut en plus (voir `run_course.missing`)
+PLAN: dict[str, tuple] = {
+    "first_run": (5,),
+    "full_run": (10,),
+    "open_model": (5,),
+    "svm_sweep": (15,),
+    "compare_models": (30,),
+    "search_runs": (5,),
+    "annotate_runs": (5,),
+    "rich_run": (10,),
+    "resume_sweep": (20,),
+    "delete_restore": (20,),
+    "store_life": (30,),
+    "measure_tracking": (20,),
+    "svm_sweep_spark": (60, "spark", "java"),
+    "kmeans_sweep": (10,),
+    "autoencoder": (20, "tensorflow"),
+    "checkpoints": (20, "tensorflow"),
+    "compare_representations": (30, "tensorflow"),
+    "system_metrics": (45, "tensorflow"),
+    "measure_storage": (30,),
+    "team_server": (20, "team", "server"),
+    "move_store": (15, "team", "server"),
+    "measure_server": (240, "team"),
+    "run_project": (20,),
+    "run_from_git": (20, "git"),
+    "predict_new": (15,),
+    "model_from_code": (10,),
+    "locked_environment": (15, "uv"),
+    "measure_reproducibility": (120, "git"),
+    "register_models": (10,),
+    "promote": (15,),
+    "serve": (30,),
+    "deploy_local": (30, "uv"),
+    "gate": (30,),
+    "copy_to_production": (5,),
+    "webhook": (30,),
+    "rehearse": (60, "uv"),
+    "plan_azure": (5,),
+    "deploy_azure": (10, "azure"),
+    "measure_traceability": (30, "git"),
+    "measure_history": (5,),
+    "measure_transparency": (5,),
+}
+
+SPOKEN = {
+    5: "Cinq secondes", 10: "Dix secondes", 15: "Quinze secondes", 20: "Vingt secondes",
+    30: "Trente secondes", 45: "Quarante-cinq secondes", 60: "Une minute",
+    90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes", 240: "Quatre minutes",
+}  # fmt: skip
+
+
+def bare(stem: str) -> str:
+    """Un nom de fichier sans son numéro : `02_full_run` -> `full_run`."""
+    return re.sub(r"^\d\d_", "", stem)
+
 
 class Script(NamedTuple):
-    """`seconds` : la durée annoncée, environnement prêt.
+    """Un script : `path`, depuis la racine du dépôt, et ce que `PLAN` en dit."""
 
-    `needs` : ce qu'il faut en plus (voir `run_course.missing`).
-    """
-
-    lesson: str
-    name: str
+    path: str
     seconds: int
     needs: tuple[str, ...] = ()
 
     @property
-    def path(self) -> str:
-        """Depuis la racine du dépôt : `01_tracking_supervised/local/first_run.py`."""
-        return f"{self.lesson}/local/{self.name}.py"
+    def lesson(self) -> str:
+        return self.path.split("/")[0]
+
+    @property
+    def stem(self) -> str:
+        """Le nom de son fichier : `02_full_run`."""
+        return Path(self.path).stem
+
+    @property
+    def name(self) -> str:
+        """Son nom, sans le numéro : `full_run`."""
+        return bare(self.stem)
+
+    @property
+    def core(self) -> bool:
+        """S'il est du tronc commun de sa leçon."""
+        return "/local/" in self.path and int(self.stem[:2]) <= CORE[self.lesson]
 
     @property
     def number(self) -> str:
         """Sa place dans sa leçon, comme son titre la dit : « Leçon 1, script 2 »."""
-        place = [each.name for each in SCRIPTS if each.lesson == self.lesson].index(self.name) + 1
-        return f"Leçon {int(self.lesson[:2])}, script {place}"
+        room = "" if "/local/" in self.path else f"{Path(self.path).parent.name}, "
+        return f"Leçon {int(self.lesson[:2])}, {room}script {int(self.stem[:2])}"
 
     @property
     def command(self) -> str:
-        """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../local/deploy_azure.py`."""
+        """Ce qu'il faut taper, à la racine : `uv run --group azure 04_.../10_deploy_azure.py`."""
         return " ".join(["uv run", *(f"--group {group}" for group in self.groups), self.path])
 
     @property
@@ -42,57 +120,31 @@ class Script(NamedTuple):
         return [need for need in self.needs if need in GROUPS]
 
 
-SCRIPTS = (
-    Script("01_tracking_supervised", "first_run", 5),
-    Script("01_tracking_supervised", "full_run", 10),
-    Script("01_tracking_supervised", "open_model", 5),
-    Script("01_tracking_supervised", "svm_sweep", 15),
-    Script("01_tracking_supervised", "resume_sweep", 20),
-    Script("01_tracking_supervised", "compare_models", 30),
-    Script("01_tracking_supervised", "search_runs", 5),
-    Script("01_tracking_supervised", "rich_run", 10),
-    Script("01_tracking_supervised", "annotate_runs", 5),
-    Script("01_tracking_supervised", "delete_restore", 20),
-    Script("01_tracking_supervised", "store_life", 30),
-    Script("01_tracking_supervised", "measure_tracking", 20),
-    Script("01_tracking_supervised", "svm_sweep_spark", 60, ("spark", "java")),
-    Script("02_tracking_unsupervised", "kmeans_sweep", 10),
-    Script("02_tracking_unsupervised", "autoencoder", 20, ("tensorflow",)),
-    Script("02_tracking_unsupervised", "checkpoints", 20, ("tensorflow",)),
-    Script("02_tracking_unsupervised", "compare_representations", 30, ("tensorflow",)),
-    Script("02_tracking_unsupervised", "system_metrics", 45, ("tensorflow",)),
-    Script("02_tracking_unsupervised", "measure_storage", 30),
-    Script("02_tracking_unsupervised", "team_server", 20, ("team", "server")),
-    Script("02_tracking_unsupervised", "move_store", 15, ("team", "server")),
-    Script("02_tracking_unsupervised", "measure_server", 240, ("team",)),
-    Script("03_mlflow_project", "run_project", 20),
-    Script("03_mlflow_project", "run_from_git", 20, ("git",)),
-    Script("03_mlflow_project", "predict_new", 15),
-    Script("03_mlflow_project", "model_from_code", 10),
-    Script("03_mlflow_project", "locked_environment", 15, ("uv",)),
-    Script("03_mlflow_project", "measure_reproducibility", 120, ("git",)),
-    Script("04_model_registry_azureml", "register_models", 10),
-    Script("04_model_registry_azureml", "promote", 15),
-    Script("04_model_registry_azureml", "gate", 30),
-    Script("04_model_registry_azureml", "copy_to_production", 5),
-    Script("04_model_registry_azureml", "webhook", 30),
-    Script("04_model_registry_azureml", "serve", 30),
-    Script("04_model_registry_azureml", "rehearse", 60, ("uv",)),
-    Script("04_model_registry_azureml", "deploy_local", 30, ("uv",)),
-    Script("04_model_registry_azureml", "plan_azure", 5),
-    Script("04_model_registry_azureml", "deploy_azure", 10, ("azure",)),
-    Script("04_model_registry_azureml", "measure_traceability", 30, ("git",)),
-    Script("04_model_registry_azureml", "measure_history", 5),
-    Script("04_model_registry_azureml", "measure_transparency", 5),
-)
+def read(root: Path = ROOT) -> tuple[Script, ...]:
+    """Les scripts de `root`, dans l'ordre de lecture ; ceux de `local/` avant ceux de `team/`.
 
-LESSONS = tuple(dict.fromkeys(script.lesson for script in SCRIPTS))
+    Lève `ValueError` si un script n'est pas dans `PLAN`.
+    """
+    paths = [
+        path for room in ("local", "team") for path in root.glob(f"0?_*/{room}/[0-9][0-9]_*.py")
+    ]
+    unknown = [path.name for path in paths if bare(path.stem) not in PLAN]
+    if unknown:
+        raise ValueError(f"sans durée dans PLAN, de tools/course.py : {', '.join(sorted(unknown))}")
+    paths.sort(key=lambda path: (path.parts[-3], path.parts[-2], path.name))
+    planned = [(path, *PLAN[bare(path.stem)]) for path in paths]
+    return tuple(
+        Script(path.relative_to(root).as_posix(), seconds, tuple(needs))
+        for path, seconds, *needs in planned
+    )
 
-SPOKEN = {
-    5: "Cinq secondes", 10: "Dix secondes", 15: "Quinze secondes", 20: "Vingt secondes", 30: "Trente secondes",
-    45: "Quarante-cinq secondes", 60: "Une minute", 90: "Une minute et demie", 120: "Deux minutes", 180: "Trois minutes",
-    240: "Quatre minutes",
-}  # fmt: skip
+
+SCRIPTS = read()
+
+
+def named(name: str) -> Script:
+    """Le script de ce nom, sans numéro. Lève `StopIteration` s'il n'existe pas."""
+    return next(script for script in SCRIPTS if script.name == name)
 
 
 def spoken(seconds: int) -> str:
@@ -104,6 +156,10 @@ def spoken(seconds: int) -> str:
 
 
 def after(script: Script) -> Script | None:
-    """Le script suivant, ou None après le dernier."""
-    position = SCRIPTS.index(script) + 1
-    return SCRIPTS[position] if position < len(SCRIPTS) else None
+    """Le script du tronc commun qui vient ensuite, dans cette leçon ou la prochaine.
+
+    None après le dernier du cours, et après un script qui peut attendre.
+    """
+    core = [each for each in SCRIPTS if each.core]
+    following = core[core.index(script) + 1 :] if script in core else []
+    return following[0] if following else None

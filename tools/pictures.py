@@ -66,7 +66,7 @@ class Picture(NamedTuple):
 
 
 def complete(words: list[str], lesson: str) -> tuple[str, ...]:
-    """`["promote", "--rollback"]` -> `("04_.../local/promote.py", "--rollback")` ; une commande
+    """`["promote", "--rollback"]` -> `("04_.../local/02_promote.py", "--rollback")` ; une commande
     `mlflow` reste telle quelle.
     """
     first, *others = words

@@ -1,4 +1,4 @@
-"""Les valeurs difficiles que `measure_tracking.py` écrit et relit, et ce que veut dire « égales au
+"""Les valeurs difficiles que `12_measure_tracking.py` écrit et relit, et ce que veut dire « égales au
 bit près ».
 """
 

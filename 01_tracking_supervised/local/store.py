@@ -141,7 +141,7 @@ def create_whole(database: Path) -> None:
 
 
 def close_orphans(experiment_ids: list[str]) -> None:
-    """Marque KILLED les runs qu'un programme mort a laissés RUNNING (`resume_sweep.py`, en leçon 1,
+    """Marque KILLED les runs qu'un programme mort a laissés RUNNING (`09_resume_sweep.py`, en leçon 1,
     montre pourquoi).
 
     Chaque run dit qui l'écrit, par une étiquette : la machine, le numéro du programme, l'heure où

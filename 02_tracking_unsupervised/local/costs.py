@@ -1,5 +1,5 @@
-# databricks: non (ne sert qu'à measure_storage.py)
-"""Ce que `measure_storage.py` compte, chronomètre et dessine, MLflow mis à part."""
+# databricks: non (ne sert qu'à 06_measure_storage.py)
+"""Ce que `06_measure_storage.py` compte, chronomètre et dessine, MLflow mis à part."""
 
 import shutil
 import sqlite3
@@ -50,7 +50,7 @@ def analyzed_copy(database: Path, copy: Path) -> Path:
 
 def show_costs(table: pd.DataFrame) -> str:
     """Le tableau en texte, une ligne par taille, pour 80 colonnes ; `table` : les colonnes de
-    `measure_storage.py`, dans l'ordre.
+    `06_measure_storage.py`, dans l'ordre.
     """
     short = [
         "base",
@@ -67,7 +67,7 @@ def show_costs(table: pd.DataFrame) -> str:
 
 def draw_costs(table: pd.DataFrame):
     """Octets, écriture et lectures selon le nombre de runs ; `table` : une ligne par taille, les
-    colonnes de `measure_storage.py`.
+    colonnes de `06_measure_storage.py`.
     """
     figure, axes = plt.subplots(1, 3, figsize=(12, 5), layout="constrained")
     labels = {

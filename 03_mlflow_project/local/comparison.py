@@ -35,7 +35,7 @@ def silenced():
         yield
     except ExecutionException as error:
         raise SystemExit(
-            f"{error}. Pour voir pourquoi : uv run 03_mlflow_project/local/run_from_git.py"
+            f"{error}. Pour voir pourquoi : uv run 03_mlflow_project/local/02_run_from_git.py"
         ) from None
     finally:
         for number, copy in saved.items():

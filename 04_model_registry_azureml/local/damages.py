@@ -16,7 +16,7 @@ DAMAGES = {
     "no_run": "pas de run",
 }
 
-# Un run et son modèle inscrit, comme dans register_models.py, puis un modèle inscrit sans aucun
+# Un run et son modèle inscrit, comme dans 01_register_models.py, puis un modèle inscrit sans aucun
 # run.
 TRAIN = """
 import io, logging, sys

@@ -63,7 +63,7 @@ def changed(sql: str, base: bytes = b"") -> bytes:
 
 
 NOT_STORES = {
-    "absent": (lambda: None, "uv run 01_tracking_supervised/local/first_run.py"),
+    "absent": (lambda: None, "uv run 01_tracking_supervised/local/01_first_run.py"),
     "vide": (lambda: b"", "mlflow.db"),
     "un texte": (lambda: b"ceci n'est pas une base" * 50, "mlflow.db"),
     "une autre base": (

@@ -16,7 +16,7 @@ from texts import ROOT
 
 from course import LESSONS
 
-FIRST = "01_tracking_supervised/local/first_run.py"
+FIRST = "01_tracking_supervised/local/01_first_run.py"
 
 
 def all_runs(course: Course) -> list:

@@ -84,7 +84,7 @@ ax.set(xlabel="rang", ylabel="valeur")
 # databricks: display(figure)
 plt.close(figure)
 """
-NAME = "01_tracking_supervised/jupyter/first_run.ipynb"
+NAME = "01_tracking_supervised/jupyter/01_first_run.ipynb"
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def short_course(fresh_course, monkeypatch) -> Course:
 
 
 def change(course: Course, text: str) -> None:
-    (course.root / "01_tracking_supervised/local/first_run.py").write_text(text, encoding="utf-8")
+    (course.root / "01_tracking_supervised/local/01_first_run.py").write_text(text, encoding="utf-8")
 
 
 def test_from_script_to_outputs_and_back(short_course):

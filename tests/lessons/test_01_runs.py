@@ -58,7 +58,7 @@ def test_the_last_cell_of_first_run_answers_the_question():
 @pytest.mark.slow
 def test_first_run_gives_the_address_of_the_store_that_it_wrote_to(fresh_course, tmp_path):
     team = f"sqlite:///{tmp_path}/team.db"
-    printed = fresh_course.fork(f"{LOCAL}/first_run.py", MLFLOW_TRACKING_URI=team).stdout
+    printed = fresh_course.fork(f"{LOCAL}/01_first_run.py", MLFLOW_TRACKING_URI=team).stdout
     assert f'uv run mlflow ui --backend-store-uri "{team}", puis' in printed
 
     port = free_port()
@@ -71,7 +71,7 @@ def test_first_run_gives_the_address_of_the_store_that_it_wrote_to(fresh_course,
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     ):
         printed = fresh_course.fork(
-            f"{LOCAL}/first_run.py", MLFLOW_TRACKING_URI=f"http://lectrice:secret@127.0.0.1:{port}"
+            f"{LOCAL}/01_first_run.py", MLFLOW_TRACKING_URI=f"http://lectrice:secret@127.0.0.1:{port}"
         ).stdout
         address, experiment, run = re.search(
             r" : (http\S+/#/experiments/(\d+)/runs/(\w+)\?\S+)", printed
@@ -162,7 +162,7 @@ def test_open_model(lesson):
 
 
 def test_open_model_opens_the_model_of_full_run_after_sweeps_too(scratch):
-    printed = scratch.fork(f"{LOCAL}/open_model.py").stdout
+    printed = scratch.fork(f"{LOCAL}/03_open_model.py").stdout
     assert f"run d'origine : {scratch.named('svm complet').info.run_id}" in printed
 
 
@@ -180,7 +180,7 @@ def test_on_an_empty_store_a_script_names_the_command_to_run_first_and_a_bad_opt
             refused.stderr.endswith(f"uv run {LOCAL}/{first}.py\n")
             and refused.stderr.count("\n") == 1
         )
-    refused = fresh_course.fork(f"{LOCAL}/first_run.py", "--gamma", "0,3", fails=True)
+    refused = fresh_course.fork(f"{LOCAL}/01_first_run.py", "--gamma", "0,3", fails=True)
     assert refused.returncode in (1, 2) and "0,3" in refused.stderr
     assert fresh_course.runs(EXPERIMENT) == []
 
@@ -254,7 +254,7 @@ def test_without_tensorflow_six_classifiers_remain(fresh_course, tmp_path):
     """Un Mac Intel : TensorFlow n'y est pas installé."""
     for name in ("tensorflow", "keras"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError({name!r})")
-    printed = fresh_course.run(f"{LOCAL}/compare_models.py", PYTHONPATH=str(tmp_path)).stdout
+    printed = fresh_course.run(f"{LOCAL}/05_compare_models.py", PYTHONPATH=str(tmp_path)).stdout
     assert "TensorFlow" in printed.splitlines()[0] and "six" in printed.splitlines()[0]
     assert "En tête : logistic_regression" in printed.splitlines()[1]
     runs = fresh_course.runs(EXPERIMENT)

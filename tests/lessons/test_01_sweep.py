@@ -135,7 +135,7 @@ def test_resume_sweep(lesson):
 @pytest.mark.slow
 def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = fresh_course.command(f"{LOCAL}/svm_sweep.py", *FEW)
+    command = fresh_course.command(f"{LOCAL}/04_svm_sweep.py", *FEW)
     sweep, end = (
         subprocess.Popen(command, cwd=fresh_course.root, env=reader_environment(), **quiet),
         time.monotonic() + SECONDS,
@@ -156,7 +156,7 @@ def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
     }
     assert before["RUNNING"] >= 1 and before["FINISHED"] < 12
 
-    resume = [f"{LOCAL}/resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
+    resume = [f"{LOCAL}/09_resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
     fresh_course.fork(*resume)
     assert_whole(fresh_course, fresh_course.named("svm balayage", EXPERIMENT))
     after = fresh_course.runs(EXPERIMENT)
@@ -300,20 +300,20 @@ def test_the_test_set_opens_once_for_a_couple(scratch):
             if any(each.dataset.name == "breast_cancer_test" for each in run.inputs.dataset_inputs)
         ]
 
-    first, [judgement] = scratch.fork(f"{LOCAL}/search_runs.py").stdout, opened()
-    scratch.fork(f"{LOCAL}/svm_sweep.py", "--C", "1000", "--gamma", "0.001")
-    again = scratch.fork(f"{LOCAL}/search_runs.py").stdout
+    first, [judgement] = scratch.fork(f"{LOCAL}/06_search_runs.py").stdout, opened()
+    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "1000", "--gamma", "0.001")
+    again = scratch.fork(f"{LOCAL}/06_search_runs.py").stdout
     assert re.search("^Test : .*$", first, re.MULTILINE)[0] in again and opened() == [judgement]
-    scratch.fork(f"{LOCAL}/svm_sweep.py", "--C", "10", "--gamma", "0.03")
-    scratch.fork(f"{LOCAL}/search_runs.py")
+    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "10", "--gamma", "0.03")
+    scratch.fork(f"{LOCAL}/06_search_runs.py")
     assert len(opened()) == 2
     # un balayage où aucun couple ne convient : une ligne dit quoi lancer, et rien n'est jugé
-    scratch.fork(f"{LOCAL}/svm_sweep.py", "--C", "0.1", "--gamma", "0.0001")
-    refused = scratch.fork(f"{LOCAL}/search_runs.py", fails=True)
+    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "0.1", "--gamma", "0.0001")
+    refused = scratch.fork(f"{LOCAL}/06_search_runs.py", fails=True)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1) and len(
         opened()
     ) == 2
-    assert "0.9" in refused.stderr and refused.stderr.endswith(f"uv run {LOCAL}/svm_sweep.py\n")
+    assert "0.9" in refused.stderr and refused.stderr.endswith(f"uv run {LOCAL}/04_svm_sweep.py\n")
 
 
 @pytest.mark.slow

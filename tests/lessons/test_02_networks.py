@@ -274,7 +274,7 @@ def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
 
 
 def test_two_processes_learn_the_same_bits(lesson, trained, saved):
-    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`autoencoder.py` ; le
+    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`02_autoencoder.py` ; le
     meilleur est le réseau qu'il rend.
     """
     run, models = saved

@@ -207,7 +207,7 @@ def test_without_uv_or_network_one_line(scratch, tmp_path, script, message):
         (tmp_path / "uv").write_text(script, encoding="utf-8")
         (tmp_path / "uv").chmod(0o755)
     told = scratch.fork(
-        f"{LOCAL}/locked_environment.py",
+        f"{LOCAL}/05_locked_environment.py",
         fails=True,
         PATH=os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"]),
     )

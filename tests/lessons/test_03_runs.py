@@ -75,7 +75,7 @@ def test_the_models_are_those_announced(lesson, kind, name):
 
 def test_an_impossible_variant_is_said_and_its_run_is_failed(scratch):
     ended = scratch.fork(
-        f"{LOCAL}/run_project.py",
+        f"{LOCAL}/01_run_project.py",
         "--alphas",
         "beaucoup",
         "--models",
@@ -113,7 +113,7 @@ def test_new_patients_are_predicted_by_the_best_run(lesson):
 
 
 def test_predict_new_again_finds_the_same_model_and_the_same_number(lesson, scratch):
-    again = scratch.fork(f"{LOCAL}/predict_new.py").stdout.splitlines()
+    again = scratch.fork(f"{LOCAL}/03_predict_new.py").stdout.splitlines()
     # l'identifiant du run est un autre
     assert lesson.ended("predict_new").stdout.splitlines()[:-2] == again[:-2]
 
@@ -136,7 +136,7 @@ def test_without_the_run_it_needs_a_script_says_what_to_type(scratch, name, argu
 def test_patients_that_do_not_fit_are_said_by_the_project_then_by_the_script(scratch, tmp_path):
     file = tmp_path / "patients.csv"
     file.write_text("age,sex\n59,2\n", encoding="utf-8")
-    ended = scratch.fork(f"{LOCAL}/predict_new.py", "--patients", file, fails=True)
+    ended = scratch.fork(f"{LOCAL}/03_predict_new.py", "--patients", file, fails=True)
     why, what = ended.stderr.splitlines()
     assert "bmi, bp, s1, s2, s3, s4, s5, s6" in why and "Run (ID '" in what
 
@@ -241,7 +241,7 @@ def test_what_git_or_mlflow_refuses_is_said_in_one_line(scratch, tmp_path, argum
         shutil.copytree(scratch.root / LESSON, tmp_path / LESSON)
     folder, before = scratch.root if arguments else tmp_path, len(scratch.runs(LESSON))
     ended = scratch.fork(
-        str(folder / LOCAL / "run_from_git.py"),
+        str(folder / LOCAL / "02_run_from_git.py"),
         *(arguments or []),
         fails=True,
         MLFLOW_TRACKING_URI=scratch.uri,
@@ -295,7 +295,7 @@ def test_branch_tag_and_commit_of_a_bare_repository(scratch, tmp_path):
             "dépôt nu",
         ]
         scratch.fork(
-            f"{LOCAL}/run_from_git.py", *arguments, *(["--version", version] if version else [])
+            f"{LOCAL}/02_run_from_git.py", *arguments, *(["--version", version] if version else [])
         )
         run = scratch.runs("dépôt nu")[0]
         assert (
@@ -364,7 +364,7 @@ def test_the_measure_is_what_the_text_says_of_it(whole_lesson):
         sane.data.tags["mlflow.source.git.commit"]
         == retouched.data.tags["mlflow.source.git.commit"]
     )
-    shown = tables(last_cell(f"{LOCAL}/measure_reproducibility.py"))
+    shown = tables(last_cell(f"{LOCAL}/06_measure_reproducibility.py"))
     assert {row["run"]: (row["son double est identique"], row["`git.dirty`"]) for row in shown} == {
         "ElasticNet, forêt, réseau, workflow": (f"{same[sound].sum()} sur 4", "false"),
         "forêt sans graine": (f"{int(same['sans graine'])} sur 1", "false"),
@@ -389,7 +389,7 @@ def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
     Les douze autres lancements, la leçon enregistrée les a : ici, le même run sert douze fois.
     """
     script, opening = (
-        fresh_course.root / LOCAL / "measure_reproducibility.py",
+        fresh_course.root / LOCAL / "06_measure_reproducibility.py",
         "mlflow.set_experiment(args.experiment)\n",
     )
     source = script.read_text(encoding="utf-8")
@@ -401,7 +401,7 @@ def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
     (tmp_path / "uv").chmod(0o755)
     # le script place l'environnement Python en tête du PATH ; `uv` ne s'y trouve pas
     ended = fresh_course.run(
-        f"{LOCAL}/measure_reproducibility.py", PATH=f"{tmp_path}:{reader_environment()['PATH']}"
+        f"{LOCAL}/06_measure_reproducibility.py", PATH=f"{tmp_path}:{reader_environment()['PATH']}"
     )
     assert "non mesuré" in ended.stdout
     statuses = [run.info.status for run in fresh_course.runs("measurements")]

@@ -126,7 +126,7 @@ def test_yaml_files_pass_the_sdk_and_eight_bad_ones_do_not(tmp_path):
             pytest.fail(f"{name} : accepté, {load(tmp_path / 'bad.yml')}")
 
 
-# --- plan_azure.py, puis deploy_azure.py, avec le vrai SDK et un Azure en mémoire
+# --- 09_plan_azure.py, puis 10_deploy_azure.py, avec le vrai SDK et un Azure en mémoire
 
 
 def test_the_plan_needs_no_account_and_sends_nothing(lesson, scratch):
@@ -149,7 +149,7 @@ def test_the_plan_needs_no_account_and_sends_nothing(lesson, scratch):
 
 
 def simulate(course, *arguments, start=None, fails=False, **environment):
-    """deploy_azure.py sur l'Azure simulé : ce qu'il dit, et le journal des requêtes."""
+    """10_deploy_azure.py sur l'Azure simulé : ce qu'il dit, et le journal des requêtes."""
     sdk()
     journal = course.root / "journal.json"
     simulated = ("tests/support/azure_simulated.py", journal, course.root / AZURE, *arguments)

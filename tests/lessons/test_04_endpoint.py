@@ -1,5 +1,5 @@
 """Leçon 4 : le routeur devant deux faux déploiements, score.py sur le vrai serveur d'Azure ML, et
-deploy_local.py.
+04_deploy_local.py.
 """
 
 import gzip

@@ -135,7 +135,7 @@ def test_the_recalls_are_those_of_the_cultivars():
     )
 
 
-# --- register_models.py
+# --- 01_register_models.py
 
 
 def test_three_versions_with_what_is_behind_each(lesson):
@@ -209,7 +209,7 @@ def test_register_text_and_output_agree_with_the_scores(lesson):
     assert f"{MODEL}_renamed : version 1 supprimée, reste la 2" in output
 
 
-# --- promote.py
+# --- 02_promote.py
 
 
 def test_promotes_the_forest_and_refuses_the_regression(lesson):

@@ -1,4 +1,4 @@
-"""Leçon 4 : serve.py, et ce que le serveur de MLflow répond."""
+"""Leçon 4 : 03_serve.py, et ce que le serveur de MLflow répond."""
 
 import json
 import sys

@@ -86,7 +86,7 @@ def test_the_outputs_shown_are_what_the_models_give():
     assert announced(retouched)[:-2] == [*steps, *ranked]
     command = f"uv run mlflow run {LESSON} -e train -P model=ann --env-manager local --experiment-name {LESSON}"
     assert announced(command) == variants(0, [OTHERS[1]])[0]
-    rows = tables(last_cell(f"{LOCAL}/run_project.py"))
+    rows = tables(last_cell(f"{LOCAL}/01_run_project.py"))
     names = "ElasticNet, `alpha = 0.1` | réseau de neurones (`ann`) | ElasticNet, `alpha = 1` | forêt aléatoire | ElasticNet, `alpha = 10`"
     assert [row["variante"] for row in rows] == names.split(" | ")
     assert [row["RMSE"] for row in rows] == [line.split()[1] for line in ranked_here[1:]]
@@ -135,7 +135,7 @@ def test_the_numbers_of_the_texts():
     assert in_text(r"l'emporte sur la forêt, de ([\d.]+)\.", PROSE) + in_text(
         r"n'est plus que de ([\d.]+) :", PROSE
     ) == (forest, other)
-    assert numbers(last_cell(f"{LOCAL}/run_project.py").rpartition("|")[2]) == [
+    assert numbers(last_cell(f"{LOCAL}/01_run_project.py").rpartition("|")[2]) == [
         forest,
         f"{penalty:.2f}",
         "0.1",
@@ -149,10 +149,10 @@ def test_the_numbers_of_the_texts():
     )
     assert in_text(r"([\d.]+) sur la validation, ([\d.]+) sur le test", PROSE) == (known, unseen)
     assert in_text(r"En mars, vous obtenez une erreur de ([\d.]+),", PROSE) == (known,)
-    assert numbers(last_cell(f"{LOCAL}/predict_new.py")) == [unseen, known]
+    assert numbers(last_cell(f"{LOCAL}/03_predict_new.py")) == [unseen, known]
     kept, lost = (f"{model.predict(X).mean():.1f}" for X in (X_valid, in_grams()))
     assert in_text(r"la moyenne passe de ([\d.]+) à ([\d.]+)", PROSE) == (kept, lost)
-    assert numbers(last_cell(f"{LOCAL}/model_from_code.py")) == [kept, lost]
+    assert numbers(last_cell(f"{LOCAL}/04_model_from_code.py")) == [kept, lost]
     pins = str(len(declared("python_env.yaml")["dependencies"]))
     assert in_text(r"Le projet fige (\d+) bibliothèques", PROSE) == (pins,)
     assert in_text(
@@ -160,7 +160,7 @@ def test_the_numbers_of_the_texts():
     ) == (pins, pins)
     counts = in_text(
         r"donne (\d+) versions sur (\d+), MLflow en devine (\d+)",
-        last_cell(f"{LOCAL}/locked_environment.py"),
+        last_cell(f"{LOCAL}/05_locked_environment.py"),
     )
     assert counts == ("5", pins, "4")  # comptées par test_03_models
 

@@ -51,7 +51,7 @@ def test_the_page_is_up_to_date_and_the_tool_mends_a_stale_one(tmp_path):
         )
 
     assert tool("--check") == (0, "", TEXT), "uv run tools/make_glossary.py"
-    script = tmp_path / "04_model_registry_azureml/local/gate.py"
+    script = tmp_path / "04_model_registry_azureml/local/05_gate.py"
     script.write_text("# une ligne\n" + script.read_text(encoding="utf-8"), encoding="utf-8")
     assert tool("--check") == (0, "", TEXT)
     script.write_text(

@@ -55,7 +55,7 @@ def test_exactness():
     )
     exact = {
         row["nature"]: row["exactes"]
-        for row in tables(last_cell("01_tracking_supervised/local/measure_tracking.py"))
+        for row in tables(last_cell("01_tracking_supervised/local/12_measure_tracking.py"))
     }
     for nature, words in {
         "infinis": "l'infini",
@@ -72,7 +72,7 @@ def test_cost():
     """La taille d'un run, le tri avant et après ANALYZE, et la lecture en tableau."""
     [largest] = [
         row
-        for row in tables(last_cell("02_tracking_unsupervised/local/measure_storage.py"))
+        for row in tables(last_cell("02_tracking_unsupervised/local/06_measure_storage.py"))
         if row["runs"] == "10000"
     ]
     size, best, analyzed = found(
@@ -88,7 +88,7 @@ def test_cost():
 
 
 def test_reproducibility():
-    summary = last_cell("03_mlflow_project/local/measure_reproducibility.py")
+    summary = last_cell("03_mlflow_project/local/06_measure_reproducibility.py")
     same = [
         row["son double est identique"]
         for row in tables(summary)
@@ -111,11 +111,11 @@ def test_reproducibility():
 def test_traceability():
     links, predictions, all_of_them = found(
         r"les (\d+) maillons se retrouvent et sont vrais pour (\d+) prédictions sur (\d+)",
-        last_cell("04_model_registry_azureml/local/measure_traceability.py"),
+        last_cell("04_model_registry_azureml/local/11_measure_traceability.py"),
     )
     assert predictions == all_of_them
     assert measure(4)["chiffre"] == f"{links} maillons sur {links} pour {predictions} prédictions"
-    history = tables(last_cell("04_model_registry_azureml/local/measure_history.py"))
+    history = tables(last_cell("04_model_registry_azureml/local/12_measure_history.py"))
     [lost] = [row["où"] for row in history if row["ancienne valeur"] == "perdue"]
     assert [
         each for each in lost.split(", ") if each.partition(" ")[0] not in measure(4)["réponse"]

@@ -108,7 +108,7 @@ def test_what_is_looked_up_and_what_is_run(fresh_course):
     """Un script sans option se consulte une fois ; la seconde, avec une option, ou si le code a
     changé, il est lancé.
     """
-    script = "02_tracking_unsupervised/local/kmeans_sweep.py"
+    script = "02_tracking_unsupervised/local/01_kmeans_sweep.py"
     (fresh_course.root / script).write_text("import sys\nprint('lancé', *sys.argv[1:])\n")
     fresh_course.client().create_experiment("measurements")
     session = SimpleNamespace(

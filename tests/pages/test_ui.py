@@ -146,7 +146,7 @@ def test_the_address_that_the_first_script_prints(visitor):
         f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning"
     ) as page:
         browser.check(
-            page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "first_run.py"], {}
+            page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "01_first_run.py"], {}
         )
 
 
@@ -224,7 +224,7 @@ def test_model_page_and_its_signature(visitor):
     visitor.scripts(LESSON_1, "full_run")
     [output] = make_images.newest_run(visitor.client, LESSON_1, "svm complet").outputs.model_outputs
     with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
-        browser.check(page, ["svm complet", "full_run.py", "Ready"], {})
+        browser.check(page, ["svm complet", "02_full_run.py", "Ready"], {})
         browser.do(page, {"role": "link", "name": "Artifacts"})
         browser.do(page, "MLmodel")
         browser.check(page, ["signature:", "mean radius"], {})

@@ -1,4 +1,4 @@
-"""Un Azure ML en mémoire, pour lancer `deploy_azure.py` avec le vrai SDK, sans compte ni réseau.
+"""Un Azure ML en mémoire, pour lancer `10_deploy_azure.py` avec le vrai SDK, sans compte ni réseau.
 
     python azure_simulated.py JOURNAL SCRIPT [OPTIONS DU SCRIPT]
 

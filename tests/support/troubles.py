@@ -15,7 +15,7 @@ from programs import LIGHT, SECONDS, ended
 from reader import Reader
 
 PAGE = pages.ROOT / "DEPANNAGE.md"
-FIRST = "01_tracking_supervised/local/first_run.py"
+FIRST = "01_tracking_supervised/local/01_first_run.py"
 MLFLOW = [sys.executable, "-m", "mlflow"]
 # titre -> ce que l'entrée en dit
 NOT_CAUSED = {"Windows": "pas éprouvées", "azureml-mlflow": "nous ne l'avons pas exécuté"}

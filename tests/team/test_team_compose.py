@@ -57,7 +57,7 @@ def test_every_image_and_every_package_is_pinned():
 
 def test_it_is_the_server_of_the_script():
     """Mêmes options de `mlflow server`, mêmes règles d'accès, aux adresses près."""
-    script = (ROOT / "02_tracking_unsupervised/local/team_server.py").read_text(encoding="utf-8")
+    script = (ROOT / "02_tracking_unsupervised/team/01_team_server.py").read_text(encoding="utf-8")
     command, settings = (
         script[script.index("command = [") :].partition("wait_until_ready")[0].split("settings = {")
     )
@@ -190,9 +190,9 @@ def test_its_command_serves_runs_from_postgresql_and_files_from_s3(tmp_path, cou
                     ).status_code
                     == 401
                 )
-                course.run("01_tracking_supervised/local/full_run.py", **account)
+                course.run("01_tracking_supervised/local/02_full_run.py", **account)
                 # relit le modèle, à travers le serveur
-                course.run("01_tracking_supervised/local/open_model.py", **account)
+                course.run("01_tracking_supervised/local/03_open_model.py", **account)
                 objects = re.findall(
                     r"<Key>([^<]+)</Key>", requests.get(f"{s3}/mlflow", timeout=30).text
                 )

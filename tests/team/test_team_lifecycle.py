@@ -60,7 +60,7 @@ def answers(team, *names: str) -> list[int]:
 
 
 def ended_in_one_line(process: subprocess.Popen, output) -> str:
-    """Attend la fin de `team_server.py` ; la dernière ligne, qui doit être la seule sur les
+    """Attend la fin de `01_team_server.py` ; la dernière ligne, qui doit être la seule sur les
     erreurs.
     """
     try:
@@ -75,7 +75,7 @@ def ended_in_one_line(process: subprocess.Popen, output) -> str:
 
 def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, folder, monkeypatch):
     with team_server(course, folder, "--users", "alice") as team:
-        course.fork("01_tracking_supervised/local/full_run.py", **team.account("alice"))
+        course.fork("01_tracking_supervised/local/02_full_run.py", **team.account("alice"))
         password, before = team.passwords["alice"], runs(team, monkeypatch)
     assert "Arrêt : le serveur, puis la base." in team.text
     with team_server(

@@ -23,14 +23,14 @@ from team_servers import short_folder, team_server
 
 pytestmark = pytest.mark.release
 
-MOVE = "02_tracking_unsupervised/local/move_store.py"
-FIRST = "01_tracking_supervised/local/first_run.py"
+MOVE = "02_tracking_unsupervised/team/02_move_store.py"
+FIRST = "01_tracking_supervised/local/01_first_run.py"
 SCRIPTS = {
     FIRST: (),
-    "01_tracking_supervised/local/full_run.py": (),
-    "02_tracking_unsupervised/local/kmeans_sweep.py": ("--k-max", "4"),
-    "04_model_registry_azureml/local/register_models.py": (),
-    "04_model_registry_azureml/local/promote.py": (),
+    "01_tracking_supervised/local/02_full_run.py": (),
+    "02_tracking_unsupervised/local/01_kmeans_sweep.py": ("--k-max", "4"),
+    "04_model_registry_azureml/local/01_register_models.py": (),
+    "04_model_registry_azureml/local/02_promote.py": (),
 }
 HARD = (0.1, 5e-324, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), -0.0, 1 / 3)
 
@@ -120,7 +120,7 @@ def move(team, *arguments, **options):
 
 @pytest.fixture(scope="module")
 def moved(store, team):
-    """Ce que `move_store.py` a dit, une fois le magasin déménagé."""
+    """Ce que `02_move_store.py` a dit, une fois le magasin déménagé."""
     return move(team, "--owner", "alice").stdout.splitlines()
 
 
@@ -156,7 +156,7 @@ def test_it_says_so_in_true_counts(store, moved):
         "chargé à travers le serveur : prédictions égales à celles de l'original."
     )
     assert then.startswith(
-        "Ensuite : uv run --group team 02_tracking_unsupervised/local/measure_server.py"
+        "Ensuite : uv run --group team 02_tracking_unsupervised/team/03_measure_server.py"
     )
 
 
@@ -289,12 +289,12 @@ def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, t
         (("--source", nul), "PostgreSQL refuse le caractère NUL, qui est dans params"),
         (
             ("--source", tmp_path / "absent.db"),
-            "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py",
+            "Lancez d'abord : uv run 01_tracking_supervised/local/01_first_run.py",
         ),
         (("--owner", "zed"), "zed n'a pas de compte"),
         (
             ("--folder", tmp_path),
-            "Lancez d'abord : uv run --group team 02_tracking_unsupervised/local/team_server.py",
+            "Lancez d'abord : uv run --group team 02_tracking_unsupervised/team/01_team_server.py",
         ),
         (("--server", "http://127.0.0.1:9"), "ne répond pas"),
     ):

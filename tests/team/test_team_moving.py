@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.release
 
-TEAM_SERVER = "02_tracking_unsupervised/local/team_server.py"
+TEAM_SERVER = "02_tracking_unsupervised/team/01_team_server.py"
 Listed = namedtuple("Listed", "path is_dir file_size")
 
 

@@ -16,7 +16,7 @@ from programs import free_port
 
 pytestmark = pytest.mark.release
 
-FIRST = "01_tracking_supervised/local/first_run.py"
+FIRST = "01_tracking_supervised/local/01_first_run.py"
 EXPERIMENT = "01_tracking_supervised"
 
 
@@ -110,7 +110,7 @@ def test_it_says_what_a_learner_needs_and_nothing_else(team):
         ready
         == f"{READY} : MLFLOW_TRACKING_URI={team.uri} ; Ctrl-C l'arrête, les données restent dans {team.folder}."
     )
-    assert then == "Ensuite : uv run --group team 02_tracking_unsupervised/local/move_store.py"
+    assert then == "Ensuite : uv run --group team 02_tracking_unsupervised/team/02_move_store.py"
 
 
 def test_nothing_listens_outside_loopback(team):
@@ -120,7 +120,7 @@ def test_nothing_listens_outside_loopback(team):
 
 
 def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkeypatch):
-    for script in (FIRST, "01_tracking_supervised/local/full_run.py"):
+    for script in (FIRST, "01_tracking_supervised/local/02_full_run.py"):
         course.fork(script, **team.account("alice"))
     bob = team.client(monkeypatch, "bob")
     experiment = bob.get_experiment_by_name(EXPERIMENT)

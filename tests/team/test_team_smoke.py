@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_script_records_on_the_server_what_it_records_on_sqlite(course, team, monkeypatch):
     """À la fin, `team` arrête le serveur par Ctrl-C et vérifie que plus rien ne tourne."""
-    course.fork(f"{LESSONS[0]}/local/first_run.py", **team.account("alice"))
+    course.fork(f"{LESSONS[0]}/local/01_first_run.py", **team.account("alice"))
     client = team.client(monkeypatch, "alice")
     [there] = client.search_runs([client.get_experiment_by_name(LESSONS[0]).experiment_id])
     [here] = recorded(LESSONS[0]).runs_of("first_run")

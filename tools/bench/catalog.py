@@ -31,30 +31,30 @@ class Line(NamedTuple):
 
 TABLE = {
     "Démarrer (1 : importer MLflow, pandas et scikit-learn, rien d'autre)": [
-        Line("startup.script", "`first_run.py` en entier"),
+        Line("startup.script", "`01_first_run.py` en entier"),
         Line("startup.opening", "dont l'ouverture du magasin"),
         Line(
             "startup.plain_gc", "le même, sans les deux lignes de `store.py` sur le ramasse-miettes"
         ),
     ],
     "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
-        Line("lesson.first_run", "leçon 1, `first_run.py` : 20 ms de travail"),
-        Line("lesson.svm_sweep", "leçon 1, `svm_sweep.py` : 35 runs, 35 modèles"),
-        Line("lesson.kmeans_sweep", "leçon 2, `kmeans_sweep.py` : 19 runs, 19 modèles"),
+        Line("lesson.first_run", "leçon 1, `01_first_run.py` : 20 ms de travail"),
+        Line("lesson.svm_sweep", "leçon 1, `04_svm_sweep.py` : 35 runs, 35 modèles"),
+        Line("lesson.kmeans_sweep", "leçon 2, `01_kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
         Line(
-            "lesson.run_project", "leçon 3, `run_project.py` : cinq variantes, un programme chacune"
+            "lesson.run_project", "leçon 3, `01_run_project.py` : cinq variantes, un programme chacune"
         ),
-        Line("lesson.register_models", "leçon 4, `register_models.py` : trois modèles inscrits"),
-        Line("lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `svm_sweep.py`", "ms"),
-        Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `svm_sweep.py`", "s"),
+        Line("lesson.register_models", "leçon 4, `01_register_models.py` : trois modèles inscrits"),
+        Line("lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `04_svm_sweep.py`", "ms"),
+        Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `04_svm_sweep.py`", "s"),
         Line(
             "lesson.kmeans_sweep_child_ms",
-            "ce qu'ajoute chaque run enfant de `kmeans_sweep.py`",
+            "ce qu'ajoute chaque run enfant de `01_kmeans_sweep.py`",
             "ms",
         ),
         Line(
-            "lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `kmeans_sweep.py`", "s"
+            "lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `01_kmeans_sweep.py`", "s"
         ),
     ],
     "Un run enfant, pièce par pièce": [
@@ -66,8 +66,8 @@ TABLE = {
         Line("child.first_s", "le premier run avec modèle d'un programme", "s"),
     ],
     "La façon naïve (1 : la nôtre) : une valeur par appel, `log_model` sans dépendances": [
-        Line("naive.svm", "les SVM de `svm_sweep.py`"),
-        Line("naive.kmeans", "les K-Means de `kmeans_sweep.py`"),
+        Line("naive.svm", "les SVM de `04_svm_sweep.py`"),
+        Line("naive.kmeans", "les K-Means de `01_kmeans_sweep.py`"),
     ],
     "Le magasin à {size} runs (1 : à 100)": [
         Line("volume_{size}.run", "un run de plus, nu"),
@@ -76,8 +76,8 @@ TABLE = {
         Line("volume_{size}.by_name", "chercher un run par son nom"),
         Line("volume_{size}.children", "chercher les enfants d'un run, triés"),
         Line("volume_{size}.best", "les dix meilleurs de tous"),
-        Line("volume_{size}.first_run", "`first_run.py` en entier"),
-        Line("volume_{size}.search_runs", "`search_runs.py` en entier"),
+        Line("volume_{size}.first_run", "`01_first_run.py` en entier"),
+        Line("volume_{size}.search_runs", "`06_search_runs.py` en entier"),
     ],
     "Des serveurs (1 : SQLite sans serveur, un seul écrivain)": [
         Line("server.server_sqlite.child", "un run, serveur sur SQLite"),
@@ -92,7 +92,7 @@ TABLE = {
         Line("soak.server.values", "serveur sur PostgreSQL : valeurs écrites", ""),
         Line("soak.server.lost", "serveur sur PostgreSQL : valeurs perdues ou changées", ""),
     ],
-    "Une opération dans un magasin de {size} runs, comme `measure_storage.py` la mesure": [
+    "Une opération dans un magasin de {size} runs, comme `06_measure_storage.py` la mesure": [
         Line("storage.{size}.write_ms", "écrire un run, en un envoi", "ms"),
         Line("storage.{size}.get_ms", "lire un run", "ms"),
         Line("storage.{size}.find_ms", "en trouver un par un paramètre", "ms"),

@@ -28,7 +28,7 @@ READ = ("write_ms", "get_ms", "find_ms", "best_ms", "best_analyzed_ms", "table_m
 
 
 def storage(*sizes: str) -> dict[str, float]:
-    """`measure_storage.py` à ces tailles, en ms ; et les dix meilleurs à la dernière, quand
+    """`06_measure_storage.py` à ces tailles, en ms ; et les dix meilleurs à la dernière, quand
     `ANALYZE` a été fait à la première.
     """
     import mlflow
@@ -125,7 +125,7 @@ def autolog() -> dict[str, float]:
 
 def system_metrics(waited: str = "20") -> dict[str, float]:
     """La part de temps de processeur que les relevés ajoutent à l'apprentissage de
-    `system_metrics.py`.
+    `05_system_metrics.py`.
 
     Le prix d'un relevé se mesure quand rien ne tourne, pendant `waited` secondes : deux
     apprentissages pareils diffèrent d'autant que lui.
@@ -234,7 +234,7 @@ def team(repeat: str = "100") -> dict[str, float]:
     """Le même run, écrit tour à tour dans SQLite et par un serveur : temps de processeur, en fois
     SQLite, et part des réponses tardives.
 
-    Le serveur a deux programmes, comme celui de `measure_server.py` ; `late_share_alone` est la
+    Le serveur a deux programmes, comme celui de `03_measure_server.py` ; `late_share_alone` est la
     part de celui qui n'en a qu'un.
     """
     import psutil

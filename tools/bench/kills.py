@@ -18,17 +18,17 @@ from bench.losses import Store, losses
 
 SECONDS = 300  # au-delà, un programme est bloqué
 RESUME = (
-    "01_tracking_supervised/local/resume_sweep.py",
+    "01_tracking_supervised/local/09_resume_sweep.py",
     "--experiment",
     "01_tracking_supervised",
     "--only-resume",
 )
 TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'est pas lui
-    "01_tracking_supervised/local/svm_sweep.py": (
+    "01_tracking_supervised/local/04_svm_sweep.py": (
         ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"),
         RESUME,
     ),
-    "04_model_registry_azureml/local/register_models.py": ((), None),
+    "04_model_registry_azureml/local/01_register_models.py": ((), None),
 }
 
 
@@ -143,7 +143,7 @@ def measure(kills: int, folder: Path) -> dict[str, float]:
     copy = folder / "copie"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
     # la copie a son magasin
-    if start(copy, "01_tracking_supervised/local/first_run.py").wait(SECONDS):
+    if start(copy, "01_tracking_supervised/local/01_first_run.py").wait(SECONDS):
         raise RuntimeError((copy / "écrit.txt").read_text(encoding="utf-8"))
     trials = [
         trial(copy, script, options, kills, way_on) for script, (options, way_on) in TRIALS.items()

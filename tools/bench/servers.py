@@ -1,4 +1,4 @@
-"""Les serveurs : ce que `measure_server.py` mesure, et un serveur sur PostgreSQL pour l'endurance."""
+"""Les serveurs : ce que `03_measure_server.py` mesure, et un serveur sur PostgreSQL pour l'endurance."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from bench import script, seconds
 
 
 def measure(runs: int, rounds: int, writers: list[int]) -> dict[str, float]:
-    """Les rapports de `measure_server.py`, lancé comme un lecteur le lance, lus dans le run qu'il
+    """Les rapports de `03_measure_server.py`, lancé comme un lecteur le lance, lus dans le run qu'il
     enregistre.
     """
     options = ["--runs", str(runs), "--rounds", str(rounds), "--writers", *map(str, writers)]

@@ -7,7 +7,7 @@ from checks.remarks import Exercise, Remark, Untouched
 from checks.values import close, compare, metric, number, text_tag
 
 LESSON = "01_tracking_supervised"
-SWEEP = "uv run 01_tracking_supervised/local/svm_sweep.py"
+SWEEP = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
 DONE = "attributes.status = 'FINISHED'"
 TRAINED_ON = {
     455: "a appris aussi sur la validation",

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from checks import ROOT
 from errors import first_line, without_password
 
-FIRST = "Lancez d'abord : uv run 01_tracking_supervised/local/first_run.py"
+FIRST = "Lancez d'abord : uv run 01_tracking_supervised/local/01_first_run.py"
 
 
 def open_read_only():

@@ -1,0 +1,148 @@
+# %% [markdown]
+# # Leçon 1, script 3 : ouvrir un modèle
+#
+# **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
+#
+# Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de
+# texte ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/local/03_open_model.py
+# ```
+#
+# Cinq secondes, après `02_full_run.py`, dont il ouvre le modèle.
+
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+
+from options import short_text
+from patients import load_patients
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(
+    description="Ouvre le modèle de 02_full_run.py et montre ce qu'il contient."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %% [markdown]
+# ## Un dossier
+#
+# Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run
+# d'origine, ses fichiers. Le run, lui, sait quels modèles il a produits.
+
+# %%
+mlflow.set_experiment(args.experiment)
+complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
+found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
+if not found:
+    raise SystemExit(
+        "Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/02_full_run.py"
+    )
+uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
+info = mlflow.models.get_model_info(uri)
+temporary = tempfile.TemporaryDirectory()
+folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary.name))
+print(f"{uri} est un dossier :")
+roles = {
+    "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
+    "model.skops": "le pipeline scikit-learn ; à la lecture, skops n'exécute que le code des types déclarés",
+    "model.pkl": "le pipeline scikit-learn (format pickle, celui de Databricks : l'ouvrir exécute du code)",
+    "input_example.json": "l'exemple d'entrée",
+    "serving_input_example.json": "le même, tel qu'un service l'attend",
+    "requirements.txt": "les bibliothèques, pour pip",
+    "python_env.yaml": "les mêmes, avec la version de Python",
+    "conda.yaml": "les mêmes, pour conda",
+}
+for name, role in roles.items():
+    if (folder / name).exists():
+        print(f"  {name:27} {role}")
+
+# %% [markdown]
+# ## `MLmodel`, lu à voix haute
+#
+# Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ;
+# `python_function` (pyfunc) rend un objet qui ne sait que prédire, le même pour toutes les
+# bibliothèques : c'est lui que les services utilisent.
+
+# %%
+print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
+print(
+    f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête"
+)
+
+# %% [markdown]
+# ## Deux saveurs, une seule prédiction
+
+# %%
+X = load_patients().X_valid
+pipeline = mlflow.sklearn.load_model(uri)
+function = mlflow.pyfunc.load_model(uri)
+usual = pipeline.predict(X)
+same = (usual == function.predict(X)).sum()
+print(
+    f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}"
+)
+
+# %% [markdown]
+# ## La signature refuse
+#
+# Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte
+# sans rien dire.
+
+# %%
+damaged = {
+    "une colonne oubliée": X.drop(columns="mean radius"),
+    "un nombre devenu texte": X.astype({"mean radius": str}),
+    "les colonnes à l'envers": X[X.columns[::-1]],
+}
+for damage, table in damaged.items():
+    answers = []
+    for flavor in (pipeline, function):
+        try:
+            answers.append(f"prédit ({(flavor.predict(table) == usual).sum()} réponses inchangées)")
+        except (mlflow.MlflowException, ValueError):
+            answers.append("refuse")
+    print(f"{damage} : scikit-learn {answers[0]} ; pyfunc {answers[1]}")
+
+# %% [markdown]
+# ## L'environnement qu'il demande
+
+# %%
+asked = (folder / "requirements.txt").read_text().split()
+different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
+print(
+    f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}"
+)
+
+# %% tags=["local"]
+print("Ensuite : uv run 01_tracking_supervised/local/04_svm_sweep.py")
+
+# %% [markdown]
+# ## À retenir
+#
+# Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs
+# l'ouvrent, et donnent ici 114 prédictions égales sur 114.
+#
+# | données | scikit-learn | pyfunc |
+# |---|---|---|
+# | une colonne oubliée | refuse | refuse |
+# | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
+# | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
+#
+# La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et
+# plus sévère sur leur type. Servez par pyfunc, explorez par scikit-learn.

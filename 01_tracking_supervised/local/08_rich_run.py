@@ -1,0 +1,152 @@
+# %% [markdown]
+# # Leçon 1, script 8 : un run riche
+#
+# **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le
+# aux tumeurs sur lesquelles il a appris, puis à d'autres.
+#
+# Pronostic : les deux jeux de données désignent-ils le même modèle ? Et si une métrique est écrite
+# six fois sous le même nom, laquelle le run montre-t-il ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/local/08_rich_run.py
+# ```
+#
+# Dix secondes.
+
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+
+import matplotlib.pyplot as plt
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+
+from options import short_text
+from patients import load_patients, pins, risk, svm
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(
+    description="Trois SVM dans un run : métriques liées, tableau, images pas à pas."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="01_tracking_supervised"
+)  # databricks: "/Shared/01_tracking_supervised"
+args = parser.parse_args()
+
+# %% tags=["local"]
+open_store()
+
+# %%
+data = load_patients()
+signature = infer_signature(data.X_valid, data.y_valid.to_numpy())
+train = mlflow.data.from_pandas(
+    data.X_train.assign(malignant=data.y_train), name="breast_cancer_train", targets="malignant"
+)
+valid = mlflow.data.from_pandas(
+    data.X_valid.assign(malignant=data.y_valid), name="breast_cancer_valid", targets="malignant"
+)
+judges = [(train, data.X_train, data.y_train), (valid, data.X_valid, data.y_valid)]
+
+# %% [markdown]
+# ## Trois enregistrements de plus
+#
+# - `log_metric(..., model_id=, dataset=)` : une métrique liée au modèle jugé, et aux données qui
+#   l'ont jugé ;
+# - `log_table` : un tableau, que l'on complète à chaque appel, ici les tumeurs mal classées ;
+# - `log_image(..., key=, step=)` : une image par pas, que l'interface fait défiler.
+
+# %%
+experiment = mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="svm trois gamma") as run:
+    mlflow.set_tag(
+        "mlflow.note.content", "Trois modèles dans un run, chacun jugé par deux jeux de données."
+    )
+    for step, gamma in enumerate((0.0001, 0.03, 1)):
+        model = svm(1.0, gamma).fit(data.X_train, data.y_train)
+        params = {"gamma": gamma}
+        logged = mlflow.sklearn.log_model(
+            model,
+            name=f"svm_{step}",
+            step=step,
+            params=params,
+            signature=signature,
+            pip_requirements=pins(),
+        )
+        for judge, X, y in judges:
+            mlflow.log_metric(
+                "accuracy", model.score(X, y), step=step, model_id=logged.model_id, dataset=judge
+            )
+
+        distance = risk(model, data.X_valid)
+        table = pd.DataFrame(
+            {
+                "gamma": gamma,
+                "tumeur": data.X_valid.index,
+                "maligne": data.y_valid,
+                "distance": distance,
+            }
+        )
+        mlflow.log_table(table[(distance > 0) != data.y_valid], "errors.json")
+
+        figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+        ax.hist(
+            [distance[data.y_valid == 0], distance[data.y_valid == 1]],
+            bins=np.linspace(-3, 3, 25),
+            label=["bénignes", "malignes"],
+        )
+        ax.set(
+            title=f"gamma = {gamma:g}",
+            xlabel="distance à la frontière (alerte si > 0)",
+            ylabel="tumeurs de validation",
+        )
+        ax.legend()
+        figure.canvas.draw()
+        mlflow.log_image(np.asarray(figure.canvas.buffer_rgba()), key="distances", step=step)
+        plt.close(figure)
+
+# %% [markdown]
+# ## Demander au magasin
+#
+# Chaque modèle garde ses métriques, avec leur jeu de données : on peut donc trier les modèles selon
+# un juge.
+
+# %%
+for judge, _, _ in judges:
+    order = [{"field_name": "metrics.accuracy", "dataset_name": judge.name, "ascending": False}]
+    found = mlflow.search_logged_models(
+        [experiment.experiment_id],
+        f"source_run_id = '{run.info.run_id}'",
+        order_by=order,
+        output_format="list",
+    )
+    accuracy = next(
+        metric.value for metric in found[0].metrics if metric.dataset_name == judge.name
+    )
+    print(f"Selon {judge.name}, le meilleur est gamma={found[0].params['gamma']} : {accuracy:.3f}")
+print(
+    f"Le run, lui, n'en montre qu'une : {mlflow.get_run(run.info.run_id).data.metrics['accuracy']:.3f}"
+)
+errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
+for gamma, wrong in errors.groupby("gamma"):
+    print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")
+
+# %% tags=["local"]
+print("Ensuite : uv run 01_tracking_supervised/local/07_annotate_runs.py")
+
+# %% [markdown]
+# ## À retenir
+#
+# | gamma | exactitude sur l'apprentissage | exactitude sur la validation | erreurs de validation |
+# |---|---|---|---|
+# | 0.0001 | 0.727 | 0.772 | 26 |
+# | 0.03 | 0.982 | 0.982 | 2 |
+# | 1 | 1.000 | 0.623 | 43 |
+#
+# Les tumeurs déjà vues désignent `gamma = 1`, les autres `gamma = 0.03`. Une métrique sans le nom
+# de son juge ne veut rien dire ; liée à son modèle et à ses données, elle se laisse trier. Le run
+# seul n'aurait gardé à l'écran que 0.623.

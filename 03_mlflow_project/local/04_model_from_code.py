@@ -1,0 +1,187 @@
+# %% [markdown]
+# # Leçon 3, script 4 : un modèle fait de code
+#
+# **Question.** Votre laboratoire donne le cholestérol en g/L, le modèle le veut en mg/dL, et le
+# médecin veut savoir qui suivre de près. Ces deux étapes, avant et après le modèle, sont du code :
+# où va-t-il quand on enregistre le modèle ?
+#
+# Pronostic : on enregistre le même modèle de deux façons, par son fichier `.py` et par son objet
+# Python (un *pickle* : l'objet figé en octets). Puis quelqu'un change le fichier. Lequel des deux
+# modèles déjà enregistrés change ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 03_mlflow_project/local/04_model_from_code.py
+# ```
+#
+# Dix secondes, après `01_run_project.py`, dont il reprend le modèle linéaire.
+
+# %% tags=["local"]
+from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+
+# %%
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from sklearn.pipeline import Pipeline
+
+from launch import check_project
+from options import short_text
+
+# %% tags=["parameters"]
+parser = argparse.ArgumentParser(
+    description="Enregistre le même modèle par son code et par son objet, puis change le code."
+)
+parser.add_argument(
+    "--experiment", type=short_text, default="03_mlflow_project"
+)  # databricks: "/Shared/03_mlflow_project"
+args = parser.parse_args()
+
+# %%
+project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son dossier, databricks/
+
+# %% tags=["local"]
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+project = Path(__file__).resolve().parents[1]
+
+# %% [markdown]
+# ## Onze nombres
+#
+# Le meilleur modèle linéaire de `run_project` tient en une ordonnée à l'origine et dix pentes, que
+# l'on ramène aux unités des mesures : un JSON suffit à les garder.
+
+# %%
+check_project(project)
+experiment = mlflow.set_experiment(args.experiment)
+linear = "tags.mlflow.project.entryPoint = 'train' AND status = 'FINISHED' AND params.model = 'elastic_net' AND params.csv = 'diabetes'"
+runs = mlflow.search_runs(
+    [experiment.experiment_id],
+    linear,
+    order_by=["metrics.valid_rmse ASC"],
+    max_results=1,
+    output_format="list",
+)
+if not runs:
+    raise SystemExit(
+        "Pas de modèle linéaire dans cette expérience. Lancez d'abord : uv run 03_mlflow_project/local/01_run_project.py"
+    )
+trained_uri = f"runs:/{runs[0].info.run_id}/model"
+pipeline: Pipeline = mlflow.sklearn.load_model(trained_uri)
+scaler = pipeline["prepare"].named_transformers_["pipeline"]["standardscaler"]
+slopes = pipeline["regress"].coef_ / scaler.scale_
+intercept = pipeline["regress"].intercept_ - slopes @ scaler.mean_
+
+valid = pd.read_csv(
+    mlflow.artifacts.download_artifacts(f"runs:/{runs[0].data.tags['data_run']}/data/valid.csv")
+)
+patients = valid[pipeline.feature_names_in_]
+in_grams = patients.assign(**patients[["s1", "s2", "s3"]] / 100)  # le cholestérol : total, LDL, HDL
+
+# %% [markdown]
+# ## Le même modèle, deux fois
+#
+# `python_model` reçoit un chemin : MLflow range le fichier, dont la dernière ligne, `set_model`,
+# dit ce qu'est le modèle. Il reçoit un objet : MLflow le fige par *pickle*, et avertit que relire
+# un *pickle* peut exécuter n'importe quel code.
+
+# %%
+# une copie du fichier, que l'on pourra changer
+code = Path(tempfile.mkdtemp(), "follow_up_model.py")
+code.write_bytes((project / "follow_up_model.py").read_bytes())
+numbers = code.with_name("coefficients.json")
+numbers.write_text(
+    json.dumps({"intercept": intercept, **dict(zip(patients, slopes, strict=True))}),
+    encoding="utf-8",
+)
+sys.path.insert(0, str(code.parent))
+module = importlib.import_module("follow_up_model")
+logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # l'avertissement, dit ci-dessus
+
+settings = {
+    "artifacts": {"coefficients": str(numbers)},
+    "model_config": {"threshold": 200},
+    "input_example": in_grams.head(3),
+    "pip_requirements": [
+        *mlflow.pyfunc.get_default_pip_requirements(),
+        f"pandas=={pd.__version__}",
+    ],
+}
+with mlflow.start_run(
+    run_name="modèle fait de code", description="Le même modèle, par son fichier et par son objet."
+):
+    from_code = mlflow.pyfunc.log_model(name="follow_up", python_model=str(code), **settings)
+    from_object = mlflow.pyfunc.log_model(
+        name="follow_up_pickled", python_model=module.FollowUp(), **settings
+    )
+
+for model in (from_code, from_object):
+    print(
+        f"{model.name}, ses fichiers :",
+        *[
+            file.path
+            for file in mlflow.artifacts.list_artifacts(model.model_uri)
+            if "." in file.path
+        ],
+    )
+before = mlflow.pyfunc.load_model(from_code.model_uri).predict(in_grams)
+gap = abs(before["progression"] - pipeline.predict(patients)).max()
+print(f"Le modèle lit des g/L, le pipeline des mg/dL : même progression, à {gap:.0e} près.")
+print(f"Suivi rapproché : {(before['follow_up'] == 'rapproché').sum()} patients sur {len(before)}.")
+
+# %% [markdown]
+# ## Le fichier change
+#
+# Quelqu'un y perd la conversion. Les deux modèles, enregistrés avant, sont rechargés, comme dans un
+# programme lancé après.
+
+# %%
+code.write_text(
+    code.read_text(encoding="utf-8").replace("MG_PER_G = 100", "MG_PER_G = 1"), encoding="utf-8"
+)
+importlib.reload(module)
+for model in (from_code, from_object):
+    after = mlflow.pyfunc.load_model(model.model_uri).predict(in_grams)
+    print(
+        f"{model.name} : progression moyenne {before['progression'].mean():.1f} avant, {after['progression'].mean():.1f} après"
+    )
+
+# %% [markdown]
+# ## Là où l'on ne veut pas de pickle
+#
+# Une variable d'environnement les refuse, sauf sur Databricks, qui n'en tient pas compte. `skops`,
+# le format du pipeline, est refusé avec eux : la liste des types qu'il admet est lue dans le modèle
+# lui-même.
+
+# %%
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+for name, uri in (
+    ("follow_up", from_code.model_uri),
+    ("follow_up_pickled", from_object.model_uri),
+    ("pipeline", trained_uri),
+):
+    try:
+        mlflow.pyfunc.load_model(uri)
+        print(f"Sans pickle, {name} : se charge")
+    except MlflowException:
+        print(f"Sans pickle, {name} : refusé")
+
+# %% tags=["local"]
+print("Ensuite : uv run 03_mlflow_project/local/05_locked_environment.py")
+
+# %% [markdown]
+# ## À retenir
+#
+# Enregistré par son fichier, le modèle emporte son code : la moyenne reste à 163.3 quand l'original
+# change. Enregistré par son objet, il n'emporte que le nom de sa classe, qui vient d'un module
+# importé : la moyenne passe à 249.5, sans un mot. Charger l'un ou l'autre exécute du code ; mais
+# celui du premier se lit. Et des trois modèles, le pipeline compris, c'est le seul qui se charge
+# quand les *pickles* sont refusés.
