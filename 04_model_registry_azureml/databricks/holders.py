@@ -50,5 +50,5 @@ def other_alias(aliases: dict[str, str]) -> str:
         if aliases.get(alias, aliases["champion"]) != aliases["champion"]:
             return alias
     raise SystemExit(
-        "Il faut une seconde version. Lancez d'abord : uv run 04_model_registry_azureml/local/register_models.py"
+        "Il faut une seconde version. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
     )

@@ -2,10 +2,10 @@
 soit leur forme (script, notebook).
 """
 
-import re
+from pathlib import Path
 
 from checks.learner import Learner
-from course import SCRIPTS, Script
+from course import SCRIPTS, Script, bare
 
 # Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou
 # travaillent dans un magasin à jeter.
@@ -40,13 +40,12 @@ def done(learner: Learner, script: Script) -> bool:
     if script.name in TRACES:
         return bool(learner.search(f"{TRACES[script.name]} AND {FINISHED}", script.lesson, most=1))
     if learner.search(
-        f"tags.mlflow.source.name LIKE '%local_{script.name}.py' AND {FINISHED}", most=1
-    ):
+        f"tags.mlflow.source.name LIKE '%local____{script.name}.py' AND {FINISHED}", most=1
+    ):  # un `_` de LIKE vaut n'importe quel caractère : local/02_full_run.py
         return True
     runs = learner.search(f"tags.mlflow.source.name LIKE '%{script.name}%' AND {FINISHED}", most=50)
     return any(
-        re.split(r"[/\\]", run.data.tags["mlflow.source.name"])[-1].removesuffix(".py")
-        == script.name
+        bare(Path(run.data.tags["mlflow.source.name"].replace("\\", "/")).stem) == script.name
         for run in runs
     )
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import SCRIPTS, spoken
+from course import SCRIPTS, after, spoken
 from course import Script as Planned
 from forms.arguments import Argument, read_arguments
 from forms.cells import Refused, Script, read_lesson
@@ -43,19 +43,28 @@ def notebooks(lesson: Path, pins: dict[str, str]) -> list[Notebook]:
     planned = [
         each
         for each in SCRIPTS
-        if each.lesson == lesson.name and each.name in siblings and siblings[each.name].has(FORM)
+        if "/local/" in each.path
+        and each.lesson == lesson.name
+        and each.stem in siblings
+        and siblings[each.stem].has(FORM)
     ]
-    for each, following in zip(planned, [*planned[1:], None], strict=True):
-        script = siblings[each.name]
+    for each in planned:
+        script = siblings[each.stem]
         try:
             check(script, siblings)
-            cells = notebook_cells(script, each, following)
+            cells = notebook_cells(script, each, next_core(each, planned))
             found.append(Notebook(script.path, cells, fingerprint(script, siblings, pins)))
         except Refused as refused:
             reasons.append(str(refused))
     if reasons:
         raise Refused("\n".join(dict.fromkeys(reasons)))
     return found
+
+
+def next_core(script: Planned, notebooks: list[Planned]) -> Planned | None:
+    """Le notebook du tronc commun qui suit, dans la même leçon."""
+    following = after(script)
+    return following if following in notebooks else None
 
 
 def notebook_cells(
@@ -77,7 +86,7 @@ def notebook_cells(
         elif not cell.tag:
             cells.append(("markdown", kept_markdown(cell, options)))
     if following:
-        cells.append(("markdown", f"**Ensuite** : [{following.name}]({following.name}.ipynb)"))
+        cells.append(("markdown", f"**Ensuite** : [{following.stem}]({following.stem}.ipynb)"))
     return [(kind, text) for kind, text in cells if text]
 
 
@@ -108,7 +117,7 @@ def how_to_open(script: Script, planned: Planned, arguments: list[Argument]) -> 
     ]
     if any(argument.function in PATHS for argument in arguments):
         lines.append("Un fichier se désigne par son chemin depuis la racine du dépôt.")
-    pictures = sorted((script.path.parents[1] / "Images").glob(f"*{script.name}*.png"))
+    pictures = sorted((script.path.parents[1] / "Images").glob(f"*{planned.name}*.png"))
     page = f"../Images/{pictures[0].name}" if pictures else "../README.md"
     lines.append(
         "Ses runs vont dans le magasin du dépôt. Pour les voir, dans un terminal : `uv run mlflow ui`, puis"

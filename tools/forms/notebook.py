@@ -96,6 +96,6 @@ def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
 
 def next_notebook(script: Script, siblings: dict[str, Script]) -> str | None:
     """Le notebook suivant de la leçon, dans l'ordre de lecture du cours."""
-    order = [each.name for each in SCRIPTS if each.lesson == script.lesson]
+    order = [each.stem for each in SCRIPTS if each.core and each.lesson == script.lesson]
     following = order[order.index(script.name) + 1 :] if script.name in order else []
     return next((name for name in following if name in siblings and siblings[name].has(FORM)), None)

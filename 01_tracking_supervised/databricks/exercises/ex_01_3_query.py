@@ -60,7 +60,7 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 if not found:
     raise SystemExit(
-        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
     )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")

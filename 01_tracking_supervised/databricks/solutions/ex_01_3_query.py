@@ -68,7 +68,7 @@ found = client.search_runs(
 # fin
 if not found:
     raise SystemExit(
-        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/svm_sweep.py"
+        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
     )
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")

@@ -1,0 +1,174 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/05_compare_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 1, script 5 : sept classifieurs côte à côte
+# MAGIC
+# MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de
+# MAGIC tumeurs malignes ?
+# MAGIC
+# MAGIC Classez d'avance : régression logistique, k plus proches voisins, arbre de décision, forêt
+# MAGIC aléatoire, Bayes naïf, SVM, réseau de neurones.
+
+# COMMAND ----------
+
+# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorboard==2.21.0 tensorflow==2.21.0
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./options
+
+# COMMAND ----------
+
+# MAGIC %run ./patients
+
+# COMMAND ----------
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import mlflow
+from mlflow.models import infer_signature
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics import ConfusionMatrixDisplay
+
+# COMMAND ----------
+
+import shlex
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
+dbutils.widgets.text("csv", "")  # votre tableau, à la place des patientes
+dbutils.widgets.text("target", "")  # la colonne à prédire (deux valeurs)
+dbutils.widgets.text("positive", "")  # la valeur à détecter ; par défaut, la plus rare
+dbutils.widgets.text("drop", "")  # colonnes à écarter, un identifiant par exemple
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    csv=existing_file(dbutils.widgets.get("csv")) if dbutils.widgets.get("csv") else None,
+    target=short_text(dbutils.widgets.get("target")) if dbutils.widgets.get("target") else None,
+    positive=short_text(dbutils.widgets.get("positive")) if dbutils.widgets.get("positive") else None,
+    drop=[short_text(word) for word in shlex.split(dbutils.widgets.get("drop"))],
+)
+
+# COMMAND ----------
+
+data, subject = load_patients(), "breast_cancer"
+if args.csv:
+    data, reading = load_table(args.csv, args.target, args.positive, args.drop)
+    subject = Path(args.csv).stem
+    print(reading)
+models = classifiers(data.X_train)
+target = data.y_train.name
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Autolog, là où il aide
+# MAGIC
+# MAGIC Un réseau apprend par époques, des passages sur les données : il faut le suivre pendant qu'il
+# MAGIC apprend. *Autolog*, l'enregistrement automatique, n'est activé que pour Keras : il y enregistre la
+# MAGIC perte à chaque époque. Le reste est coupé : il écrirait le réseau à chaque époque qui améliore la
+# MAGIC validation, et les sept modèles sont enregistrés de la même façon, par nous.
+
+# COMMAND ----------
+
+try:
+    import_keras()
+    mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
+except ImportError:
+    del models["neural_network"]
+    print("TensorFlow n'est pas installé : six classifieurs, sans le réseau de neurones.")
+code_paths = None
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Des runs de même forme
+# MAGIC
+# MAGIC Mêmes noms de paramètres et de métriques partout : c'est ce qui rend les runs comparables dans
+# MAGIC l'interface.
+
+# COMMAND ----------
+
+mlflow.set_experiment(args.experiment)
+comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
+train = mlflow.data.from_pandas(
+    data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target
+)
+
+ranking = []
+for name, model in track(
+    models.items(), "Classifieurs", console=Console(stderr=True), transient=True
+):
+    with mlflow.start_run(run_name=f"{name} {subject}"):
+        mlflow.set_tag("comparison", comparison)
+        mlflow.set_tag(
+            "mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
+        )
+        mlflow.log_input(train, context="training")
+        mlflow.log_params({"model": name, "data": subject, "target": target})
+
+        start = time.perf_counter()
+        model.fit(data.X_train, data.y_train)
+        mlflow.log_metric("fit_seconds", time.perf_counter() - start)
+
+        predicted = model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
+        mlflow.log_metrics(metrics)
+        matrix = ConfusionMatrixDisplay.from_predictions(data.y_valid, predicted, cmap="Blues")
+        matrix.ax_.set(xlabel="prédiction", ylabel="vérité", title=name)
+        mlflow.log_figure(matrix.figure_, "confusion_matrix.png")
+        display(matrix.figure_)
+        plt.close(matrix.figure_)
+
+        neural = name == "neural_network"
+        mlflow.sklearn.log_model(
+            model,
+            name=name,
+            signature=infer_signature(data.X_valid, predicted),
+            input_example=data.X_valid.head(3),
+            pip_requirements=pins("tensorflow") if neural else pins(),
+            skops_trusted_types=trusted_types,
+            code_paths=code_paths if neural else None,
+        )
+        ranking.append((metrics["sensitivity"], metrics["specificity"], metrics["accuracy"], name))
+
+# COMMAND ----------
+
+print(
+    f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives"
+)
+print(f"{'':22}sensibilité  spécificité  exactitude")
+for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
+    print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC | classifieur | sensibilité | spécificité | exactitude |
+# MAGIC |---|---|---|---|
+# MAGIC | neural_network | 1.000 | 1.000 | 1.000 |
+# MAGIC | logistic_regression | 1.000 | 0.986 | 0.991 |
+# MAGIC | svm_rbf | 0.953 | 1.000 | 0.982 |
+# MAGIC | k_nearest_neighbors | 0.930 | 1.000 | 0.974 |
+# MAGIC | random_forest | 0.930 | 0.972 | 0.956 |
+# MAGIC | naive_bayes | 0.884 | 0.972 | 0.939 |
+# MAGIC | decision_tree | 0.814 | 0.972 | 0.912 |
+# MAGIC
+# MAGIC Sans faute ne veut pas dire infaillible : une tumeur maligne de plus ou de moins fait bouger la
+# MAGIC sensibilité de 0.023, et les trois premiers font 0, 1 et 2 erreurs sur 114. Le test, lui, n'a pas
+# MAGIC été ouvert.
+# MAGIC
+# MAGIC Autolog laissé à ses réglages d'origine écrit le réseau sur disque 50 fois, car chaque époque
+# MAGIC améliore ici la validation : l'apprentissage en est bien plus long.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [06_search_runs]($./06_search_runs)

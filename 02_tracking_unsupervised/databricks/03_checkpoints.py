@@ -1,0 +1,149 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/03_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 2, script 3 : retrouver la meilleure époque
+# MAGIC
+# MAGIC **Question.** Un réseau enregistré toutes les cinq époques : le dernier est-il le meilleur, et de
+# MAGIC combien s'en faut-il ?
+# MAGIC
+# MAGIC Chaque point de reprise (*checkpoint*) est un modèle enregistré à part entière, avec son époque et
+# MAGIC ses pertes. Notez votre pronostic : l'époque du meilleur, quand l'apprentissage s'arrête après 40.
+
+# COMMAND ----------
+
+# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./digits
+
+# COMMAND ----------
+
+# MAGIC %run ./options
+
+# COMMAND ----------
+
+import mlflow
+from mlflow.models import infer_signature
+from sklearn.metrics import mean_squared_error
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
+dbutils.widgets.text("every", "5")  # un point de reprise toutes les tant d'époques
+dbutils.widgets.text("epochs", "200")  # au plus ; il s'arrête quand la validation stagne
+
+args = SimpleNamespace(
+    experiment=short_text(dbutils.widgets.get("experiment")),
+    every=whole_number(1, 100)(dbutils.widgets.get("every")),
+    epochs=whole_number(1, 10_000)(dbutils.widgets.get("epochs")),
+)
+
+# COMMAND ----------
+
+keras = import_keras()
+images = split_images(*load_images())  # les classes n'y serviront pas
+autoencoder, _ = build_autoencoder()
+example = images.X_valid.head(3).to_numpy("float32")
+signature = infer_signature(example, autoencoder(example).numpy())
+requirements = keras_pins()
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un modèle enregistré toutes les cinq époques
+# MAGIC
+# MAGIC `step` date le modèle ; `model_id` dit de quel modèle sont ces pertes. Les modèles se trient
+# MAGIC ensuite par leurs métriques.
+
+# COMMAND ----------
+
+mlflow.set_experiment(args.experiment)
+with mlflow.start_run(run_name="points de reprise") as run:
+    mlflow.log_input(
+        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
+    )
+    mlflow.log_params(
+        {
+            "code_size": 8,
+            "every": args.every,
+            "max_epochs": args.epochs,
+            "patience": PATIENCE,
+            "seed": 0,
+        }
+    )
+    mlflow.set_tag(
+        "mlflow.note.content",
+        f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant.",
+    )
+
+    def save(epoch, logs):
+        step = epoch + 1  # Keras compte depuis 0
+        if step % args.every == 0:
+            checkpoint = mlflow.tensorflow.log_model(
+                autoencoder,
+                name="checkpoint",
+                step=step,
+                signature=signature,
+                pip_requirements=requirements,
+            )
+            mlflow.log_metrics(logs, step=step, model_id=checkpoint.model_id)
+
+    fit_autoencoder(
+        autoencoder, images, args.epochs, [keras.callbacks.LambdaCallback(on_epoch_end=save)]
+    )
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Retrouver le meilleur, et le rouvrir
+# MAGIC
+# MAGIC La recherche porte sur les modèles, pas sur les runs. Le test n'est ouvert qu'ensuite, pour le
+# MAGIC modèle retenu.
+
+# COMMAND ----------
+
+found = mlflow.search_logged_models(
+    [run.info.experiment_id],
+    filter_string=f"name = 'checkpoint' AND source_run_id = '{run.info.run_id}'",
+    order_by=[{"field_name": "metrics.val_loss", "ascending": True}],
+    output_format="list",
+)
+if not found:
+    raise SystemExit(
+        f"L'apprentissage s'est arrêté avant l'époque {args.every} : demandez un --every plus petit."
+    )
+best = found[0]
+epoch = best.metrics[0].step
+reopened = mlflow.tensorflow.load_model(best.model_uri)
+test = images.X_test.to_numpy("float32")
+test_mse = mean_squared_error(test, reopened(test).numpy())
+mlflow.log_metric("test_mse", test_mse, step=epoch, run_id=run.info.run_id, model_id=best.model_id)
+
+# COMMAND ----------
+
+print("Les points de reprise, du meilleur au moins bon :")
+for model in found:
+    losses = {metric.key: metric.value for metric in model.metrics}
+    print(f"  époque {model.metrics[0].step} : perte de validation {losses['val_loss']:.4f}")
+print(f"Le premier de la liste, époque {epoch}, rouvert : erreur sur le test {test_mse:.4f}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC Le dernier point de reprise, époque 40, n'est que troisième : 0.0156 sur la validation. Le
+# MAGIC meilleur est l'époque 35 : 0.0150, et 0.0152 sur le test. C'est le réseau que rend
+# MAGIC `02_autoencoder.py`, retrouvé ici par une simple recherche.
+# MAGIC
+# MAGIC Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans
+# MAGIC `step` non plus, les modèles n'en ont aucune, et rien ne les départage.
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC **Ensuite** : [04_compare_representations]($./04_compare_representations)

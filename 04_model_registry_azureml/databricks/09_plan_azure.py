@@ -1,0 +1,132 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC <!-- Généré depuis local/09_plan_azure.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC # Leçon 4, script 9 : ce qui partirait chez Azure
+# MAGIC
+# MAGIC **Question.** Pour que deux versions du registre répondent chez Azure ML, que faut-il y envoyer,
+# MAGIC et qu'est-ce qui coûte de l'argent, même sans une seule requête ?
+# MAGIC
+# MAGIC Pronostiquez le nombre de ressources créées. Ce script n'envoie rien : il prépare, et il montre.
+# MAGIC Il ne faut pas de compte.
+
+# COMMAND ----------
+
+# MAGIC %pip install mlflow==3.17.2
+# MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+# MAGIC %run ./holders
+
+# COMMAND ----------
+
+# MAGIC %run ./options
+
+# COMMAND ----------
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient, MlflowException
+
+# COMMAND ----------
+
+from types import SimpleNamespace
+
+dbutils.widgets.text("model", "workspace.default.wine_cultivars")
+dbutils.widgets.text("files", "../endpoint")  # le dossier endpoint/, s'il est ailleurs
+
+args = SimpleNamespace(
+    model=short_text(dbutils.widgets.get("model")),
+    files=full_path(dbutils.widgets.get("files")),
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Deux versions, sorties du registre
+# MAGIC
+# MAGIC `blue` sera la version d'avant (ou, si personne n'est avant le champion, un candidat), `green` le
+# MAGIC champion.
+
+# COMMAND ----------
+
+client = MlflowClient()
+try:
+    champion = client.get_model_version_by_alias(args.model, "champion").version
+except MlflowException:
+    raise SystemExit(
+        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
+    ) from None
+alias = other_alias(client.get_registered_model(args.model).aliases)
+versions = {"blue": client.get_model_version_by_alias(args.model, alias).version, "green": champion}
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Un dossier par modèle, et des étiquettes qui disent d'où il vient
+# MAGIC
+# MAGIC Azure donnera à ces modèles ses propres numéros de version. Les étiquettes gardent les nôtres : la
+# MAGIC version du registre, le run, le commit. Le dossier `azure_upload` est à lire : c'est, avec
+# MAGIC `endpoint/`, tout ce qui partira.
+
+# COMMAND ----------
+
+upload = Path("azure_upload")
+for name, version in versions.items():
+    shutil.rmtree(upload / name, ignore_errors=True)  # celui d'un lancement précédent
+    folder = mlflow.artifacts.download_artifacts(
+        f"models:/{args.model}/{version}", dst_path=str(upload / name)
+    )
+    # Azure accepterait le dossier, et le service ne démarrerait pas
+    if not Path(folder, "MLmodel").is_file():
+        raise SystemExit(
+            f"La version {version} de {args.model} n'est pas un modèle MLflow : pas de fichier MLmodel."
+        )
+    run = client.get_run(mlflow.models.get_model_info(folder).run_id)
+    commit = run.data.tags.get("mlflow.source.git.commit", "inconnu")
+    tags = {"mlflow_version": str(version), "mlflow_run_id": run.info.run_id, "git_commit": commit}
+    described = {
+        "name": args.model.split(".")[-1],
+        "type": "mlflow_model",
+        "path": name,
+        "tags": tags,
+    }
+    # du JSON est du YAML
+    (upload / f"{name}.yml").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    print(
+        f"{name} : @{alias if name == 'blue' else 'champion'}, version {version}, {len(files)} fichiers, commit {commit[:7]}"
+    )
+(upload / ".gitignore").write_text("*\n", encoding="utf-8")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Le service, décrit par des fichiers
+# MAGIC
+# MAGIC De `endpoint/green.yml`, cinq lignes comptent : le code, l'image, ses bibliothèques, la machine
+# MAGIC louée, et combien.
+
+# COMMAND ----------
+
+for line in Path(args.files, "green.yml").read_text(encoding="utf-8").splitlines():
+    if line.strip().startswith(("scoring_script", "conda_file", "image", "instance_")):
+        print(f"  {line.strip()}")
+print("Partiraient : 2 modèles, 1 point de terminaison, 2 déploiements.")
+print(
+    "Chaque déploiement est une machine louée à l'heure, même sans requête, jusqu'à sa suppression."
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## À retenir
+# MAGIC
+# MAGIC Cinq ressources : 2 modèles, 1 point de terminaison, 2 déploiements. Le point de terminaison seul
+# MAGIC ne coûte rien ; un déploiement coûte tant qu'il existe, de l'ordre de 0.2 à 0.3 $ l'heure pour ce
+# MAGIC type de machine, au prix public de 2026, à vérifier pour votre région. Le registre reste le
+# MAGIC nôtre : sans les étiquettes `mlflow_version`, `mlflow_run_id` et `git_commit`, Azure ne
+# MAGIC connaîtrait que ses propres numéros.
