@@ -47,8 +47,13 @@ def rewritten(text: str, new: dict[str, str]) -> str:
 
 
 def tracked() -> list[Path]:
-    """Les textes écrits à la main, suivis par Git."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    """Les textes écrits à la main : ceux que Git suit, et ceux qu'il suivra."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
     names = listed.stdout.decode().split("\0")
     return [
         ROOT / name

@@ -82,7 +82,7 @@ print(f"gamma {args.gamma:g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for n
 # MAGIC
 # MAGIC C'est 0.3 qui trouve le plus de tumeurs malignes : 42 sur 43, au prix de 2 fausses alertes. 0.03
 # MAGIC en trouve 41, sans aucune fausse alerte. Une patiente d'écart ne tranche pas : la suite garde
-# MAGIC 0.03, et le balayage du script 4 reprendra la question.
+# MAGIC 0.03, et le balayage (`04_svm_sweep.py`) reprendra la question.
 # MAGIC
 # MAGIC À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une
 # MAGIC métrique seule ne suffit pas.

@@ -98,7 +98,7 @@ print("Ensuite : uv run 01_tracking_supervised/local/02_full_run.py")
 #
 # C'est 0.3 qui trouve le plus de tumeurs malignes : 42 sur 43, au prix de 2 fausses alertes. 0.03
 # en trouve 41, sans aucune fausse alerte. Une patiente d'écart ne tranche pas : la suite garde
-# 0.03, et le balayage du script 4 reprendra la question.
+# 0.03, et le balayage (`04_svm_sweep.py`) reprendra la question.
 #
 # À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une
 # métrique seule ne suffit pas.

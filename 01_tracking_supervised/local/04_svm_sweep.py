@@ -123,7 +123,7 @@ print(
 )
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/09_resume_sweep.py")
+print("Ensuite : uv run 01_tracking_supervised/local/05_compare_models.py")
 
 # %% [markdown]
 # ## À retenir

@@ -138,7 +138,7 @@ print(
 )
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/08_rich_run.py")
+print("Ensuite : uv run 01_tracking_supervised/local/07_annotate_runs.py")
 
 # %% [markdown]
 # ## À retenir

@@ -108,7 +108,7 @@ models = mlflow.search_logged_models(
 print(f"Modèles annotés « retenu » : {', '.join(sorted({model.name for model in models}))}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/10_delete_restore.py")
+print("Ensuite : uv run 02_tracking_unsupervised/local/01_kmeans_sweep.py")
 
 # %% [markdown]
 # ## À retenir

@@ -135,9 +135,6 @@ errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
 for gamma, wrong in errors.groupby("gamma"):
     print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")
 
-# %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/07_annotate_runs.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -144,7 +144,6 @@ print(
     "Dans l'expérience : "
     + ", ".join(f"{number} runs {status}" for status, number in sorted(statuses.items()))
 )
-print("Ensuite : uv run 01_tracking_supervised/local/05_compare_models.py")
 
 # %% [markdown]
 # ## À retenir

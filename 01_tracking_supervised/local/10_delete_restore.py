@@ -119,7 +119,6 @@ except mlflow.MlflowException:
 os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
 
 # %%
-print("Ensuite : uv run 01_tracking_supervised/local/11_store_life.py")
 
 # %% [markdown]
 # ## À retenir

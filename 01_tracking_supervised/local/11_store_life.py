@@ -155,7 +155,6 @@ print(f"Simplement ouverte : {count('sqlite:///ancienne.db')}, révision {revisi
 os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
 
 # %%
-print("Ensuite : uv run 01_tracking_supervised/local/12_measure_tracking.py")
 
 # %% [markdown]
 # ## À retenir

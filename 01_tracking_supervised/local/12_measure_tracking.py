@@ -170,7 +170,6 @@ for row in integrity.to_dict("records"):
     print(
         f"run {row['run']:12}{row['sent']:4} métriques envoyées, {row['found']} retrouvées, statut {row['status']}"
     )
-print("Ensuite : uv run --group spark 01_tracking_supervised/local/13_svm_sweep_spark.py")
 
 # %% [markdown]
 # ## À retenir

@@ -162,7 +162,6 @@ for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)
 
 # %% tags=["local"]
 spark.stop()
-print("Ensuite : uv run 02_tracking_unsupervised/local/kmeans_sweep.py")
 
 # %% [markdown]
 # ## À retenir

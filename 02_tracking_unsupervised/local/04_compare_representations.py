@@ -147,7 +147,7 @@ for name, ari in scores.items():
     print(f"{name} : ARI moyen {ari.mean():.3f}, de {ari.min():.3f} à {ari.max():.3f}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 02_tracking_unsupervised/local/05_system_metrics.py")
+print("Ensuite : uv run 03_mlflow_project/local/01_run_project.py")
 
 # %% [markdown]
 # ## À retenir

@@ -114,9 +114,6 @@ print(
 print(f"Relevés du dernier run : {len(processor)}, de {len(names)} mesures chacun")
 print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0f} Mo au plus")
 
-# %% tags=["local"]
-print("Ensuite : uv run 02_tracking_unsupervised/local/06_measure_storage.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -174,8 +174,7 @@ print(
 )
 
 # %% tags=["local"]
-print("Ensuite : uv run --group team 02_tracking_unsupervised/team/team_server.py")
-print("Sans serveur d'équipe, la leçon 3 : uv run 03_mlflow_project/local/run_project.py")
+print("Sans serveur d'équipe, la leçon 3 : uv run 03_mlflow_project/local/01_run_project.py")
 
 # %% [markdown]
 # ## À retenir

@@ -178,7 +178,6 @@ print(
 )
 
 # %% tags=["local"]
-print("Ensuite : uv run --group team 02_tracking_unsupervised/team/02_move_store.py", flush=True)
 wait_for_ctrl_c(server, postgres, log)
 
 # %% [markdown]

@@ -59,7 +59,10 @@ parser.add_argument(
     "--source", type=full_path, default=str(ROOT / "mlflow.db"), help="le magasin à copier"
 )
 parser.add_argument(
-    "--folder", type=full_path, default=str(ROOT / "team_data"), help="le dossier de 01_team_server.py"
+    "--folder",
+    type=full_path,
+    default=str(ROOT / "team_data"),
+    help="le dossier de 01_team_server.py",
 )
 parser.add_argument("--server", default="http://127.0.0.1:5050", help="l'adresse du serveur")
 parser.add_argument(
@@ -193,9 +196,6 @@ if chosen:
     print(
         f"Le modèle {chosen.name}, chargé à travers le serveur : prédictions {verdict} à celles de l'original."
     )
-
-# %% tags=["local"]
-print("Ensuite : uv run --group team 02_tracking_unsupervised/team/03_measure_server.py")
 
 # %% [markdown]
 # ## À retenir

@@ -163,9 +163,6 @@ with mlflow.start_run(run_name="serveur"):
 print(f"Durées d'un run et d'une recherche, débit à plusieurs ; SQLite vaut 1 ({args.runs} runs) :")
 print(show_ratios(ratios, args.writers))
 
-# %% tags=["local"]
-print("Ensuite : uv run 03_mlflow_project/local/run_project.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -126,7 +126,7 @@ if truth is not None:
 print(f"Prédictions : artefact {written} du run {submitted.run_id}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 03_mlflow_project/local/04_model_from_code.py")
+print("Ensuite : uv run 04_model_registry_azureml/local/01_register_models.py")
 
 # %% [markdown]
 # ## À retenir

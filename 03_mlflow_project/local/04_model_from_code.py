@@ -174,9 +174,6 @@ for name, uri in (
     except MlflowException:
         print(f"Sans pickle, {name} : refusé")
 
-# %% tags=["local"]
-print("Ensuite : uv run 03_mlflow_project/local/05_locked_environment.py")
-
 # %% [markdown]
 # ## À retenir
 #

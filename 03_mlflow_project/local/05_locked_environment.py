@@ -128,7 +128,6 @@ for name, model in recorded.items():
     print(f"{name:20} {len(said & wanted):2} versions du projet sur {len(wanted)}{others}{hashes}")
 
 # %%
-print("Ensuite : uv run 03_mlflow_project/local/06_measure_reproducibility.py")
 
 # %% [markdown]
 # ## À retenir

@@ -159,7 +159,6 @@ if rebuilt:
     print(f"Dans un environnement rebâti de zéro : {rebuilt}.")
 
 # %%
-print("Ensuite : uv run 04_model_registry_azureml/local/register_models.py")
 
 # %% [markdown]
 # ## À retenir

@@ -164,7 +164,7 @@ for line in history_lines(client.get_registered_model(args.model).tags):
     print(f"  {line}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/05_gate.py")
+print("Ensuite : uv run 04_model_registry_azureml/local/03_serve.py")
 
 # %% [markdown]
 # ## À retenir

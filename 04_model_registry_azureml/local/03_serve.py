@@ -144,7 +144,7 @@ finally:
     client.delete_registered_model_alias(args.model, "live")
 
 # %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/08_rehearse.py")
+print("Ensuite : uv run 04_model_registry_azureml/local/04_deploy_local.py")
 
 # %% [markdown]
 # ## À retenir

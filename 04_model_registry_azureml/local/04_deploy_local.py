@@ -129,7 +129,7 @@ with ExitStack() as stack, TemporaryDirectory() as folder:
     print(f"green supprimé : {ask(0, **{HEADER: 'green'}).status_code}.")
 
 # %% tags=["local"]
-print("Tout est arrêté. Ensuite : uv run 04_model_registry_azureml/local/09_plan_azure.py")
+print("Tout est arrêté. Le cours est fini : à vous, avec PROJET.md")
 
 # %% [markdown]
 # ## À retenir

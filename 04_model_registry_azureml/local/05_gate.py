@@ -136,9 +136,6 @@ print(
     f"{accepted['random_forest']} fois ; à la régression : {accepted['logistic_regression']} fois."
 )
 
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/06_copy_to_production.py")
-
 # %% [markdown]
 # ## À retenir
 #

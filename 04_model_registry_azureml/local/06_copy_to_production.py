@@ -116,9 +116,6 @@ for change in ("renommé", "supprimé"):
 print(f"mais sa source, {client.get_model_version(second, '1').source}, n'existe plus.")
 client.delete_registered_model(second)
 
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/07_webhook.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -164,9 +164,6 @@ with (
         ]
         print(f"Le registre, relu, dit ce qui n'a pas été éprouvé : version {untested[0]}.")
 
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/03_serve.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -115,7 +115,6 @@ for name, model_uri in models.items():
             print(f"rien : {last_error(journal)}")
 
 # %%
-print("Ensuite : uv run 04_model_registry_azureml/local/04_deploy_local.py")
 
 # %% [markdown]
 # ## À retenir

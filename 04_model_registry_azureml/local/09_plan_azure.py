@@ -114,9 +114,6 @@ print(
     "Chaque déploiement est une machine louée à l'heure, même sans requête, jusqu'à sa suppression."
 )
 
-# %% tags=["local"]
-print("Ensuite : uv run --group azure 04_model_registry_azureml/local/10_deploy_azure.py")
-
 # %% [markdown]
 # ## À retenir
 #

@@ -45,7 +45,9 @@ except ImportError as error:
 logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Déploie sur Azure ML ce que 09_plan_azure.py a préparé.")
+parser = argparse.ArgumentParser(
+    description="Déploie sur Azure ML ce que 09_plan_azure.py a préparé."
+)
 parser.add_argument(
     "--files", type=full_path, default=None, help="le dossier endpoint/, s'il est ailleurs"
 )  # databricks: "../endpoint"
@@ -162,9 +164,6 @@ if args.delete:
     print(
         f"{endpoint.name} et ses déploiements sont supprimés ; les modèles déposés restent, et ne coûtent que leur stockage."
     )
-
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/11_measure_traceability.py")
 
 # %% [markdown]
 # ## À retenir

@@ -186,9 +186,6 @@ print(
     f"La figure et les chiffres sont dans l'expérience {args.experiment} du magasin : uv run mlflow ui"
 )
 
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/12_measure_history.py")
-
 # %% [markdown]
 # ## À retenir
 #

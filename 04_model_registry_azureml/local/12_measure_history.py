@@ -103,9 +103,6 @@ with mlflow.start_run(
 ):
     mlflow.log_metrics({f"kept_{name}": float(found) for name, found in kept.items()})
 
-# %% tags=["local"]
-print("Ensuite : uv run 04_model_registry_azureml/local/13_measure_transparency.py")
-
 # %% [markdown]
 # ## À retenir
 #

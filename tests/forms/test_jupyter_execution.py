@@ -97,7 +97,9 @@ def short_course(fresh_course, monkeypatch) -> Course:
 
 
 def change(course: Course, text: str) -> None:
-    (course.root / "01_tracking_supervised/local/01_first_run.py").write_text(text, encoding="utf-8")
+    (course.root / "01_tracking_supervised/local/01_first_run.py").write_text(
+        text, encoding="utf-8"
+    )
 
 
 def test_from_script_to_outputs_and_back(short_course):

@@ -71,7 +71,8 @@ def test_first_run_gives_the_address_of_the_store_that_it_wrote_to(fresh_course,
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     ):
         printed = fresh_course.fork(
-            f"{LOCAL}/01_first_run.py", MLFLOW_TRACKING_URI=f"http://lectrice:secret@127.0.0.1:{port}"
+            f"{LOCAL}/01_first_run.py",
+            MLFLOW_TRACKING_URI=f"http://lectrice:secret@127.0.0.1:{port}",
         ).stdout
         address, experiment, run = re.search(
             r" : (http\S+/#/experiments/(\d+)/runs/(\w+)\?\S+)", printed

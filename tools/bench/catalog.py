@@ -43,10 +43,13 @@ TABLE = {
         Line("lesson.kmeans_sweep", "leçon 2, `01_kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
         Line(
-            "lesson.run_project", "leçon 3, `01_run_project.py` : cinq variantes, un programme chacune"
+            "lesson.run_project",
+            "leçon 3, `01_run_project.py` : cinq variantes, un programme chacune",
         ),
         Line("lesson.register_models", "leçon 4, `01_register_models.py` : trois modèles inscrits"),
-        Line("lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `04_svm_sweep.py`", "ms"),
+        Line(
+            "lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `04_svm_sweep.py`", "ms"
+        ),
         Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `04_svm_sweep.py`", "s"),
         Line(
             "lesson.kmeans_sweep_child_ms",
@@ -54,7 +57,9 @@ TABLE = {
             "ms",
         ),
         Line(
-            "lesson.kmeans_sweep_once_s", "ce que MLflow ajoute une fois à `01_kmeans_sweep.py`", "s"
+            "lesson.kmeans_sweep_once_s",
+            "ce que MLflow ajoute une fois à `01_kmeans_sweep.py`",
+            "s",
         ),
     ],
     "Un run enfant, pièce par pièce": [
