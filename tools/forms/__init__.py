@@ -2,12 +2,9 @@
 
 Lire : `cells` (ses cellules et leurs noms), `arguments` (ses options), `contract` (ce qui est
 refusé), `kept` (ce qu'un notebook garde d'une cellule), `requirements` (les bibliothèques qu'il
-demande).
-
-Écrire, pour Databricks : `widgets`, `notebook` (les cellules), `source` (`.py`), `archive`
-(`.dbc`). Écrire, pour Jupyter : `jupyter` (les cellules), `execution` (dans une copie du cours),
-`outputs` (rendues stables). Écrire, pour l'apprenant : `exercises` (une solution, moins ce qu'il
-doit trouver).
+demande). Écrire, pour Databricks : `notebook`, `archive` (`.dbc`) ; pour Jupyter : `jupyter`,
+`execution` (dans une copie du cours), `outputs` (rendues stables) ; pour l'apprenant : `exercises`
+(une solution, moins ce qu'il doit trouver) et `glossary`.
 
 Le paquet ne se nomme pas `databricks` : il cacherait celui que MLflow importe.
 """

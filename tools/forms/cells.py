@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
+from course import LESSONS
+
 MARK = "# databricks:"
+# Une expérience y a un dossier : le nom d'une leçon, ou de ce que le cours mesure
+EXPERIMENTS = {*LESSONS, "measurements"}
+NAMES_EXPERIMENT = ("set_experiment", "get_experiment_by_name")
 HEADER = re.compile(
     r'# %%(?: \[(?P<markdown>markdown)\])?(?: tags=\["(?P<tag>local|parameters)"\])?'
 )
@@ -80,6 +85,21 @@ class Cell:
             if isinstance(node, ast.Name) and node.id == name
         )
         return min(found, default=1)
+
+    def experiments(self) -> list[ast.Constant]:
+        """Les textes qui nomment une expérience : `set_experiment("x")`, `experiment_names=["x"]`."""
+        found = []
+        for call in (node for node in ast.walk(self.tree) if isinstance(node, ast.Call)):
+            places = [
+                each.value
+                for each in call.keywords
+                if each.arg and each.arg[:15] == "experiment_name"
+            ]
+            if ast.unparse(call.func).endswith(NAMES_EXPERIMENT):
+                places += call.args[:1]
+            for place in places:
+                found += [each for each in ast.walk(place) if isinstance(each, ast.Constant)]
+        return [each for each in found if isinstance(each.value, str)]
 
     def marks(self) -> dict[int, tuple[bool, str]]:
         """Les commentaires `# databricks:` : ligne -> (seul sur sa ligne, ce qui suit)."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from forms.jupyter import Notebook
+from forms.jupyter import Notebook, document
 from forms.outputs import WIDTH, Unstable, kept
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -81,27 +81,6 @@ def kernel_environment(folder: Path) -> dict[str, str]:
     return inherited | {"PATH": path, "IPYTHONDIR": str(folder), "PYTHONUTF8": "1"}
 
 
-def document(notebook: Notebook, outputs: list[list[dict]] | None = None) -> nbformat.NotebookNode:
-    """Le notebook, au format de nbformat : les mêmes entrées donnent les mêmes octets."""
-    node = nbformat.v4.new_notebook()
-    node.metadata = nbformat.from_dict(
-        {
-            "cours": {"sources": notebook.sources if outputs is not None else ""},
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
-    remaining = iter(outputs or [])
-    for number, (kind, text) in enumerate(notebook.cells, start=1):
-        make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
-        cell = make(text, id=f"cellule-{number}")
-        if kind == "code" and outputs is not None:
-            cell.outputs = [nbformat.from_dict(output) for output in next(remaining)]
-            cell.execution_count = sum(kind == "code" for kind, _ in notebook.cells[:number])
-        node.cells.append(cell)
-    return node
-
-
 def execute(
     notebooks: list[Notebook], root: Path, course: Path, settings: Path
 ) -> Iterator[tuple[Notebook, list[list[dict]]]]:
@@ -115,7 +94,7 @@ def execute(
     for notebook in notebooks:
         folder = course / notebook.path.parent.relative_to(root)
         folder.mkdir(exist_ok=True)
-        node = document(notebook)
+        node = nbformat.from_dict(document(notebook))
         folders = {"metadata": {"path": str(folder)}}
         client = NotebookClient(
             node, timeout=SECONDS, kernel_name="python3", resources=folders, record_timing=False

@@ -1,29 +1,29 @@
 """Le notebook Databricks d'un script : ses cellules, du Python ou une magie (`%md`, `%pip`,
-`%run`).
+`%run`), et le format `.py` qu'un dossier Git de Databricks reconnaît.
 """
 
 import ast
 from pathlib import Path
 
 from course import SCRIPTS
-from forms.arguments import read_arguments
+from forms.arguments import databricks_cell, read_arguments
 from forms.cells import Cell, Refused, Script, read_lesson
 from forms.contract import check, check_collisions, sibling_imports
 from forms.kept import kept_code, kept_markdown, useful_names
 from forms.requirements import requirements
-from forms.widgets import widgets_cell
 
 FORM = "databricks"
 # ont leurs notebooks dans un dossier à eux, à côté des modules de la leçon
 APART = ("exercises", "solutions")
+FIRST_LINE = "# Databricks notebook source"
+SEPARATOR = "\n\n# COMMAND ----------\n\n"
 
 
 def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
     """nom -> cellules, pour chaque script de la leçon qui a un notebook.
 
-    Lève `Refused`, toutes raisons réunies.
-
-    Un exercice se nomme avec son dossier : `exercises/ex_01_1_scaler`.
+    Un exercice se nomme avec son dossier : `exercises/ex_01_1_scaler`. Lève `Refused`, toutes
+    raisons réunies.
     """
     siblings, found, reasons = read_lesson(lesson), {}, []
     apart = {
@@ -45,31 +45,25 @@ def notebooks(lesson: Path, pins: dict[str, str]) -> dict[str, list[str]]:
 def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) -> list[str]:
     check(script, siblings)
     check_collisions(script, siblings)
-    arguments = read_arguments(script.parameters()) if script.parameters() else []
-    widgets = {argument.name for argument in arguments}
-    useful = useful_names(script, script.code()) | {argument.function for argument in arguments}
-    folder = script.path.parent.name
-    note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build_databricks.py : modifiez le script, pas ce notebook. -->"
-    cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], widgets)}"]
+    arguments = read_arguments(script.parameters())
+    options = {argument.name for argument in arguments}
+    useful = useful_names(script, script.code()) | {argument.type for argument in arguments}
+    folder, done = script.path.parent.name, set()
+    note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build.py : modifiez le script, pas ce notebook. -->"
+    cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], options)}"]
     if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
-    done = set()
     for cell in script.cells[1:]:
         if cell.tag == "parameters":
-            cells.append(widgets_cell(arguments))
+            cells.append(databricks_cell(arguments))
         elif cell.kind == "markdown" and not cell.tag:
-            cells.append(f"%md\n{kept_markdown(cell, widgets)}")
+            cells.append(f"%md\n{kept_markdown(cell, options)}")
         elif not cell.tag:
-            modules = [
-                node.module
-                for node in cell.tree.body
-                if isinstance(node, ast.ImportFrom) and node.module in siblings
-            ]
+            nodes = [node for node in cell.tree.body if isinstance(node, ast.ImportFrom)]
+            modules = {node.module: None for node in nodes if node.module in siblings}
             here = ".." if folder in APART else "."
-            cells += [
-                f"%run {here}/{module}" for module in dict.fromkeys(modules) if module not in done
-            ]
-            done |= set(modules)
+            cells += [f"%run {here}/{module}" for module in modules if module not in done]
+            done |= modules.keys()
             cells += filter(None, [code(cell, useful, siblings)])
     if following := next_notebook(script, siblings):
         cells.append(f"%md\n**Ensuite** : [{following}]($./{following})")
@@ -78,11 +72,8 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
 
 def is_module(script: Script, siblings: dict[str, Script]) -> bool:
     """Si un autre notebook l'exécute par `%run` : installer y effacerait les variables de celui-ci."""
-    return any(
-        script.name in sibling_imports(other, siblings)
-        for other in siblings.values()
-        if other.has(FORM)
-    )
+    others = [each for each in siblings.values() if each.has(FORM)]
+    return any(script.name in sibling_imports(other, siblings) for other in others)
 
 
 def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
@@ -91,11 +82,21 @@ def code(cell: Cell, useful: set[str], siblings: dict[str, Script]) -> str:
             raise cell.refused(
                 number, "cette ligne a un sens pour Databricks : écrivez-la autrement"
             )
-    return kept_code(cell, useful, without=siblings.keys())
+    return kept_code(cell, useful, without=siblings.keys(), there=True)
 
 
 def next_notebook(script: Script, siblings: dict[str, Script]) -> str | None:
-    """Le notebook suivant de la leçon, dans l'ordre de lecture du cours."""
+    """Le notebook suivant du tronc commun de la leçon."""
     order = [each.stem for each in SCRIPTS if each.core and each.lesson == script.lesson]
     following = order[order.index(script.name) + 1 :] if script.name in order else []
     return next((name for name in following if name in siblings and siblings[name].has(FORM)), None)
+
+
+def to_source(cells: list[str]) -> str:
+    return f"{FIRST_LINE}\n{SEPARATOR.join(map(written, cells))}\n"
+
+
+def written(cell: str) -> str:
+    if not cell.startswith("%"):
+        return cell
+    return "\n".join(f"# MAGIC {line}".rstrip() for line in cell.split("\n"))

@@ -45,7 +45,9 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
     for output in outputs:
         if output["output_type"] == "stream":
             if output["name"] != "stdout":
-                raise Unstable(f"la cellule avertit :\n{output['text']}")
+                if told := unexpected(output["text"]):
+                    raise Unstable(f"la cellule avertit :\n{told}")
+                continue
             if found and found[-1]["output_type"] == "stream":
                 found[-1]["text"] += output["text"]
             else:
@@ -59,6 +61,14 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
             for kind in output["data"].keys() & {"text/plain", "text/html"}:
                 output["data"][kind] = masked(output["data"][kind], root)
     return found
+
+
+def unexpected(text: str) -> str:
+    """Ce que la sortie d'erreur dit d'autre que le chargement de TensorFlow et ses barres."""
+    known = re.compile(
+        r"\s*$|.*(tensorflow|computation_placer|cuda|absl|rebuild|oneDNN|\d+%\|).*", re.I
+    )
+    return "\n".join(line for line in text.splitlines() if not known.match(line))
 
 
 def shown(output: dict) -> list[dict]:

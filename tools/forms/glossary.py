@@ -1,18 +1,13 @@
 """GLOSSAIRE.md, produit depuis tools/glossary.txt (les mots et leurs phrases) et depuis les scripts
 (les liens, les appels).
 
-    uv run tools/make_glossary.py            écrit la page
-    uv run tools/make_glossary.py --check    nomme ce qui n'est plus à jour, sans rien écrire (code 1)
-
 Un mot mène au premier script, dans l'ordre de lecture, où il se lit, en français ou en anglais.
 L'index des appels à MLflow vient des arbres syntaxiques des scripts : ce qui n'est qu'un texte ou
 un commentaire n'y est pas.
 """
 
-import argparse
 import ast
 import re
-import sys
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -20,7 +15,6 @@ from typing import NamedTuple
 
 import course
 
-ROOT = Path(__file__).resolve().parents[1]
 NAVIGATION = """\
 [Accueil](README.md) · [Leçon 1](01_tracking_supervised/README.md) · [Leçon 2](02_tracking_unsupervised/README.md) · \
 [Leçon 3](03_mlflow_project/README.md) · [Leçon 4](04_model_registry_azureml/README.md) · **Glossaire** · [Si ça coince](DEPANNAGE.md)
@@ -184,7 +178,7 @@ def index(files: dict[str, str]) -> list[str]:
     return lines
 
 
-def build(root: Path = ROOT) -> str:
+def build(root: Path) -> str:
     """La page entière."""
     files, lines, part = sources(root), [HEAD], ""
     for term in read_terms(root / "tools/glossary.txt"):
@@ -199,39 +193,3 @@ def build(root: Path = ROOT) -> str:
             f"| {term.french} | *{term.english}* | {term.sentence} | {link(first_place(term, files))} |"
         )
     return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])
-
-
-def differences(found: str, made: str) -> list[str]:
-    """Ce qui n'est plus à jour : le mot ou l'appel d'une ligne de tableau, ou la ligne elle-même."""
-    old, new = found.splitlines(), made.splitlines()
-    changed = [line for line in old if line not in new] + [line for line in new if line not in old]
-    return list(
-        dict.fromkeys(
-            line.split("|")[1].strip() if line.startswith("|") else line for line in changed
-        )
-    ) or ["l'ordre des lignes"]
-
-
-def main(root: Path = ROOT):
-    parser = argparse.ArgumentParser(
-        description="Produit GLOSSAIRE.md depuis tools/glossary.txt et les scripts."
-    )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="ne rien écrire ; nommer ce qui n'est plus à jour, code 1",
-    )
-    args = parser.parse_args()
-    page, made = root / "GLOSSAIRE.md", build(root)
-    found = page.read_text(encoding="utf-8") if page.exists() else ""
-    if found == made:
-        print("GLOSSAIRE.md est à jour.")
-    elif args.check:
-        sys.exit("GLOSSAIRE.md n'est plus à jour : " + ", ".join(differences(found, made)))
-    else:
-        page.write_text(made, encoding="utf-8", newline="\n")
-        print("GLOSSAIRE.md écrit.")
-
-
-if __name__ == "__main__":
-    main()
