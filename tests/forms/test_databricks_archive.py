@@ -1,29 +1,21 @@
-"""Les fichiers produits pour Databricks : l'archive `.dbc`, les notebooks des quatre leçons, et
-leur fraîcheur.
-"""
+"""Les fichiers produits pour Databricks : l'archive `.dbc` et les notebooks des quatre leçons."""
 
-import argparse
 import ast
 import re
-import sys
 import uuid
 import zipfile
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
-import build_databricks
 import pytest
 from databricks_archive import entries_of, from_source, read_archive
 from databricks_runtime import Widgets
-from programs import ended
 from texts import ROOT
-from two_forms import ask, cells_of, essences, write_scripts
+from two_forms import cells_of, essences
 
 from course import LESSONS
 from forms.archive import COMMAND, FOLDER, MANIFEST, NOTEBOOK
-from forms.arguments import read_arguments
-from forms.cells import Script, read_lesson
+from forms.cells import read_lesson
 from forms.requirements import read_pins
 
 # -------------------------------------------------------------------------------------------------------
@@ -84,11 +76,6 @@ def test_an_archive_is_like_those_that_databricks_exports(lesson):
 
 
 @pytest.fixture(scope="module")
-def built() -> dict[Path, bytes]:
-    return build_databricks.build(ROOT)
-
-
-@pytest.fixture(scope="module")
 def cells() -> dict[str, list[str]]:
     """Toutes les cellules des archives du dépôt, par notebook : `01_tracking_supervised/first_run`."""
     return {
@@ -104,18 +91,7 @@ def source_of(name: str) -> Path:
     return path if name.count("/") == 2 else path.parent / "local" / path.name
 
 
-def test_nothing_is_stale_in_whatever_order_sets_are_read(built):
-    """Les mêmes sources donnent les mêmes octets à deux processus, dont les ensembles ne se
-    parcourent pas dans le même ordre.
-    """
-    assert [
-        path for path, content in built.items() if not build_databricks.same(path, content)
-    ] == []
-    told = ended([sys.executable, "tools/build_databricks.py", "--check"], ROOT, PYTHONHASHSEED="1")
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
-
-
-def test_every_script_has_its_notebook_or_its_reason(built):
+def test_every_script_has_its_notebook_or_its_reason():
     for lesson in LESSONS:
         scripts = {
             path.stem: path.read_text(encoding="utf-8")
@@ -126,10 +102,7 @@ def test_every_script_has_its_notebook_or_its_reason(built):
             for name, text in scripts.items()
             if "\n# %%" in f"\n{text}" and not text.startswith("# databricks: non (")
         }
-        assert {
-            path.stem for path in built if path.parent == ROOT / lesson / "databricks"
-        } == expected
-        assert archive_of(lesson) in built
+        assert {path.stem for path in (ROOT / lesson / "databricks").glob("*.py")} == expected
 
 
 def test_the_cells_are_those_of_the_script(cells):
@@ -144,7 +117,7 @@ def test_the_cells_are_those_of_the_script(cells):
         ours = [
             (kind, text)
             for kind, text in ours
-            if not text.startswith(("%pip", "%run")) and "dbutils.widgets.get(" not in text
+            if not text.startswith(("%pip", "%run")) and "args = SimpleNamespace(" not in text
         ]
         assert essences(ours) == essences(theirs), name
         marked = re.findall(
@@ -158,13 +131,13 @@ def test_the_cells_are_those_of_the_script(cells):
         ), name
 
 
-def test_source_and_archive_hold_the_same_cells(built, cells):
-    sources = {path: content.decode() for path, content in built.items() if path.suffix == ".py"}
-    names = {
-        path: path.relative_to(ROOT).with_suffix("").as_posix().replace("/databricks/", "/")
-        for path in sources
+def test_source_and_archive_hold_the_same_cells(cells):
+    sources = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/databricks/", "/"): path
+        for path in ROOT.glob("0?_*/databricks/**/*.py")
     }
-    assert {names[path]: from_source(text) for path, text in sources.items()} == cells
+    found = {name: from_source(path.read_text(encoding="utf-8")) for name, path in sources.items()}
+    assert found == cells
 
 
 def test_an_independent_reader_sees_the_same_notebooks(cells):
@@ -208,9 +181,10 @@ def test_notebooks_feel_at_home(cells):
         assert not re.search(r"\]\((?!https?://|\$\./)", prose), name
         for target in re.findall(r"\]\(\$\./([^)]+)\)", prose):
             assert f"{name.partition('/')[0]}/{target}" in cells, f"{name} : {target}"
-        for experiment in re.findall(r'widgets\.text\("experiment", "([^"]*)"', text):
+        for experiment in re.findall(r'(?:set_experiment|_by_name)\(\s*"([^"]*)"', text):
             assert re.fullmatch(r"/Shared/\w+", experiment), name
-        for model in re.findall(r'widgets\.text\("model", "([^"]*)"', text):
+        assert not re.search(r'["\'](0\d_\w+|measurements)["\']', text), name
+        for model in re.findall(r'widgets\.text\("(?:MODEL|NEW)", "([^"]*)"', text):
             assert re.fullmatch(r"\w+\.\w+\.\w+", model), name
         # une figure enregistrée se voit aussi dans le notebook
         assert "log_figure" not in text or re.search(r"^\s*display\(", text, re.MULTILINE), name
@@ -248,80 +222,23 @@ def test_pip_installs_pins_of_the_course_and_nothing_unused(cells):
             assert set(install.removeprefix("%pip install ").split()) <= pins, name
             assert restart == "dbutils.library.restartPython()"
     assert "tensorflow" not in next(
-        cell for cell in cells["01_tracking_supervised/first_run"] if cell.startswith("%pip")
+        cell for cell in cells["01_tracking_supervised/01_first_run"] if cell.startswith("%pip")
     )
 
 
-def type_functions(script: Script) -> dict[str, object]:
-    """Les fonctions que ses `type=` nomment : importées d'un module de la leçon, ou définies dans
-    le script.
-    """
-    used = {argument.function for argument in read_arguments(script.parameters()) if argument.type}
-    found = {"argparse": argparse}
-    for node in [node for cell in script.code() for node in cell.tree.body]:
-        if isinstance(node, ast.FunctionDef) and node.name in used:
-            exec(ast.unparse(node), found)
-        elif isinstance(node, ast.ImportFrom):
-            found |= {
-                alias.name: getattr(import_module(node.module), alias.name)
-                for alias in node.names
-                if alias.name in used
-            }
-    return found
-
-
 def test_widgets_left_alone_give_the_defaults_of_the_script(cells):
-    """`type=number(0, 9), default=3` donnerait 3 au script et 3.0 au notebook."""
     for lesson in LESSONS:
         for name, script in read_lesson(ROOT / lesson).items():
             if not (parameters := script.parameters()) or not script.has("databricks"):
                 continue
-            known = type_functions(script)
-            here, there = {**known}, {**known, "dbutils": SimpleNamespace(widgets=Widgets({}))}
-            exec(parameters.text.replace("parse_args()", "parse_args([])"), here)
-            expected = vars(here["args"])
-            for argument in read_arguments(parameters):
-                if argument.there != argument.default:
-                    expected[argument.name] = (
-                        eval(argument.type, known)(argument.there)
-                        if argument.type
-                        else argument.there
-                    )
+            [made] = [cell for cell in cells[f"{lesson}/{name}"] if "args = SimpleNa" in cell]
+            here = {}
             exec(
-                next(cell for cell in cells[f"{lesson}/{name}"] if "dbutils.widgets.get(" in cell),
-                there,
+                f"import argparse\nfrom pathlib import Path\n{parameters.text}".replace(
+                    "parse_args()", "parse_args([])"
+                ),
+                here,
             )
-            assert repr(expected) == repr(vars(there["args"])), f"{lesson}/{name}"
-
-
-# -----------------------------------------------------------------------------------------------------------
-# la commande
-
-
-def test_one_character_more_makes_check_fail_and_build_mends_it(tmp_path):
-    text = "# %% [markdown]\n# # Titre\n\n# %%\nprint(1)\n"
-    folder = write_scripts(tmp_path, one=text, two=text)
-
-    def tool(*options: str) -> tuple[int, list[str]]:
-        code, said = ask(build_databricks, tmp_path, *options)
-        return code, [
-            line.partition(" ")[0].removeprefix("01_essai/") for line in said.splitlines()
-        ]
-
-    assert tool()[0] == 0
-    assert tool("--check") == (0, [])
-    write_scripts(tmp_path, one=text.replace("Titre", "Titres"))
-    orphan = folder / "databricks/ancien.py"
-    orphan.write_text("# Databricks notebook source\n", encoding="utf-8")
-    assert tool("--check") == (1, ["01_essai.dbc", "databricks/ancien.py", "databricks/one.py"])
-    assert tool()[0] == 0 and not orphan.exists()
-    assert tool("--check") == (0, [])
-    # autre compression, mêmes entrées : rien à refaire
-    with zipfile.ZipFile(folder / "01_essai.dbc") as opened:
-        entries = {name: opened.read(name) for name in opened.namelist()}
-    with zipfile.ZipFile(folder / "01_essai.dbc", "w", zipfile.ZIP_STORED) as opened:
-        for name, entry in entries.items():
-            opened.writestr(name, entry)
-    assert tool("--check") == (0, [])
-    write_scripts(tmp_path, two=text + "print(__file__)\n")
-    assert tool("--check") == (1, ["local/two.py:6"])
+            there = {"dbutils": SimpleNamespace(widgets=Widgets({})), "Path": Path}
+            exec(made, there)
+            assert repr(vars(here["args"])) == repr(vars(there["args"])), f"{lesson}/{name}"

@@ -4,6 +4,7 @@ comme argparse lit l'option.
 
 import argparse
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +13,11 @@ from databricks_runtime import Widgets
 from texts import ROOT
 from two_forms import write_scripts
 
-from course import Script
-from forms.cells import Refused
-from forms.notebook import notebooks
+from course import PLAN, Script
+from forms.cells import Refused, read_script
+from forms.kept import kept_code
+from forms.notebook import notebooks, to_source
 from forms.requirements import read_pins
-from forms.source import to_source
 
 TITLE = "# %% [markdown]\n# # Titre\n"
 PARSER = '# %% tags=["parameters"]\nparser = argparse.ArgumentParser(description="x")\n'
@@ -80,8 +81,8 @@ from pathlib import Path, PurePath
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="x")
-parser.add_argument("--here", default="a", help="le lieu")  # databricks: "/Shared/a"
-parser.add_argument("--max-depth", type=within(-1))
+parser.add_argument("--here", default="a", help="le lieu")
+parser.add_argument("--max-depth", type=int)
 args = parser.parse_args()
 
 # %% tags=["local"]
@@ -91,60 +92,67 @@ print(Path(__file__), sys.argv)
 if args.here:
     print(PurePath("é"))  # databricks: display(1)
 # databricks: display(2)
+
+# %%
+MODEL = "vin"  # databricks: "workspace.default.vin"
+été = mlflow.set_experiment("essai"), mlflow.search_runs(experiment_names=["un", "deux"])
+client.get_experiment_by_name("measurements")
 """
 
 
 def test_what_a_script_says_to_databricks_alone(lesson, monkeypatch):
-    """Ses marques, ses imports utiles, ses widgets, et le lien vers le premier script suivant qui a
-    un notebook.
+    """Ses marques, ses imports utiles, ses widgets, ses expériences, et le lien vers le script
+    suivant du tronc commun qui a un notebook.
     """
-    order = [Script("01_essai", name, 5) for name in ("script", "serveur", "suite")]
-    monkeypatch.setattr("forms.notebook.SCRIPTS", (*order, Script("02_autre", "suite", 5)))
-    made = lesson(
-        module=MODULE,
-        script=SCRIPT,
-        suite=code("print(1)"),
-        serveur="# databricks: non (un serveur)\n# %%\nimport nowhere\n",
-    )
-    assert made.keys() == {"module", "script", "suite"}
-    title, install, run, imports, widgets, shown, following = made["script"]
-    assert title.startswith("%md\n<!-- Généré depuis local/script.py") and title.endswith(
-        "# Titre\n\nRéglez `max_depth`, pas `--lr`."
-    )
+    monkeypatch.setattr("course.CORE", {"01_essai": 3})
+    order = [Script(f"01_essai/local/0{n}_{name}.py", 5) for n, name in enumerate("abc", 1)]
+    monkeypatch.setattr("forms.notebook.SCRIPTS", (*order, Script("01_essai/local/04_d.py", 5)))
+    scripts = {"01_a": SCRIPT, "02_b": "# databricks: non (un serveur)\n# %%\nimport nowhere\n"}
+    made = lesson(module=MODULE, **scripts, **{"03_c": code("print(1)"), "04_d": code("print(2)")})
+    assert made.keys() == {"module", "01_a", "03_c", "04_d"}
+    title, install, run, imports, widgets, shown, named, following = made["01_a"]
+    assert title.startswith("%md\n<!-- Généré depuis local/01_a.py")
+    assert title.endswith("# Titre\n\nRéglez `max_depth`, pas `--lr`.")
     assert install == f"%pip install {read_pins(ROOT)['numpy']}\ndbutils.library.restartPython()"
     assert (run, imports) == ("%run ./module", "from pathlib import PurePath")
-    assert (
-        'dbutils.widgets.text("here", "/Shared/a")  # le lieu\ndbutils.widgets.text("max_depth", "")\n'
-        in widgets
-    )
+    assert 'widgets.text("here", "a")\ndbutils.widgets.text("max_depth", "")\n' in widgets
+    assert "max_depth=int(dbutils" in widgets and "# le lieu" in widgets
     assert shown == 'if args.here:\n    print(PurePath("é"))\n    display(1)\ndisplay(2)'
-    assert following == "%md\n**Ensuite** : [suite]($./suite)"
-    assert made["suite"][1:] == ["print(1)"]  # rien à installer : pas de %pip
+    assert named.splitlines() == [
+        'dbutils.widgets.text("MODEL", "workspace.default.vin")',
+        'MODEL = dbutils.widgets.get("MODEL")',
+        'été = mlflow.set_experiment("/Shared/essai"),'
+        ' mlflow.search_runs(experiment_names=["/Shared/un", "/Shared/deux"])',
+        'client.get_experiment_by_name("/Shared/measurements")',
+    ]
+    assert following == "%md\n**Ensuite** : [03_c]($./03_c)"
+    assert made["03_c"][1:] == ["print(1)"] == made["03_c"][1:2]  # rien à installer, rien ensuite
     # un module n'efface pas les variables de qui l'exécute
     assert not any("%pip" in cell for cell in made["module"])
     assert all(from_source(to_source(cells)) == cells for cells in made.values())
 
 
-def test_only_what_is_reached_is_installed(lesson):
+def test_only_what_is_needed_is_installed(lesson, monkeypatch):
     pins = read_pins(ROOT)
 
     def installed(body: str) -> str:
         cells = lesson(module=MODULE, script=code(body))["script"]
         return next((cell.splitlines()[0] for cell in cells if cell.startswith("%pip")), "")
 
-    assert "tensorflow" not in installed("from module import double\n\ndouble(3)")
-    heavy = installed("from module import heavy\n\nheavy()")
-    assert pins["tensorflow"] in heavy and "tensorboard" not in heavy
-    assert pins["tensorboard"] in installed("import mlflow\n\nmlflow.tensorflow.autolog()")
+    double = "from module import double\n\ndouble(3)"
+    assert "tensorflow" not in installed(double)
+    monkeypatch.setitem(PLAN, "script", (5, "tensorflow"))
+    assert pins["tensorflow"] in installed(double) and "tensorboard" not in installed(double)
+    monkeypatch.delitem(PLAN, "script")
+    autolog = installed("import mlflow\n\nmlflow.tensorflow.autolog()")
+    assert pins["tensorboard"] in autolog and pins["tensorflow"] in autolog
     assert installed("import pyspark, json") == ""  # Spark est celui de la plateforme
     assert installed("import sklearn.svm") == f"%pip install {pins['scikit-learn']}"
-    assert (
-        installed("from azure.ai.ml.entities import Model") == f"%pip install {pins['azure-ai-ml']}"
-    )
+    azure = installed("from azure.ai.ml.entities import Model")
+    assert azure == f"%pip install {pins['azure-ai-ml']}"
     assert pins["rich"] not in installed("import mlflow")
-    (lesson.root / "01_essai" / "train.py").write_text(
-        "import rich\nimport train\n", encoding="utf-8"
-    )
+    train = lesson.root / "01_essai/train.py"
+    train.write_text("import rich\nimport train\n", encoding="utf-8")
     assert pins["rich"] in installed("import mlflow\n\nmlflow.projects.run('.')")
 
 
@@ -201,69 +209,36 @@ REFUSED = [
     (code("print(__file__)"), 5, "`__file__` n'a pas de sens"),
     (code("x = 1\ndisplay = 2"), 6, "`display` est un nom de Databricks"),
     (code("import module"), 5, "écrivez `from module import"),
-    (code("from . import module"), 5, "import relatif"),
-    (code("from module import double as d"), 5, "ni `as` ni `*`"),
-    (code("from module import *"), 5, "ni `as` ni `*`"),
-    (code("from module import triple"), 5, "module ne lie pas `triple`"),
-    (code("def f():\n    from module import double\n    return double"), 6, "au niveau du script"),
+    (code("from module import double as d"), 5, "ne donne pas `double` sous ce nom"),
+    (code("from module import *"), 5, "ne donne pas `*`"),
+    (code("from module import triple"), 5, "module ne donne pas `triple`"),
+    (code("def f():\n    from module import double\n    return double"), 6, "avant le code"),
     (code("x = 1\nfrom module import double"), 6, "avant le code de sa cellule"),
     (code("from store import open_store"), 5, "store n'a pas de notebook"),
-    (code("from script import args"), 5, "script a des paramètres"),
-    (code("from module import double; x = 1"), 5, "partage sa ligne"),
+    (
+        local("pass").replace("here = 1", "open_store()") + "\n# %%\nfrom module import double",
+        11,
+        "avant `open_store()`",
+    ),
     (code("from module import heavy\n\nwithin = 3"), 7, "`within` remplacerait"),
-    (
-        code("from outer import eight\n\nseven = 3"),
-        7,
-        "`seven` remplacerait dans le notebook celui de i",
-    ),
+    (code("from outer import eight\n\nseven = 3"), 7, "`seven` remplacerait"),
     (code("from module import double\n\nnp = 3"), 7, "`np` remplacerait"),
-    (code("import os\nimport torch"), 6, "torch n'est ni dans requirements.txt"),
+    (code("import os\nimport torch"), 6, "torch n'est dans requirements.txt"),
+    (code('x = "03_mlflow_project"'), 5, "hors d'un appel qui nomme une expérience"),
     (markdown("x = 1"), 3, "commence par `# `"),
-    (markdown("#\n# [le module](module.py)"), 4, "le lien module.py"),
-    (markdown("# databricks: display(x)"), 3, "dans du Markdown"),
-    (
-        f'{TITLE}\n# %% tags=["local"]\nx = 1\n# databricks: display(x)\n',
-        6,
-        "dans une cellule locale",
-    ),
+    (markdown("#\n# [le module](module.py)"), 4, "module.py ne mène nulle part"),
+    (f'{TITLE}\n# %% tags=["local"]\nx = 1\n# databricks: f(x)\n', 6, "dans une cellule locale"),
     (code("x = 1\n# databricks: display(x"), 5, "n'est pas du Python"),
     (code("x = 1\n# MAGIC %md"), 6, "a un sens pour Databricks"),
     (parameters("") + f"\n{PARSER}{PARSED}", 12, "une seule cellule de paramètres"),
-    (parameters("x = 1"), 9, "ne contient que ArgumentParser"),
-    (parameters("", "args = parser.parse_args([])\n"), 10, "ne contient que ArgumentParser"),
     (parameters("", ""), 8, "il manque `args"),
-    (
-        parameters("").replace('description="x"', 'prefix_chars="+"'),
-        8,
-        "n'admet ici que `description`",
-    ),
-    (parameters('parser.add_argument("-x", "--long")'), 9, "une option longue et une seule"),
-    (parameters('parser.add_argument("fichier")'), 9, "une option longue et une seule"),
-    (parameters('parser.add_argument("--x")\nparser.add_argument("--x")'), 8, "le même nom"),
-    (parameters('parser.add_argument("--x")  # databricks: "y"'), 9, "qui a un `default`"),
-    (parameters('# databricks: "y"'), 9, "ne suit ici qu'un add_argument"),
-    (
-        parameters('parser.add_argument("--x", default="a")  # databricks: Shared'),
-        9,
-        "attend un littéral",
-    ),
-    (option('metavar="X"'), 9, "`metavar` n'a pas d'équivalent"),
-    (option('action="append"'), 9, "la seule action"),
+    (parameters('parser.add_argument("-x", "--long")'), 9, "une option longue"),
+    (parameters('parser.add_argument("fichier")'), 9, "une option longue"),
+    (option('metavar="X"'), 9, "de ses mots-clés"),
+    (option('action="append"'), 9, "rien d'autre"),
     (option('default=len("a")'), 9, "n'est pas un littéral"),
-    (option("type=lambda t: t"), 9, "`type` est une fonction, ou son appel"),
-    (option("type=within(low)"), 9, "`type` est une fonction, ou son appel"),
-    (option("type=int"), 8, "`type=int` vient d'une cellule gardée"),
-    (option("type=later(1)") + "\n\n# %%\ndef later(low):\n    return str\n", 8, "plus haut"),
-    (option('nargs="?", default=[]'), 9, '`nargs` vaut "+" ou "*"'),
-    (option('nargs="+", default="a"'), 9, "`default` est alors une liste"),
-    (option('nargs="+", default=["a"], choices=["a"]'), 9, "ni avec `choices`"),
-    (option('required=True, default="a"'), 9, "se contredisent"),
-    (option('choices=["a"], default="b"'), 9, "`default` y est"),
-    (option('choices=["a"]'), 9, "`default` y est"),
-    (option("choices=[1], default=1"), 9, "une liste de textes"),
-    (option("default=3"), 9, "reviendrait en texte"),
-    (option('default={"a": 1}'), 9, "ne sait pas porter"),
-    (option('default="a", help="100 %"'), 9, "le `%` de `help`"),
+    (option("type=lambda t: t"), 9, "`type` est l'un de"),
+    (option('nargs="?", default=[]'), 9, "rien d'autre"),
 ]
 
 
@@ -296,41 +271,38 @@ ARGUMENTS = """
 parser.add_argument("--text", default="un texte, « cité »")
 parser.add_argument("--empty", default="")
 parser.add_argument("--none")
-parser.add_argument("--count", type=whole, default=3)
-parser.add_argument("--rate", type=within(1e-6, 2**32 - 1), default=1e-05)
-parser.add_argument("--maybe", type=whole)
-parser.add_argument("--kernel", choices=["rbf", "linear"], default="linear")
+parser.add_argument("--count", type=int, default=3)
+parser.add_argument("--rate", type=float, default=1e-05)
+parser.add_argument("--maybe", type=int)
+parser.add_argument("--file", type=Path)
 parser.add_argument("--quick", action="store_true")
-parser.add_argument("--words", nargs="*", default=["deux mots", "l'apostrophe", 'le "guillemet"'])
+parser.add_argument("--words", nargs="*", default=["deux", "mots"])
 parser.add_argument("--no-words", nargs="*", default=[])
-parser.add_argument("--numbers", type=within(0, high=100), nargs="+", default=[0.1, 1.0, 100.0])
-"""
-DEFINITIONS = """
-def whole(text):
-    return int(text)
-
-
-def within(low, high):
-    return lambda text: min(max(float(text), low), high)
+parser.add_argument("--numbers", type=float, nargs="+", default=[0.1, 1.0, 100.0])
 """
 # les options d'un terminal, et les mêmes en widgets
 GIVEN = {
     "": {},
     "--text autre": {"text": "autre"},
-    "--count 7 --rate 0 --maybe 2": {"count": "7", "rate": "0", "maybe": "2"},
-    "--kernel rbf --quick": {"kernel": "rbf", "quick": "oui"},
-    "--words a 'b c' --no-words d": {"words": "a 'b c'", "no_words": "d"},
+    "--count 7 --rate 0 --maybe 2 --file a/b": {
+        "count": "7",
+        "rate": "0",
+        "maybe": "2",
+        "file": "a/b",
+    },
+    "--quick": {"quick": "oui"},
+    "--words a b --no-words d": {"words": "a b", "no_words": "d"},
     "--words --numbers 3 200": {"words": "", "numbers": "3 200"},
 }
 
 
 def test_widgets_are_read_back_as_argparse_reads_the_options(lesson):
     """La cellule produite est exécutée, et comparée à argparse sur la même cellule."""
-    cells = lesson(
-        script=f"{TITLE}\n# %%\nimport argparse\n\n{DEFINITIONS}\n\n{PARSER}{ARGUMENTS}{PARSED}"
-    )["script"]
-    here = {"argparse": argparse}
-    exec(DEFINITIONS + PARSER.partition("\n")[2] + ARGUMENTS, here)
+    imports = "import argparse\nfrom pathlib import Path\n"
+    script = f"{TITLE}\n# %%\n{imports}\n{PARSER}{ARGUMENTS}{PARSED}"
+    cells = lesson(script=script)["script"]
+    here = {"argparse": argparse, "Path": Path}
+    exec(PARSER.partition("\n")[2] + ARGUMENTS, here)
     for options, widgets in GIVEN.items():
         there = {"dbutils": SimpleNamespace(widgets=Widgets(widgets))}
         for cell in cells[1:]:
@@ -338,7 +310,9 @@ def test_widgets_are_read_back_as_argparse_reads_the_options(lesson):
         assert vars(there["args"]) == vars(here["parser"].parse_args(shlex.split(options))), options
 
 
-def test_an_empty_widget_that_must_be_filled_says_so(lesson):
-    cells = lesson(script=option("required=True"))["script"]
-    with pytest.raises(SystemExit, match="« x » est vide"):
-        exec(cells[-1], {"dbutils": SimpleNamespace(widgets=Widgets({}))})
+def test_jupyter_keeps_the_names_of_the_course(tmp_path):
+    """Ni `/Shared/` ni widget dans une forme locale ; la marque, elle, ne s'y montre pas."""
+    write_scripts(tmp_path, script=SCRIPT)
+    *_, cell = read_script(tmp_path / "01_essai/local/script.py").cells
+    kept = kept_code(cell, set()).splitlines()
+    assert kept[0] == 'MODEL = "vin"' and kept[1:] == cell.lines[1:]

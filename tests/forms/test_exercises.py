@@ -4,7 +4,6 @@ nombres mesurés.
 
 import re
 
-import build_exercises
 import pytest
 from checks.catalog import EXERCISES, verdict
 from checks.learner import Course as Store
@@ -19,7 +18,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from texts import ROOT, last_cell, numbers
-from two_forms import ask
 
 from course import LESSONS, SPOKEN
 from forms.cells import Refused, read_script
@@ -45,8 +43,7 @@ def path_of(number: str, folder: str) -> str:
 # --- Le générateur
 
 
-def test_starting_points_are_up_to_date():
-    assert ask(build_exercises, ROOT, "--check") == (0, "")
+def test_every_exercise_has_its_starting_point():
     found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("0?_*/exercises/*.py")}
     assert found == {path_of(number, "exercises") for number in NUMBERS}
 
@@ -111,23 +108,6 @@ def test_what_is_taken_out_and_what_is_put_in(written):
         and "Trois" not in made
         and made.endswith("et ce que cela change à votre pronostic.\n")
     )
-
-
-def test_the_command_names_what_is_stale(written, tmp_path):
-    written(SOLUTION)
-    start = tmp_path / "01_essai/exercises/ex_01_1_trial.py"
-    assert ask(build_exercises, tmp_path)[0] == 0 and start.exists()
-    assert ask(build_exercises, tmp_path, "--check") == (0, "")
-    start.write_text("print('à moi')\n", encoding="utf-8")
-    start.with_name("ex_01_9_nothing.py").touch()
-    code, said = ask(build_exercises, tmp_path, "--check")
-    assert code == 1 and start.read_text(encoding="utf-8") == "print('à moi')\n"
-    assert [line.partition("/exercises/")[2] for line in said.splitlines()] == [
-        "ex_01_1_trial.py n'est plus à jour",
-        "ex_01_9_nothing.py n'a plus de solution",
-    ]
-    assert "1 écrits, 1 effacés" in ask(build_exercises, tmp_path)[1]
-    assert ask(build_exercises, tmp_path, "--check") == (0, "")
 
 
 START = "    # départ\n    # y = 3\n    # z = y  # commenté, à la même marge\n"

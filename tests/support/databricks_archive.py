@@ -6,7 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from forms.source import FIRST_LINE, SEPARATOR
+from forms.notebook import FIRST_LINE, SEPARATOR
 
 
 def from_source(text: str) -> list[str]:

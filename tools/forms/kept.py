@@ -36,7 +36,8 @@ def kept_code(cell: Cell, useful: set[str], without: set[str] = frozenset(), the
     `there` : pour Databricks, où une expérience est sous `/Shared/`, et un nom marqué, un widget.
     """
     lines = dict(enumerate(cell.lines, start=1))
-    for node in cell.experiments() if there else []:
+    named = sorted(cell.experiments(), key=lambda node: -node.col_offset)  # de droite à gauche
+    for node in named if there else []:
         line = lines[node.lineno].encode()  # les colonnes de l'arbre sont en octets
         place = node.col_offset + 1
         lines[node.lineno] = (line[:place] + b"/Shared/" + line[place:]).decode()
