@@ -80,7 +80,7 @@ def compare(course: Course, scripts: list[Script], **options) -> None:
     """
     made, known = {}, set()
     for script in scripts:
-        name = f"{script.lesson}/{script.name}"
+        name = f"{script.lesson}/{script.stem}"
         notebook = run_notebook(course, name, **options)
         made[script] = appeared(notebook_store(course), known)
         assert notebook.restarts == len(notebook.pip) == 1, name
@@ -153,13 +153,17 @@ def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
     l'archive, pas de MLproject à côté.
     """
     told = run_notebook(
-        whole_course, "01_tracking_supervised/open_model", fails=True, start=warm.forked
+        whole_course, "01_tracking_supervised/03_open_model", fails=True, start=warm.forked
     )
     assert told.code == 1 and told.stderr.strip().splitlines()[-1].startswith(
         "Pas encore de modèle"
     )
     told = run_notebook(
-        whole_course, "03_mlflow_project/run_project", cwd=tmp_path, fails=True, start=warm.forked
+        whole_course,
+        "03_mlflow_project/01_run_project",
+        cwd=tmp_path,
+        fails=True,
+        start=warm.forked,
     )
     last = told.stderr.strip().splitlines()[-1]
     assert told.code == 1 and "MLproject" in last and "dossier Git" in last
@@ -252,7 +256,7 @@ def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
                 "DATABRICKS_HOST": host,
                 "DATABRICKS_TOKEN": "jeton",
             }
-            run_notebook(whole_course, "01_tracking_supervised/full_run", **there)
+            run_notebook(whole_course, "01_tracking_supervised/02_full_run", **there)
         finally:
             workspace.shutdown()
             workspace.server_close()
@@ -373,7 +377,7 @@ def test_search_on_spark(spark_session):
 
 @pytest.mark.release
 def test_the_notebook_on_spark_finds_the_same_points(spark_session, whole_course):
-    notebook = run_notebook(whole_course, "01_tracking_supervised/svm_sweep_spark")
+    notebook = run_notebook(whole_course, "01_tracking_supervised/13_svm_sweep_spark")
     assert not any("pyspark" in line for line in notebook.pip) and any(
         "optuna==" in line for line in notebook.pip
     )

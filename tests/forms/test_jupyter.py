@@ -8,14 +8,13 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-import build_jupyter
 import pytest
-from build_jupyter import code_outputs
+from build import outputs_of, read
 from PIL import Image, ImageDraw
 from texts import ROOT
-from two_forms import ask, cells_of, essences, with_form, write_scripts
+from two_forms import cells_of, essences, with_form, write_scripts
 
-from course import LESSONS, SCRIPTS, Script, spoken
+from course import LESSONS, SCRIPTS, Script, after, spoken
 from forms.arguments import read_arguments
 from forms.cells import read_script
 from forms.jupyter import notebooks
@@ -26,7 +25,7 @@ WITH_NOTEBOOK = with_form("jupyter")
 
 
 def notebook_of(script: Script) -> Path:
-    return ROOT / script.lesson / "jupyter" / f"{script.name}.ipynb"
+    return ROOT / script.lesson / "jupyter" / f"{script.stem}.ipynb"
 
 
 # ------------------------------------------------------------------------------------------------------
@@ -59,9 +58,10 @@ figure = double(3)
 @pytest.fixture
 def lesson(tmp_path, monkeypatch):
     """Une leçon inventée ; `lesson(x="...")` en renvoie les notebooks."""
-    monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_essai", "script", 5)])
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_essai/local/01_script.py", 5)])
 
     def write(**scripts: str):
+        scripts["01_script"] = scripts.pop("script")
         return notebooks(write_scripts(tmp_path, **scripts), read_pins(tmp_path))
 
     write.root = tmp_path
@@ -176,7 +176,8 @@ def test_what_is_kept_of_the_outputs():
 
 def test_a_cell_that_warns_or_weighs_too_much_is_refused():
     with pytest.raises(Unstable, match="avertit :\nattention"):
-        kept([stream("attention", "stderr")], "/clone")
+        kept([stream("I0000 tensorflow/core : bonjour\nattention\n", "stderr")], "/clone")
+    assert kept([stream("I0000 tensorflow/core : bonjour\n", "stderr")], "/clone") == []
     heavy = base64.b64encode(bytes(HEAVIEST + 1)).decode()
     with pytest.raises(Unstable, match="une image pèse 150 ko"):
         kept([display("Figure : y", image_png=heavy)], "/clone")
@@ -204,10 +205,6 @@ def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
 # les notebooks du cours
 
 
-def test_nothing_is_stale():
-    assert ask(build_jupyter, ROOT, "--check") == (0, "")
-
-
 def test_every_script_has_its_notebook_or_its_reason():
     assert {path for path in ROOT.glob("0?_*/jupyter/*")} == {
         notebook_of(script) for script in WITH_NOTEBOOK
@@ -226,13 +223,13 @@ def test_the_cells_are_those_of_the_script(script):
     sont celles du script.
     """
     title, _, _, *ours = cells_in(script)
-    [parameters] = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
-    ours.remove(parameters)
-    exec(parameters[1], scope := {})
     declared = read_arguments(read_script(ROOT / script.path).parameters())
-    assert vars(scope["args"]) == {
-        argument.name: False if argument.flag else argument.default for argument in declared
-    }
+    parameters = [cell for cell in ours if "args = SimpleNamespace(" in cell[1]]
+    assert len(parameters) == bool(declared)
+    for cell in parameters:
+        ours.remove(cell)
+        exec(cell[1], scope := {})
+        assert vars(scope["args"]) == {each.name: each.default for each in declared}
     theirs = [
         cell
         for cell in cells_of(ROOT / script.path)
@@ -255,26 +252,25 @@ def test_the_cells_are_those_of_the_script(script):
 
 
 def test_a_notebook_says_how_to_open_it_and_what_comes_next():
-    for script, following in zip(WITH_NOTEBOOK, [*WITH_NOTEBOOK[1:], None], strict=True):
-        title, (_, opening), (_, finding), *_, last = cells_in(script)
-        assert f"<!-- Généré depuis local/{script.name}.py" in title[1]
+    for script in WITH_NOTEBOOK:
+        title, (_, opening), (_, first), *_, last = cells_in(script)
+        path = f"{script.lesson}/jupyter/{script.stem}.ipynb"
+        assert f"<!-- Généré depuis local/{script.stem}.py" in title[1]
         groups = "".join(f" --group {group}" for group in ("jupyter", *script.groups))
-        assert (
-            f"`uv run{groups} jupyter lab {script.lesson}/jupyter/{script.name}.ipynb`" in opening
-            and spoken(script.seconds) in opening
-        )
-        assert "%matplotlib inline" in finding or "display(" not in (ROOT / script.path).read_text(
-            encoding="utf-8"
-        )
-        if following and following.lesson == script.lesson:
-            assert last[1] == f"**Ensuite** : [{following.name}]({following.name}.ipynb)"
+        assert f"`uv run{groups} jupyter lab {path}`" in opening, script.name
+        assert spoken(script.seconds) in opening
+        change, name, *_ = first.splitlines()
+        assert change == "%cd -q ../local" and f"/{path}" in name
+        following = after(script)
+        if following in WITH_NOTEBOOK and following.lesson == script.lesson:
+            assert last[1] == f"**Ensuite** : [{following.stem}]({following.stem}.ipynb)"
         for target in re.findall(r"\]\((?!http)([^)]+)\)", opening + last[1]):
             assert (notebook_of(script).parent / target).exists(), f"{script.name} : {target}"
 
 
 def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine():
     for script in WITH_NOTEBOOK:
-        cells = code_outputs(json.loads(notebook_of(script).read_text(encoding="utf-8")))
+        cells = outputs_of(read(notebook_of(script)))
         assert any(cells), script.name
         for shown in cells:
             assert kept(shown, str(ROOT)) == shown, script.name
@@ -287,23 +283,26 @@ def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine()
     assert sum(notebook_of(script).stat().st_size for script in WITH_NOTEBOOK) < 5_000_000
 
 
-def test_the_page_of_the_lesson_links_the_forms_of_each_script():
+def test_the_pages_of_the_lesson_link_the_forms_of_each_script():
     """Le script, le notebook et la forme Databricks, sur une ligne ; ce qui n'existe pas n'y est
     pas annoncé.
     """
     pages = {
-        lesson: (ROOT / lesson / "README.md").read_text(encoding="utf-8") for lesson in LESSONS
+        (lesson, core): (ROOT / lesson / name).read_text(encoding="utf-8")
+        for lesson in LESSONS
+        for core, name in ((True, "README.md"), (False, "PLUS_LOIN.md"))
     }
     for script in SCRIPTS:
+        here = script.path.removeprefix(f"{script.lesson}/")
         forms = {
-            "le script": f"local/{script.name}.py",
-            "le notebook et ses figures": f"jupyter/{script.name}.ipynb",
+            "le script": here,
+            "le notebook et ses figures": f"jupyter/{script.stem}.ipynb",
+            "la forme Databricks": f"databricks/{script.stem}.py",
         }
-        forms["la forme Databricks"] = f"databricks/{script.name}.py"
         links = [
             f"[{title}]({path})"
             for title, path in forms.items()
             if (ROOT / script.lesson / path).exists()
         ]
-        said = f"\n\n{' · '.join(links)}\n\n" if len(links) > 1 else f"(local/{script.name}.py)"
-        assert said in pages[script.lesson], script.name
+        said = f"\n\n{' · '.join(links)}\n\n" if len(links) > 1 else f"({here})"
+        assert said in pages[script.lesson, script.core], script.name

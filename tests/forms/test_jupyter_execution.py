@@ -18,12 +18,11 @@ import pytest
 for needed in ("nbformat", "jupytext", "nbclient", "nbconvert", "ipykernel"):
     pytest.importorskip(needed, reason="le groupe `jupyter` n'est pas installé")
 
-import build_jupyter
+import build
 import jupytext
 import nbformat
 from copies import Course
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from programs import reader_environment
 from recorded_runs import appeared, check_against_scripts
@@ -40,7 +39,7 @@ WITH_NOTEBOOK = with_form("jupyter")
 
 
 def notebook_of(script: Script, root: Path = ROOT) -> Path:
-    return root / script.lesson / "jupyter" / f"{script.name}.ipynb"
+    return root / script.lesson / "jupyter" / f"{script.stem}.ipynb"
 
 
 def executed(path: Path, cwd: Path | None = None):
@@ -90,8 +89,8 @@ NAME = "01_tracking_supervised/jupyter/01_first_run.ipynb"
 @pytest.fixture
 def short_course(fresh_course, monkeypatch) -> Course:
     """Une copie dont le plan ne compte qu'un script, bref."""
-    monkeypatch.setattr(build_jupyter, "LESSONS", ["01_tracking_supervised"])
-    monkeypatch.setattr("forms.jupyter.SCRIPTS", [Script("01_tracking_supervised", "first_run", 5)])
+    plan = [Script("01_tracking_supervised/local/01_first_run.py", 5)]
+    monkeypatch.setattr("forms.jupyter.SCRIPTS", plan)
     change(fresh_course, STUB)
     return fresh_course
 
@@ -105,14 +104,16 @@ def change(course: Course, text: str) -> None:
 def test_from_script_to_outputs_and_back(short_course):
     root = short_course.root
 
-    def build(*options: str) -> tuple[int, str]:
-        return ask(build_jupyter, root, *options)
+    def tool(*options: str) -> tuple[int, str]:
+        code, said = ask(build, root, "--lesson", "01", *options)
+        return code, "".join(line for line in said.splitlines(True) if ".ipynb" in line)
 
-    assert build("--check") == (1, f"{NAME} n'est plus à jour\n")
-    assert build() == (0, f"{NAME} écrit, à exécuter (--execute)\n")
-    assert build("--check") == (1, f"{NAME} est à exécuter\n")
-    assert build("--execute") == (0, f"{NAME} exécuté\n")
-    assert build("--check") == (0, "")
+    for other in root.glob("01_*/jupyter/*.ipynb"):
+        other.unlink()
+    assert tool() == (0, f"{NAME} n'est plus à jour\n")
+    assert tool("--check") == (1, f"{NAME} est à exécuter\n")
+    assert tool("--execute") == (0, f"{NAME} est à exécuter\n{NAME} exécuté\n")
+    assert tool("--check") == (0, "")
     # le magasin du lecteur n'a rien reçu
     assert not list(root.glob("mlflow.db*")) and not (root / "mlruns").exists()
 
@@ -124,38 +125,27 @@ def test_from_script_to_outputs_and_back(short_course):
     assert [output["output_type"] for output in outputs] == ["stream", "display_data"]
     assert outputs[0]["text"] == ["run … dans …\n", "une autre commande aussi écrit\n"]
     assert outputs[1]["metadata"] == {"image/png": {"alt": "Figure : valeur selon rang"}}
-    assert build("--execute") == (0, f"{NAME} exécuté, rien ne change\n")
+    assert tool("--execute") == (0, f"{NAME} exécuté\n")
     assert (root / NAME).read_bytes() == content
 
     # la sortie, pas le code
-    changing = content.replace(
-        '"une autre commande aussi écrit'.encode(), '"ce qui ne se répète pas'.encode()
-    )
+    changing = content.replace(b'"une autre commande aussi', b'"ce qui ne se repete pas aussi')
     (root / NAME).write_bytes(changing)  # comme si la première exécution l'avait écrit
-    code, told = build("--execute")
+    code, told = ask(build, root, "--lesson", "01", "--execute")
     assert code == 1 and f"{NAME} : son texte change" in told
     assert (root / NAME).read_bytes() == changing
     (root / NAME).write_bytes(content)
 
     change(short_course, STUB.replace("script 1 : essai", "script 1 : un essai"))
-    assert build("--check") == (1, f"{NAME} n'est plus à jour\n")
+    assert tool("--check") == (1, f"{NAME} n'est plus à jour\n")
     # le texte seul a changé : les sorties sont encore vraies
-    assert build() == (0, f"{NAME} récrit\n")
-    assert (root / NAME).read_bytes() == content.replace(
-        b"script 1 : essai", b"script 1 : un essai"
-    )
+    assert tool() == (0, f"{NAME} n'est plus à jour\n")
+    new = content.replace(b"script 1 : essai", b"script 1 : un essai")
+    assert (root / NAME).read_bytes() == new
 
     store = root / "01_tracking_supervised/local/store.py"
     store.write_text(store.read_text(encoding="utf-8") + "\nOTHER = 1\n", encoding="utf-8")
-    orphan = root / "02_tracking_unsupervised/jupyter/ancien.ipynb"
-    orphan.parent.mkdir(exist_ok=True)
-    orphan.write_text("{}", encoding="utf-8")
-    code, told = build("--check")
-    assert (
-        code == 1 and f"{NAME} est à exécuter" in told and "ancien.ipynb n'a plus de script" in told
-    )
-    build()
-    assert not orphan.exists()
+    assert tool("--check") == (1, f"{NAME} est à exécuter\n")
 
 
 @pytest.mark.parametrize(
@@ -169,25 +159,26 @@ def test_from_script_to_outputs_and_back(short_course):
 )
 def test_a_cell_that_fails_or_warns_stops_all(short_course, code, reason):
     change(short_course, f"{HEAD}# %%\n{code}\n")
-    ended, said = ask(build_jupyter, short_course.root, "--execute")
+    (short_course.root / NAME).unlink(missing_ok=True)
+    ended, said = ask(build, short_course.root, "--lesson", "01", "--execute")
     assert ended == 1 and NAME in said and reason in said
     assert not (short_course.root / NAME).exists()
 
 
-def test_it_opens_from_any_folder_of_the_clone_and_says_so_elsewhere(short_course, tmp_path):
+def test_it_notes_its_name_and_the_commit(short_course):
+    """Exécuté dans son dossier, comme le font Jupyter et VS Code ; deux fois la première cellule n'y
+    change rien.
+    """
     root = short_course.root
-    ask(build_jupyter, root)
-    for folder in (root, root / "04_model_registry_azureml/local"):
-        executed(root / NAME, cwd=folder)
-    found = short_course.runs("essai")  # dans le magasin de la racine
-    commit, notebook = short_course.git("rev-parse", "HEAD"), str(root / NAME)
-    noted = [
-        (run.data.tags["mlflow.source.git.commit"], run.data.tags["mlflow.source.name"])
-        for run in found
-    ]
-    assert noted == [(commit, notebook)] * 2
-    with pytest.raises(CellExecutionError, match="dans un clone du cours"):
-        executed(root / NAME, cwd=tmp_path)
+    ask(build, root, "--lesson", "01")
+    node = nbformat.read(root / NAME, 4)
+    first = next(n for n, cell in enumerate(node.cells) if cell.cell_type == "code")
+    node.cells.insert(first, nbformat.from_dict({**node.cells[first], "id": "encore"}))
+    nbformat.write(node, root / NAME)
+    executed(root / NAME)
+    [run] = short_course.runs("essai")  # dans le magasin de la racine
+    assert run.data.tags["mlflow.source.name"] == str(root / NAME)
+    assert run.data.tags["mlflow.source.git.commit"] == short_course.git("rev-parse", "HEAD")
 
 
 # --------------------------------------------------------------------------------------------------
