@@ -20,7 +20,7 @@ from programs import ended, running
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
-from texts import in_text
+from texts import heading, in_text
 
 import digits
 
@@ -305,7 +305,8 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
     )
     assert in_text(r"époque (\d+), (\S+) ; époque (\d+), (\d\.\d+)\.", answer(4)) == numbers
     in_text(
-        rf"\*Logged models \({len(models)}\)\* .*? dont \*Step\* vaut {best} ", section("Script 3")
+        rf"\*Logged models \({len(models)}\)\* .*? dont \*Step\* vaut {best} ",
+        section(heading("checkpoints")),
     )
     assert lesson.ended("checkpoints").stdout == expected_output("checkpoints")
 

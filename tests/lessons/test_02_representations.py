@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
-from texts import in_text, tables
+from texts import heading, in_text, tables
 
 import digits
 
@@ -108,7 +108,8 @@ def test_the_text_announces_what_was_found(whole_lesson, metrics):
 
     pixels = metrics["pixels"]
     lowest, highest = in_text(
-        r"sur les mêmes pixels, l'ARI va de (\S+) à (\d\.\d+)", section("Script 4")
+        r"sur les mêmes pixels, l'ARI va de (\S+) à (\d\.\d+)",
+        section(heading("compare_representations")),
     )
     assert (lowest, highest) == (f"{pixels['ari_min']:.3f}", f"{pixels['ari_max']:.3f}")
     # « un écart plus grand que celui des moyennes de l'ACP et des pixels »

@@ -18,7 +18,7 @@ from lesson_02 import (
 )  # fmt: skip
 from mlflow import MlflowClient
 from programs import reader_environment
-from texts import RECORD, in_text, tables
+from texts import RECORD, heading, in_text, tables
 
 import costs
 
@@ -346,7 +346,7 @@ def test_the_announced_cost_of_readings_bounds_the_one_of_the_bench():
     """Le coût d'un relevé, mesuré quand rien ne tourne : deux apprentissages pareils diffèrent
     d'autant que lui.
     """
-    for text in (end_of("system_metrics"), section("Script 5")):
+    for text in (end_of("system_metrics"), section(heading("system_metrics"))):
         [bound] = in_text(r"demande moins de (\d+) % de temps de processeur en plus", text)
         in_text(r"Deux apprentissages pareils diffèrent eux-mêmes de quelques pour cent", text)
         assert 0 < RECORD["system_metrics.share"] < int(bound) / 100

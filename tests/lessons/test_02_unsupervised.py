@@ -13,7 +13,7 @@ from lesson_02 import (
 from sklearn.cluster import KMeans
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
-from texts import in_text, tables
+from texts import heading, in_text, tables
 from threadpoolctl import threadpool_limits
 
 import course
@@ -108,7 +108,7 @@ def test_no_index_recommends_ten_groups_and_none_looks_for_the_digits(sweep, cla
         and nine["calinski_harabasz"] > classes["calinski_harabasz"]
     )
     assert nine["davies_bouldin"] < classes["davies_bouldin"]
-    for text in (end_of("kmeans_sweep"), section("Script 1")):
+    for text in (end_of("kmeans_sweep"), section(heading("kmeans_sweep"))):
         said = in_text(
             r"silhouette de (\d\.\d+), (?:et )?le partage en vrais chiffres n'a que (\d\.\d+)", text
         )
@@ -145,7 +145,7 @@ def test_the_text_tells_who_shares_a_group(sweep):
     assert runs[11].data.metrics["ari"] > runs[10].data.metrics["ari"]
 
     shared = r"Jusqu'à (\d+) groupes, le (\d) et le (\d) partagent un centre ; jusqu'à (\d+), le (\d) et le (\d)\."
-    found = [int(each) for each in in_text(shared, section("Script 1"))]
+    found = [int(each) for each in in_text(shared, section(heading("kmeans_sweep")))]
     for last, *pair in (found[:3], found[3:]):
         apart = [
             k

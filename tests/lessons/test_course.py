@@ -15,7 +15,7 @@ from copies import Course
 from programs import hears_ctrl_c, reader_environment
 from texts import ROOT
 
-from course import GROUPS, LESSONS, SCRIPTS, SPOKEN, after, spoken
+from course import CORE, GROUPS, LESSONS, PLAN, SCRIPTS, SPOKEN, after, spoken
 from forms.cells import Cell, read_script
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -32,19 +32,28 @@ def prose(found: list[Cell]) -> str:
 
 
 def test_the_plan_names_every_script_and_nothing_else():
-    """Un script a des paramètres, ou ouvre le magasin ; les autres fichiers de `local/` sont des
-    modules.
+    """Un script a un numéro, sans trou ; il ouvre le magasin, ou lance un serveur. Les autres
+    fichiers sont des modules.
     """
-    scripts = set()
-    for path in ROOT.glob("0?_*/local/*.py"):
-        read = read_script(path)
-        opens = any("open_store" in cell.names.bound for cell in read.cells)
-        if read.parameters() or opens:
-            scripts.add(path.relative_to(ROOT).as_posix())
-    assert scripts == {script.path for script in SCRIPTS}
-    assert len(set(SCRIPTS)) == len(SCRIPTS)
-    assert [script.lesson for script in SCRIPTS] == sorted(script.lesson for script in SCRIPTS)
+    assert {script.name for script in SCRIPTS} == PLAN.keys() and len(SCRIPTS) == len(PLAN)
+    for folder in {(ROOT / script.path).parent for script in SCRIPTS}:
+        numbers = [path.name[:2] for path in sorted(folder.glob("[0-9]*.py"))]
+        assert numbers == [f"{number:02}" for number in range(1, len(numbers) + 1)]
+    for path in [*ROOT.glob("0?_*/local/*.py"), *ROOT.glob("0?_*/team/*.py")]:
+        called = re.search(r"^open_store\(\)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not called or path.name[:2].isdigit(), path
     assert set(LESSONS) == {path.parent.name for path in ROOT.glob("0?_*/local")}
+
+
+def test_the_core_comes_first_and_each_of_its_scripts_names_the_next():
+    core = [script for script in SCRIPTS if script.core]
+    assert [after(script) for script in core] == [*core[1:], None]
+    assert {after(script) for script in SCRIPTS if not script.core} == {None}
+    for lesson, count in CORE.items():
+        assert [each.core for each in SCRIPTS if each.lesson == lesson][: count + 1][-2:] == [
+            True,
+            False,
+        ]
 
 
 def test_every_need_is_known_and_every_group_exists():
@@ -64,14 +73,10 @@ def test_a_script_announces_its_place_its_command_its_duration_and_the_next_comm
     assert re.search(rf"^{re.escape(script.command)}\b", text, re.MULTILINE), text
     announced = re.findall("|".join(sorted(SPOKEN.values(), key=len, reverse=True)), text)
     assert announced[:1] == [spoken(script.seconds)], text
-    code = [
-        cell
-        for cell in read.cells
-        if cell.kind == "code" and (cell.tag == "local" or not read.has("databricks"))
-    ]
-    printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", code[-1].text)
+    source = (ROOT / script.path).read_text(encoding="utf-8")
     following = after(script)
-    assert printed == ([following.command] if following else []), code[-1].text
+    printed = re.findall(r"Ensuite : (uv run [^\"]*\.py)", source)
+    assert printed == ([following.command] if following else [])
 
 
 def test_what_is_missing_is_said(monkeypatch):
@@ -103,15 +108,15 @@ STUBS = {
 
 
 def shorten(course: Course, **scripts: str) -> Course:
-    """Une copie dont le plan ne compte plus que ces scripts, d'une seconde."""
-    path = course.root / "tools/course.py"
-    kept = "\n".join(f'    Script("01_tracking_supervised", "{name}", 1),' for name in scripts)
-    head, _, rest = path.read_text(encoding="utf-8").partition("SCRIPTS = (\n")
-    path.write_text(
-        f"{head}SCRIPTS = (\n{kept}\n)\n" + rest.partition("\n)\n")[2], encoding="utf-8"
-    )
-    for name, code in scripts.items():
-        (course.root / f"01_tracking_supervised/local/{name}.py").write_text(code, encoding="utf-8")
+    """Une copie qui n'a plus que ces scripts."""
+    for path in [
+        *course.root.glob("0?_*/local/[0-9]*.py"),
+        *course.root.glob("0?_*/team/[0-9]*.py"),
+    ]:
+        path.unlink()
+    for number, (name, code) in enumerate(scripts.items(), 1):
+        path = course.root / f"01_tracking_supervised/local/{number:02}_{name}.py"
+        path.write_text(code, encoding="utf-8")
     return course
 
 
@@ -119,7 +124,9 @@ def test_run_course_goes_on_after_a_failure_and_says_so(fresh_course):
     root = shorten(fresh_course, **STUBS).root
     listed = fresh_course.fork("tools/run_course.py", "--list").stdout.splitlines()
     assert [line.split() for line in listed[:3]] == [
-        [f"01_tracking_supervised/local/{name}.py", "1", "s"] for name in STUBS
+        ["01_tracking_supervised/local/01_first_run.py", "5", "s"],
+        ["01_tracking_supervised/local/02_full_run.py", "10", "s"],
+        ["01_tracking_supervised/local/03_open_model.py", "5", "s"],
     ]
     assert (
         listed[3:] == ["En tout : 3 scripts, environ 1 min"] and not (root / "mlflow.db").exists()

@@ -5,7 +5,7 @@ le texte en dit en suit.
 import re
 
 from lesson_02 import README, end_of, section
-from texts import RECORD, in_text, tables
+from texts import RECORD, heading, in_text, tables
 
 ROWS = {
     row.pop("montage"): {name: float(value) for name, value in row.items()}
@@ -49,7 +49,7 @@ def test_what_is_said_follows_from_the_table():
 
 
 def test_the_calls_cost_and_wait_as_the_bench_found():
-    for text in (end_of("measure_server"), section("Script 9")):
+    for text in (end_of("measure_server"), section(heading("measure_server"))):
         in_text(r"demandent trois à cinq fois plus de processeur", text)
         in_text(r"au moins la moitié des réponses partent 40 ms trop tard", text)
     assert 3 <= RECORD["team.calls_cpu"] <= 5 and RECORD["team.late_share"] >= 0.5

@@ -5,25 +5,23 @@ a un autre fichier.
 import pytest
 from reader import what_is_wrong
 from recording import recorded
-from texts import ROOT
+from texts import lesson_text
 
 LESSONS = ["01_tracking_supervised", "02_tracking_unsupervised", "04_model_registry_azureml"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_page_does_what_it_says(lesson, tmp_path):
+def test_the_pages_do_what_they_say(lesson, tmp_path):
     """Dans une copie de la séance, dont les scripts ne sont pas relancés : les runs des suivants y
     sont donc déjà.
     """
     session = recorded(lesson, slow=True)
-    assert (
-        what_is_wrong(ROOT / lesson / "README.md", session.copy(tmp_path / "cours").root, session)
-        == ""
-    )
+    copied = session.copy(tmp_path / "cours").root
+    assert what_is_wrong(lesson_text(lesson), copied, session) == ""
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_page_followed_from_an_empty_store(lesson, fresh_course):
-    assert what_is_wrong(ROOT / lesson / "README.md", fresh_course.root) == ""
+def test_the_pages_followed_from_an_empty_store(lesson, fresh_course):
+    assert what_is_wrong(lesson_text(lesson), fresh_course.root) == ""

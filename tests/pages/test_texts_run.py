@@ -24,7 +24,7 @@ WITH_SET_UP = ("README.md", "CONTRIBUTING.md")
 @pytest.mark.slow
 @pytest.mark.parametrize("page", OTHERS, ids=map(pages.name_of, OTHERS))
 def test_the_page_does_what_it_says(page, fresh_course):
-    assert what_is_wrong(page, fresh_course.root) == ""
+    assert what_is_wrong(page.read_text(encoding="utf-8"), fresh_course.root) == ""
 
 
 def test_each_lesson_is_followed_by_a_test():

@@ -5,18 +5,18 @@ doit valoir.
 from functools import cache
 
 import mlflow
-from texts import ROOT, last_cell
+from texts import last_cell, lesson_text, path_of
 
 from patients import clinical_metrics, cross_validated, known_patients, load_patients, risk, svm
 
 EXPERIMENT = "01_tracking_supervised"
 LOCAL = f"{EXPERIMENT}/local"
-README = (ROOT / EXPERIMENT / "README.md").read_text(encoding="utf-8")
+README = lesson_text(EXPERIMENT)
 
 
 def end_of(script: str) -> str:
     """Ce que la dernière cellule d'un script affirme."""
-    return last_cell(f"{LOCAL}/{script}.py")
+    return last_cell(path_of(script))
 
 
 def couple(run) -> tuple[float, float]:

@@ -9,13 +9,13 @@ from functools import cache
 import mlflow
 import pytest
 from sklearn.cluster import KMeans
-from texts import ROOT, last_cell
+from texts import last_cell, lesson_text, path_of
 
 import digits
 
 FOLDER = "02_tracking_unsupervised"
 LOCAL = f"{FOLDER}/local"
-README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
+README = lesson_text(FOLDER)
 X, y = digits.load_images()
 on_a_pc = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"),
@@ -24,7 +24,7 @@ on_a_pc = pytest.mark.skipif(
 
 
 def script(name: str) -> str:
-    return f"{LOCAL}/{name}.py"
+    return path_of(name)
 
 
 def end_of(name: str) -> str:

@@ -23,11 +23,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from texts import ROOT
+from texts import ROOT, lesson_text, path_of
 
 LESSON = "03_mlflow_project"
 LOCAL = f"{LESSON}/local"
-PAGE = (ROOT / LESSON / "README.md").read_text(encoding="utf-8")
+PAGE = lesson_text(LESSON)
 LINEAR = "elastic_net alpha=0.1 l1_ratio=0.5"  # le nom du meilleur run
 MLFLOW = str(Path(sys.executable).with_name("mlflow"))
 
@@ -146,4 +146,4 @@ def announced(command: str) -> list[str]:
 
 def script(name: str, *options: str) -> str:
     """La commande de la page qui lance un script de la leçon."""
-    return " ".join([f"uv run {LOCAL}/{name}.py", *options])
+    return " ".join([f"uv run {path_of(name)}", *options])

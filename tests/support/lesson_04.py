@@ -10,19 +10,19 @@ from types import SimpleNamespace
 import mlflow
 from copies import Course
 from recording import Recorded
-from texts import ROOT, last_cell
+from texts import ROOT, last_cell, lesson_text, path_of
 from wines import candidates, cross_validated, load_wines
 
 LESSON, MODEL, PRODUCTION = "04_model_registry_azureml", "wine_cultivars", "wine_cultivars_new"
 LOCAL = f"{LESSON}/local"
 ENDPOINT = ROOT / LESSON / "endpoint"
-PAGE = (ROOT / LESSON / "README.md").read_text(encoding="utf-8")
+PAGE = lesson_text(LESSON)
 FAMILIES = ("decision_tree", "random_forest", "logistic_regression")
 WINES = load_wines()
 
 
 def script(name: str) -> str:
-    return f"{LOCAL}/{name}.py"
+    return path_of(name)
 
 
 def end_of(name: str) -> str:

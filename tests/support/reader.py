@@ -238,11 +238,9 @@ def follow(text: str, reader: Reader) -> list[str]:
     return wrong
 
 
-def what_is_wrong(page: Path, root: Path, session: Recorded | None = None) -> str:
-    """Suit `page` dans `root`, au besoin la copie de `session` ; renvoie, en clair, ce qui n'y est
+def what_is_wrong(text: str, root: Path, session: Recorded | None = None) -> str:
+    """Suit la page `text` dans `root`, au besoin la copie de `session` ; renvoie, en clair, ce qui n'y est
     pas vrai, ou rien.
     """
     with ExitStack() as stack:
-        return "\n\n".join(
-            follow(page.read_text(encoding="utf-8"), Reader(root, stack, session=session))
-        )
+        return "\n\n".join(follow(text, Reader(root, stack, session=session)))

@@ -4,9 +4,27 @@ import json
 import re
 from pathlib import Path
 
+import course
+
 ROOT = Path(__file__).resolve().parents[2]
 # ce que le banc d'essai a mesuré en dernier
 RECORD = json.loads((ROOT / "tools/bench/last.json").read_text(encoding="utf-8"))
+
+
+def path_of(name: str) -> str:
+    """Le chemin d'un script, depuis la racine, d'après son nom sans numéro."""
+    return course.named(name).path
+
+
+def heading(name: str) -> str:
+    """Le début du titre d'un script, dans sa page."""
+    return f"`{Path(path_of(name)).name}`"
+
+
+def lesson_text(lesson: str) -> str:
+    """La page d'une leçon, et sa suite : README.md, PLUS_LOIN.md."""
+    pages = (ROOT / lesson / name for name in ("README.md", "PLUS_LOIN.md"))
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
 
 
 def last_cell(script: str) -> str:
