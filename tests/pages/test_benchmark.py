@@ -14,7 +14,7 @@ from bench import catalog, claims, soak
 from copies import Course
 from texts import RECORD, ROOT, in_text
 
-PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "BENCHMARK.md").read_text(encoding="utf-8")
 LINES = [line.metric for lines in catalog.TABLE.values() for line in lines]
 
 

@@ -65,14 +65,10 @@ def test_requirements_are_what_the_compiler_gives(folder, tmp_path):
     ).read_bytes()
 
 
-def test_contributing_gives_the_pins_of_the_test_group():
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
-        "dependency-groups"
-    ]
-    assert f"`pip install {' '.join(groups['test'])}`" in (ROOT / "CONTRIBUTING.md").read_text(
-        encoding="utf-8"
-    )
-    assert [pin for group in groups.values() for pin in group if "==" not in pin] == []
+def test_every_group_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pins = [pin for group in project["dependency-groups"].values() for pin in group]
+    assert [pin for pin in pins if isinstance(pin, str) and "==" not in pin] == []
 
 
 def test_no_store_no_registry_no_path_of_a_machine():
@@ -101,8 +97,8 @@ def test_no_store_no_registry_no_path_of_a_machine():
 
 
 def test_scripts_are_short_and_hold_no_hidden_flow():
-    """Une idée par script : cent lignes de code au plus, et ni `main`, ni décorateur, ni exception
-    mise en silence.
+    """Une idée par script : soixante lignes de code au plus dans le tronc commun, cent ailleurs ; ni
+    `main`, ni décorateur, ni exception mise en silence, ni signal.
     """
     wrong = []
     for script in SCRIPTS:
@@ -112,7 +108,7 @@ def test_scripts_are_short_and_hold_no_hidden_flow():
             for line in source.splitlines()
             if line.strip() and not line.lstrip().startswith("#")
         ]
-        wrong += [f"{script.path} : {len(code)} lignes"] if len(code) > 100 else []
+        wrong += [f"{script.path} : {len(code)} lignes"] if len(code) > (60 if script.core else 100) else []
         for node in ast.walk(ast.parse(source)):
             hidden = isinstance(node, ast.FunctionDef) and (
                 node.decorator_list or node.name == "main"

@@ -61,7 +61,7 @@ def errors(page: Path, text: str) -> Iterator[str]:
     for code in pages.inline_code(text):
         if re.fullmatch(r"\w+\.py", code) and code not in BASENAMES:
             yield f"{code} n'existe pas"
-        elif re.fullmatch(r"(0\d_|tests/|tools/|local/)[\w./-]+\.\w+", code) and not found(
+        elif re.fullmatch(r"(0\d_\w+/|tests/|tools/|local/)[\w./-]+\.\w+", code) and not found(
             code, page
         ):
             yield f"{code} n'existe pas"
