@@ -1,9 +1,10 @@
 """Ce que MLflow ajoute au travail lui-même, mesuré ici et maintenant : chaque nombre compare deux
 choses de la même exécution.
 
-    uv run --group team tools/benchmark.py --quick     environ deux minutes, sans serveur ni longue mesure
-    uv run --group team tools/benchmark.py             tout, sur une machine au repos ; --write met à jour CONTRIBUTING.md
-    uv run --group team tools/benchmark.py --only storage claims --write     ces étapes-là, ajoutées à la dernière mesure
+    uv run --group team tools/benchmark.py --quick     l'essentiel, en deux minutes environ
+    uv run --group team tools/benchmark.py             tout, sur une machine au repos
+    ... --write                                        et met à jour BENCHMARK.md
+    ... --only storage claims --write                  ces étapes-là, ajoutées aux autres
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans
 le magasin commun. Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un
@@ -27,14 +28,15 @@ from rich.console import Console
 from rich.progress import track
 
 BUSY = 15  # % de processeur pris par d'autres, au-delà duquel une mesure complète ne vaut rien
-# la dernière mesure de chaque étape : le tableau de CONTRIBUTING.md en est fait
+# la dernière mesure de chaque étape : le tableau de BENCHMARK.md en est fait
 RESULTS = ROOT / "tools/bench/last.json"
-PAGE = ROOT / "CONTRIBUTING.md"
+PAGE = ROOT / "BENCHMARK.md"
 MARKS = "<!-- le tableau : tools/benchmark.py --write -->\n\n", "\n\n<!-- fin du tableau -->"
 
 STEPS = {  # le module qui mesure, et ce qui se dit en attendant
-    "startup": "démarrage", "works": "leçons", "children": "run enfant", "volume": "volume", "servers": "serveurs", "soak": "endurance",
-    "kills": "pannes", "storage": "stockage", "claims": "annonces",
+    "startup": "démarrage", "works": "leçons", "children": "run enfant", "volume": "volume",
+    "servers": "serveurs", "soak": "endurance", "kills": "pannes", "storage": "stockage",
+    "claims": "annonces",
 }  # fmt: skip
 
 
@@ -43,7 +45,8 @@ def refuse_a_busy_machine() -> None:
     busy = psutil.cpu_percent(interval=5)
     if busy > BUSY:
         raise SystemExit(
-            f"La machine n'est pas au repos : {busy:.0f} % du processeur est pris. Attendez, ou passez --quick."
+            f"La machine n'est pas au repos : {busy:.0f} % du processeur est pris. Attendez, ou"
+            " passez --quick."
         )
 
 
@@ -56,7 +59,7 @@ def steps(quick: bool, folder: Path) -> dict:
     def endurance(seconds: int) -> dict[str, float]:
         import mlflow
 
-        here, address = mlflow.get_tracking_uri(), servers.start_server(folder / "server")
+        here, (address, _) = mlflow.get_tracking_uri(), servers.start_server(folder / "server")
         found = {f"soak.sqlite.{name}": value for name, value in soak.measure(seconds, 8).items()}
         os.environ["MLFLOW_TRACKING_URI"] = address
         mlflow.set_tracking_uri(address)
@@ -80,7 +83,7 @@ def steps(quick: bool, folder: Path) -> dict:
         "works": lambda: works.measure(list(works.SCRIPTS)),
         "children": lambda: children.measure(30, 35),
         "volume": lambda: volume.measure([100, 1000, 10_000], folder),
-        "servers": lambda: servers.measure(10_000, 2, [1, 4, 8]),
+        "servers": lambda: servers.measure(10_000, 2),
         "soak": lambda: endurance(150),
         "kills": lambda: kills.measure(20, folder),
         "storage": lambda: claims.alone("storage", "100", "1000", "10000"),
@@ -94,21 +97,14 @@ def record(metrics: dict[str, float], name: str, uri: str) -> None:
 
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("benchmark")
-    with mlflow.start_run(run_name=name):
-        mlflow.log_params(
-            {
-                "cores": os.cpu_count(),
-                "python": platform.python_version(),
-                "mlflow": mlflow.__version__,
-            }
-        )
+    table = catalog.markdown(metrics)
+    about = f"Ce que MLflow ajoute au travail lui-même.\n\n{table}"
+    python, cores = platform.python_version(), os.cpu_count()
+    with mlflow.start_run(run_name=name, description=about):
+        mlflow.log_params({"cores": cores, "python": python, "mlflow": mlflow.__version__})
         mlflow.log_metrics(metrics)
         mlflow.log_figure(catalog.chart(metrics), "ratios.png")
-        mlflow.log_text(catalog.markdown(metrics), "table.md")
-        mlflow.set_tag(
-            "mlflow.note.content",
-            "Ce que MLflow ajoute au travail lui-même.\n\n" + catalog.markdown(metrics),
-        )
+        mlflow.log_text(table, "table.md")
 
 
 def merged(
@@ -128,7 +124,7 @@ def merged(
 
 
 def write_page(kept: dict[str, float]) -> None:
-    """Garde la mesure dans `RESULTS`, et met son tableau dans CONTRIBUTING.md, entre ses deux
+    """Garde la mesure dans `RESULTS`, et met son tableau dans BENCHMARK.md, entre ses deux
     marques.
     """
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -155,7 +151,7 @@ def main() -> int:
         help=f"parmi : {', '.join(STEPS)}",
     )
     parser.add_argument(
-        "--write", action="store_true", help="mettre à jour le tableau de CONTRIBUTING.md"
+        "--write", action="store_true", help="mettre à jour le tableau de BENCHMARK.md"
     )
     args = parser.parse_args()
     if args.quick and args.write:
@@ -164,11 +160,12 @@ def main() -> int:
         refuse_a_busy_machine()
 
     sys.path[:0] = LESSONS
-    from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-    home, before = open_store(), os.getcwd()
     import mlflow
+    from store import open_store
 
+    open_store()
+    home = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT.as_posix()}/mlflow.db"
+    before = os.getcwd()
     found, spent, folder = {}, {}, Path(tempfile.mkdtemp(prefix="mlflow"))
     # demandé en premier : les serveurs s'arrêtent avant
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -186,15 +183,12 @@ def main() -> int:
         console.print(f"{STEPS[name]} : mesuré en {spent[name]:.0f} s", style="dim")
     del os.environ["MLFLOW_TRACKING_URI"]
     os.chdir(before)
-    metrics, whole = (
-        {name: value for each in found.values() for name, value in each.items()},
-        set(found) == set(STEPS),
-    )
+    metrics = {name: value for each in found.values() for name, value in each.items()}
+    whole = set(found) == set(STEPS)
     record(metrics, "rapide" if args.quick else "complet" if whole else " ".join(found), home)
     if args.write:
-        write_page(
-            merged({} if whole else json.loads(RESULTS.read_text(encoding="utf-8")), found, spent)
-        )
+        known = {} if whole else json.loads(RESULTS.read_text(encoding="utf-8"))
+        write_page(merged(known, found, spent))
     section = ""
     for _, title, line, value in catalog.measured(metrics):
         if title != section:

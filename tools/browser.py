@@ -5,91 +5,42 @@ Les images (tools/make_images.py) et les tests de l'interface s'en servent. Il f
 système POSIX.
 """
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as NotThere
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "04_model_registry_azureml/local"))
+from servers import free_port, running
 
 PATIENCE = 90  # secondes : au-delà, ce que l'on attend ne viendra pas
 WINDOW = (1280, 800)
 # Le côté « GenAI » de l'interface : aucun de ces textes ne doit rester à l'écran
 GENAI = ("AI Gateway", "MCP registry", "Detect Issues", "Judges")
+LIGHT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_WORKERS": "1",
+}
 
 
 @contextmanager
-def ui(store: Path) -> Iterator[str]:
-    """`mlflow ui` lancé dans le dossier `store`, sur un port libre de 127.0.0.1 ; arrêté à la
+def ui(folder: Path) -> Iterator[str]:
+    """`mlflow ui` sur le magasin du dossier `folder`, à un port libre de 127.0.0.1 ; arrêté à la
     sortie avec tout son groupe.
 
-    Donne l'adresse, dès qu'elle répond. Lève `TimeoutError`, avec ce que MLflow a écrit, si elle ne
+    Donne l'adresse, dès qu'elle répond. Lève `SystemExit`, avec ce que MLflow a écrit, si elle ne
     répond pas.
     """
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    light = {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_WORKERS": "1",
-    }
-    environment = {**os.environ, **light}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    with open(store / "ui.log", "w+") as log:
-        command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port)]
-        server = subprocess.Popen(
-            command,
-            cwd=store,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            end = time.monotonic() + PATIENCE
-            while not answers(f"http://127.0.0.1:{port}/health"):
-                if server.poll() is not None or time.monotonic() > end:
-                    log.seek(0)
-                    raise TimeoutError(f"mlflow ui ne répond pas :\n{log.read()}")
-                time.sleep(0.3)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            stop(server)
-
-
-def answers(url: str) -> bool:
-    """Vrai si `url` répond 200 en moins de cinq secondes."""
-    try:
-        return requests.get(url, timeout=5).ok
-    except requests.RequestException:
-        return False
-
-
-def stop(server: subprocess.Popen) -> None:
-    """Arrête `server` et les programmes qu'il a lancés : SIGTERM, puis SIGKILL à ce qui reste du
-    groupe.
-    """
-    for sent, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(server.pid, sent)
-        except ProcessLookupError:
-            break
-        try:
-            server.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
-        time.sleep(0.5)  # le temps que ses enfants le suivent
-    server.wait(5)
+    port, store = free_port(), f"sqlite:///{folder / 'mlflow.db'}"
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--port", port]
+    address = f"http://127.0.0.1:{port}"
+    with running(command, f"{address}/health", **LIGHT):
+        yield address
 
 
 @contextmanager
@@ -122,7 +73,7 @@ def chromium() -> Iterator[Browser]:
 def fresh_page(
     browser: Browser, window: tuple[int, int] = WINDOW, memory: dict | None = None, scale: float = 2
 ) -> Iterator[Page]:
-    """Une page dans un navigateur qui ne se souvient de rien, sauf de `memory` (voir `step_one`)."""
+    """Une page dans un navigateur qui ne se souvient que de `memory` (voir `step_one`)."""
     context = browser.new_context(
         viewport={"width": window[0], "height": window[1]},
         device_scale_factor=scale,

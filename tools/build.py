@@ -166,7 +166,10 @@ def main(root: Path = ROOT):
     if reasons:
         sys.exit("\n".join(reasons))
     if args.lesson is None:
-        made[root / "GLOSSAIRE.md"] = glossary.build(root).encode()
+        try:
+            made[root / "GLOSSAIRE.md"] = glossary.build(root).encode()
+        except ValueError as lost:
+            sys.exit(f"tools/glossary.txt : {lost}")
     stale |= {path: content for path, content in made.items() if not same(path, content)}
     told = {path: "n'est plus à jour" if args.check else "écrit" for path in stale}
     told |= {each.path: reason for each in chosen if (reason := wrong(each))}

@@ -1,9 +1,9 @@
 """Refait toutes les images du cours, depuis un magasin neuf.
 
     uv run --group test tools/make_images.py                      toutes
-    uv run --group test tools/make_images.py --lesson 01          celles d'une leçon (00 : celles de la racine)
+    uv run --group test tools/make_images.py --lesson 01          d'une leçon (00 : la racine)
     uv run --group test tools/make_images.py --only run.png       une seule
-    ... --only run.png --ui http://127.0.0.1:5000 --to /tmp/essai   d'une interface déjà ouverte, sans rien lancer
+    ... --ui http://127.0.0.1:5000 --to /tmp/essai   d'une interface ouverte, sans rien lancer
 
 Il copie le cours dans un dossier temporaire, y lance les scripts qu'il faut, ouvre `mlflow ui` et
 la conduit dans Chromium. Ce que chaque image montre est dit par les listes `Images/images.json` :
@@ -11,7 +11,6 @@ voir tools/pictures.py.
 """
 
 import argparse
-import importlib
 import io
 import os
 import re
@@ -148,12 +147,14 @@ def view(
 # Un cadre rouge autour d'un élément, et son numéro.
 FRAME = """([number, box]) => {
   const frame = document.createElement('div');
-  frame.style.cssText = `position:fixed; left:${box.x - 6}px; top:${box.y - 6}px; width:${box.width + 12}px; height:${box.height + 12}px;
-    border:3px solid #d6232a; border-radius:8px; z-index:99999; pointer-events:none; box-sizing:border-box`;
+  frame.style.cssText = `position:fixed; left:${box.x - 6}px; top:${box.y - 6}px;
+    width:${box.width + 12}px; height:${box.height + 12}px; border:3px solid #d6232a;
+    border-radius:8px; z-index:99999; pointer-events:none; box-sizing:border-box`;
   const disc = document.createElement('div');
   disc.textContent = number;
-  disc.style.cssText = `position:fixed; left:${Math.max(2, box.x - 18)}px; top:${Math.max(2, box.y - 18)}px; width:24px; height:24px;
-    border-radius:50%; background:#d6232a; color:white; font:bold 15px/24px sans-serif; text-align:center;
+  disc.style.cssText = `position:fixed; left:${Math.max(2, box.x - 18)}px;
+    top:${Math.max(2, box.y - 18)}px; width:24px; height:24px; border-radius:50%;
+    background:#d6232a; color:white; font:bold 15px/24px sans-serif; text-align:center;
     z-index:100000; pointer-events:none`;
   document.body.append(frame, disc);
 }"""
@@ -201,10 +202,9 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def light_enough(path: Path) -> None:
-    if path.stat().st_size > LIMIT:
-        raise SystemExit(
-            f"{path.name} : {path.stat().st_size // 1000} ko, plus de {LIMIT // 1000}. Cadrez plus serré."
-        )
+    if (size := path.stat().st_size) > LIMIT:
+        told = f"{size // 1000} ko, plus de {LIMIT // 1000}. Cadrez plus serré."
+        raise SystemExit(f"{path.name} : {told}")
 
 
 def ink(image: Image.Image) -> float:
@@ -238,17 +238,14 @@ def make(chosen: list[Picture], address: str | None, to: Path | None, console: C
     done: list[tuple[str, ...]] = []
     with ExitStack() as stack:
         copy = None
-        if address is None and any("drawn_by" not in picture.entry for picture in chosen):
-            copy = (
-                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-")))
-                / "cours-mlflow"
-            )
+        if address is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="images-"))
+            copy = Path(folder, "cours-mlflow")
             copy.mkdir()
             copy_of_the_course(copy)
             address = stack.enter_context(ui(copy))
-        if address:
-            client, browser = MlflowClient(address), stack.enter_context(chromium())
-            memory = step_one(browser, address)
+        client, browser = MlflowClient(address), stack.enter_context(chromium())
+        memory = step_one(browser, address)
         for rank, picture in enumerate(sorted(chosen, key=position), 1):
             for place, command in enumerate(picture.commands if copy else (), 1):
                 if done.count(command) < picture.commands[:place].count(command):
@@ -259,9 +256,7 @@ def make(chosen: list[Picture], address: str | None, to: Path | None, console: C
                     done.append(command)
             console.print(f"{rank:2}/{len(chosen)} {picture.path}", highlight=False, soft_wrap=True)
             path = (to or ROOT / picture.folder) / picture.name
-            if "drawn_by" in picture.entry:
-                importlib.import_module(picture.entry["drawn_by"]).draw(path)
-            elif "figure" in picture.entry:
+            if "figure" in picture.entry:
                 copy_figure(picture.entry, client, path)
             else:
                 save(view(picture.entry, browser, address, memory, client), path)

@@ -1,12 +1,11 @@
 """Les listes d'images, `Images/images.json` et `0X_*/Images/images.json` : ce que
 tools/make_images.py doit faire.
 
-Chaque entrée a un nom (`name`) et dit d'où l'image vient. Trois sortes :
+Chaque entrée a un nom (`name`) et dit d'où l'image vient. Deux sortes :
 
-1. `"drawn_by": "draw_components"` : un module de tools/, dont la fonction `draw(chemin)` l'écrit.
-2. `"figure": {"experiment", "run_name", "artifact"}` : une figure qu'un script a enregistrée,
+1. `"figure": {"experiment", "run_name", "artifact"}` : une figure qu'un script a enregistrée,
    copiée du magasin.
-3. `"page": "#/experiments/{experiment:NOM}/runs"` : une vue de l'interface. `{experiment:NOM}`,
+2. `"page": "#/experiments/{experiment:NOM}/runs"` : une vue de l'interface. `{experiment:NOM}`,
    `{run:EXPÉRIENCE/NOM}` et `{model:EXPÉRIENCE/NOM}` deviennent les identifiants (du plus récent de
    ce nom). Avec elle :
    - `steps` : les clics numérotés du README, mot pour mot ; `clicks` : les mêmes, pour le
@@ -21,9 +20,8 @@ Chaque entrée a un nom (`name`) et dit d'où l'image vient. Trois sortes :
      training* choisi, Assistant fermé) ;
    - `window` : la taille de la fenêtre, `[1280, 800]` sans autre précision.
 
-`needs` : ce qui doit avoir tourné, dans l'ordre. Un script de la leçon, par son nom
-(`"promote --rollback"`) ; d'une autre leçon, par son chemin ; ou une commande,
-`"mlflow run 03_mlflow_project ..."`.
+`needs` : ce qui doit avoir tourné, dans l'ordre. Un script, par son nom sans numéro
+(`"full_run"`), ou une commande, `"mlflow run 03_mlflow_project ..."`.
 
 Une cible : `{"text": "exactement"}` (ou ce texte seul), `{"contains": ...}`,
 `{"role": "button", "name": ...}`, `{"label": ...}`, `{"placeholder": ...}`, `{"css": ...}` ; et
@@ -60,21 +58,15 @@ class Picture(NamedTuple):
 
     @property
     def commands(self) -> list[tuple[str, ...]]:
-        """Ce qui doit avoir tourné, chaque commande en mots, les scripts par leur chemin."""
-        lesson = self.folder.removesuffix("/Images").removesuffix("Images")
-        return [complete(shlex.split(each), lesson) for each in self.entry.get("needs", [])]
+        """Ce qui doit avoir tourné, chaque commande en mots, les scripts par leur chemin.
 
-
-def complete(words: list[str], lesson: str) -> tuple[str, ...]:
-    """`["promote", "--rollback"]` -> `("04_.../local/02_promote.py", "--rollback")` ; une commande
-    `mlflow` reste telle quelle.
-    """
-    first, *others = words
-    if first != "mlflow" and "/" not in first:
-        first = f"{lesson}/local/{first}.py"
-    if first != "mlflow" and not (ROOT / first).is_file():
-        raise SystemExit(f"images.json demande {first}, qui n'existe pas.")
-    return (first, *others)
+        Lève `StopIteration` si un script n'existe pas.
+        """
+        told = [shlex.split(each) for each in self.entry.get("needs", [])]
+        return [
+            (first if first == "mlflow" else course.named(first).path, *others)
+            for first, *others in told
+        ]
 
 
 def pictures() -> list[Picture]:

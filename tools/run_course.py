@@ -185,7 +185,8 @@ def main() -> int:
     console = Console()
     chosen = [script for script in SCRIPTS if args.lesson in (None, script.lesson[:2])]
     todo = [script for script in chosen if missing(script) is None]
-    announced = f"{len(todo)} scripts, environ {max(1, round(sum(script.seconds for script in todo) / 60))} min"
+    minutes = max(1, round(sum(script.seconds for script in todo) / 60))
+    announced = f"{len(todo)} scripts, environ {minutes} min"
     if args.list:
         for script in chosen:
             reason = missing(script)
@@ -198,11 +199,10 @@ def main() -> int:
         empty_store(args.yes)
     from store import open_store
 
-    elsewhere = os.environ.get("MLFLOW_TRACKING_URI")  # ensuite, MLflow y met la sienne
     open_store()
     console.print(announced, highlight=False)
     failed = replay(chosen, console)
-    if elsewhere:
+    if os.environ.get("MLFLOW_TRACKING_URI"):
         console.print("Tout est dans le magasin que désigne MLFLOW_TRACKING_URI.")
     else:
         console.print("Pour tout voir : uv run mlflow ui, puis")

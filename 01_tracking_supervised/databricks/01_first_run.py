@@ -1,22 +1,16 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_first_run.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_first_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 1 : un premier run
 # MAGIC
-# MAGIC **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes et
-# MAGIC les bénignes. Quel `gamma` lui fait trouver le plus de tumeurs malignes ?
-# MAGIC
-# MAGIC Plus `gamma` est grand, plus la frontière épouse chaque cas. Avant chaque essai, notez votre
-# MAGIC pronostic ; MLflow se souviendra du reste.
+# MAGIC **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes
+# MAGIC et les bénignes. Plus son réglage `gamma` est grand, plus la frontière suit chaque cas de près.
+# MAGIC Lequel de ces quatre `gamma` trouve le plus de tumeurs malignes ? Notez votre pronostic.
 
 # COMMAND ----------
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -31,42 +25,28 @@ from sklearn.svm import SVC
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("gamma", "0.03")  # plus gamma est grand, plus la frontière épouse chaque cas
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    gamma=number(1e-6, 100)(dbutils.widgets.get("gamma")),
-)
-
-# COMMAND ----------
-
 # MAGIC %md
 # MAGIC ## Un run = un essai
 # MAGIC
-# MAGIC Une *expérience* MLflow regroupe des *runs*. Tout ce qui est enregistré dans le bloc `with`
-# MAGIC appartient au même run : ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce
-# MAGIC que l'on veut retrouver (étiquettes).
+# MAGIC Une *expérience* regroupe des *runs*. Ce qui est enregistré dans le bloc `with` appartient au
+# MAGIC même run : ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce qui servira à
+# MAGIC le retrouver (étiquettes).
 
 # COMMAND ----------
 
 data = load_patients()
-model = make_pipeline(StandardScaler(), SVC(gamma=args.gamma))
+experiment = mlflow.set_experiment("/Shared/01_tracking_supervised")
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name=f"svm gamma={args.gamma:g}") as run:
-    mlflow.log_param("gamma", args.gamma)
-    model.fit(data.X_train, data.y_train)
-    metrics = clinical_metrics(data.y_valid, model.predict(data.X_valid))
-    mlflow.log_metrics(metrics)
-    mlflow.set_tag("question", "sensibilité selon gamma")
-
-# COMMAND ----------
-
-shown = ("accuracy", "sensitivity", "specificity")
-print(f"gamma {args.gamma:g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
+for gamma in (0.0001, 0.03, 0.3, 1):
+    with mlflow.start_run(run_name=f"svm gamma={gamma:g}"):
+        model = make_pipeline(StandardScaler(), SVC(gamma=gamma))
+        model.fit(data.X_train, data.y_train)
+        metrics = clinical_metrics(data.y_valid, model.predict(data.X_valid))
+        mlflow.log_param("gamma", gamma)
+        mlflow.log_metrics(metrics)
+        mlflow.set_tag("question", "sensibilité selon gamma")
+    shown = ("accuracy", "sensitivity", "specificity")
+    print(f"gamma {gamma:<6g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
 
 # COMMAND ----------
 

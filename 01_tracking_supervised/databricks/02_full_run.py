@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_full_run.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_full_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 2 : un run que l'on retrouve
 # MAGIC
 # MAGIC **Question.** Dans six mois, que faudra-t-il avoir gardé pour comprendre cet essai et se resservir
@@ -13,10 +13,6 @@
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -33,16 +29,6 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -73,18 +59,16 @@ requirements = [
 # MAGIC
 # MAGIC Six enregistrements, un par question. Quelles données : `log_input` (leur nom, leur taille, une
 # MAGIC empreinte). Quels réglages : `log_params`. Quel résultat : `log_metrics`. À quoi il ressemble :
-# MAGIC `log_figure`. Quel modèle : `log_model`. Et pourquoi cet essai : l'étiquette
-# MAGIC `mlflow.note.content`, que l'interface montre comme description.
+# MAGIC `log_figure`. Quel modèle : `log_model`. Et pourquoi cet essai : `description=`.
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm complet"):
+mlflow.set_experiment("/Shared/01_tracking_supervised")
+description = "SVM à noyau RBF, réglages du premier script ; référence pour toute la leçon."
+with mlflow.start_run(run_name="svm complet", description=description):
     table = data.X_train.assign(malignant=data.y_train)
-    mlflow.log_input(
-        mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant"),
-        context="training",
-    )
+    train = mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant")
+    mlflow.log_input(train, context="training")
     mlflow.log_params({"model": "svm_rbf", **settings, "seed": 0})
     metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
     mlflow.log_metrics(metrics)
@@ -104,21 +88,12 @@ with mlflow.start_run(run_name="svm complet"):
         input_example=data.X_valid.head(3),
         pip_requirements=requirements,
     )
-
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "SVM à noyau RBF, réglages du premier script ; référence pour toute la leçon.",
-    )
 display(figure)
 
 # COMMAND ----------
 
-print(
-    ", ".join(
-        f"{name} {metrics[name]:.3f}"
-        for name in ("accuracy", "sensitivity", "specificity", "roc_auc")
-    )
-)
+shown = ("accuracy", "sensitivity", "specificity", "roc_auc")
+print(", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
 print(f"Modèle enregistré : {logged.model_uri}")
 
 # COMMAND ----------

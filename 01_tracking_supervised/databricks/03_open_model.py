@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/03_open_model.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/03_open_model.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 3 : ouvrir un modèle
 # MAGIC
 # MAGIC **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
@@ -15,29 +15,15 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 # MAGIC %run ./patients
 
 # COMMAND ----------
 
-import tempfile
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -49,22 +35,22 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/01_tracking_supervised")
 complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
 found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
 if not found:
-    raise SystemExit(
-        "Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/02_full_run.py"
-    )
+    first = "uv run 01_tracking_supervised/local/02_full_run.py"
+    sys.exit(f"Pas encore de modèle à ouvrir. Lancez d'abord : {first}")
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
-temporary = tempfile.TemporaryDirectory()
-folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary.name))
+folder = Path(mlflow.artifacts.download_artifacts(uri))
 print(f"{uri} est un dossier :")
 roles = {
     "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
-    "model.skops": "le pipeline scikit-learn ; à la lecture, skops n'exécute que le code des types déclarés",
-    "model.pkl": "le pipeline scikit-learn (format pickle, celui de Databricks : l'ouvrir exécute du code)",
+    "model.skops": "le pipeline scikit-learn ;"
+    " à la lecture, skops n'exécute que le code des types déclarés",
+    "model.pkl": "le pipeline scikit-learn"
+    " (format pickle, celui de Databricks : l'ouvrir exécute du code)",
     "input_example.json": "l'exemple d'entrée",
     "serving_input_example.json": "le même, tel qu'un service l'attend",
     "requirements.txt": "les bibliothèques, pour pip",
@@ -87,9 +73,8 @@ for name, role in roles.items():
 # COMMAND ----------
 
 print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
-print(
-    f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête"
-)
+columns = info.signature.inputs.inputs
+print(f"Signature : {len(columns)} colonnes, {columns[0]} en tête")
 
 # COMMAND ----------
 
@@ -103,9 +88,8 @@ pipeline = mlflow.sklearn.load_model(uri)
 function = mlflow.pyfunc.load_model(uri)
 usual = pipeline.predict(X)
 same = (usual == function.predict(X)).sum()
-print(
-    f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}"
-)
+names = f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__})"
+print(f"{names} : {same} prédictions égales sur {len(X)}")
 
 # COMMAND ----------
 
@@ -140,9 +124,8 @@ for damage, table in damaged.items():
 
 asked = (folder / "requirements.txt").read_text().split()
 different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
-print(
-    f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}"
-)
+told = ", ".join(different) or "aucune"
+print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {told}")
 
 # COMMAND ----------
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/04_svm_sweep.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/04_svm_sweep.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 4 : un balayage
 # MAGIC
 # MAGIC **Question.** Un SVM a deux réglages, `C` et `gamma`. Quel couple trouve le plus de tumeurs
@@ -10,12 +10,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -29,27 +25,15 @@ from itertools import product
 import matplotlib.pyplot as plt
 import mlflow
 from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 
 # COMMAND ----------
 
-import shlex
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("C", "0.1 1.0 10.0 100.0 1000.0")  # plus C est grand, moins il tolère d'erreurs
-dbutils.widgets.text("gamma", "0.0001 0.001 0.003 0.01 0.03 0.1 0.3")  # plus gamma est grand, plus l'influence de chaque cas est courte
-
-if not dbutils.widgets.get("C").strip():
-    raise SystemExit("Le réglage « C » est vide : remplissez-le en haut de la page, puis relancez.")
-if not dbutils.widgets.get("gamma").strip():
-    raise SystemExit("Le réglage « gamma » est vide : remplissez-le en haut de la page, puis relancez.")
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    C=[number(1e-6, 1e6)(word) for word in shlex.split(dbutils.widgets.get("C"))],
-    gamma=[number(1e-6, 1e6)(word) for word in shlex.split(dbutils.widgets.get("gamma"))],
-)
+# plus C est grand, moins le modèle tolère d'erreurs ; plus gamma est grand, plus l'influence de
+# chaque cas est courte
+GRID = {
+    "C": [0.1, 1.0, 10.0, 100.0, 1000.0],
+    "gamma": [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
+}
 
 # COMMAND ----------
 
@@ -60,29 +44,24 @@ args = SimpleNamespace(
 # MAGIC chacune prédite par un modèle qui a appris sur les quatre autres. Ce qui est commun va au parent,
 # MAGIC ce qui est propre au couple va à l'enfant : `nested=True` en fait un enfant du run ouvert.
 # MAGIC `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
-# MAGIC le script suivant s'en sert pour finir un balayage coupé.
+# MAGIC `09_resume_sweep.py` s'en sert pour finir un balayage coupé.
 
 # COMMAND ----------
 
 X, y = known_patients()
 signature, requirements = infer_signature(X, y.to_numpy()), pins()
-grid = {"C": sorted(set(args.C)), "gamma": sorted(set(args.gamma))}
-couples = list(product(grid["C"], grid["gamma"]))
+couples = list(product(GRID["C"], GRID["gamma"]))
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) as parent:
-    mlflow.set_tag(
-        "mlflow.note.content", "SVM RBF : chaque couple (C, gamma) jugé par validation croisée."
-    )
+mlflow.set_experiment("/Shared/01_tracking_supervised")
+description = "SVM RBF : chaque couple (C, gamma) jugé par validation croisée."
+with mlflow.start_run(run_name="svm balayage", description=description) as parent:
+    mlflow.set_tag("grid", json.dumps(GRID))
     mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
-    mlflow.log_input(
-        mlflow.data.from_pandas(
-            X.assign(malignant=y), name="breast_cancer_cv", targets="malignant"
-        ),
-        context="training",
-    )
+    table = X.assign(malignant=y)
+    known = mlflow.data.from_pandas(table, name="breast_cancer_cv", targets="malignant")
+    mlflow.log_input(known, context="training")
 
-    for C, gamma in track(couples, "SVM", console=Console(stderr=True), transient=True):
+    for C, gamma in couples:
         with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
             model = svm(C, gamma)
             mlflow.log_params({"C": C, "gamma": gamma})

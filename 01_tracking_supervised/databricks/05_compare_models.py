@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/05_compare_models.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/05_compare_models.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 5 : sept classifieurs côte à côte
 # MAGIC
 # MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de
@@ -11,12 +11,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorboard==2.21.0 tensorflow==2.21.0
+# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 tensorboard==2.21.0 tensorflow==2.21.0
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -25,44 +21,10 @@
 # COMMAND ----------
 
 import time
-from datetime import datetime
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import mlflow
-from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 from sklearn.metrics import ConfusionMatrixDisplay
-
-# COMMAND ----------
-
-import shlex
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("csv", "")  # votre tableau, à la place des patientes
-dbutils.widgets.text("target", "")  # la colonne à prédire (deux valeurs)
-dbutils.widgets.text("positive", "")  # la valeur à détecter ; par défaut, la plus rare
-dbutils.widgets.text("drop", "")  # colonnes à écarter, un identifiant par exemple
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    csv=existing_file(dbutils.widgets.get("csv")) if dbutils.widgets.get("csv") else None,
-    target=short_text(dbutils.widgets.get("target")) if dbutils.widgets.get("target") else None,
-    positive=short_text(dbutils.widgets.get("positive")) if dbutils.widgets.get("positive") else None,
-    drop=[short_text(word) for word in shlex.split(dbutils.widgets.get("drop"))],
-)
-
-# COMMAND ----------
-
-data, subject = load_patients(), "breast_cancer"
-if args.csv:
-    data, reading = load_table(args.csv, args.target, args.positive, args.drop)
-    subject = Path(args.csv).stem
-    print(reading)
-models = classifiers(data.X_train)
-target = data.y_train.name
 
 # COMMAND ----------
 
@@ -76,13 +38,12 @@ target = data.y_train.name
 
 # COMMAND ----------
 
+data, models = load_patients(), classifiers()
 try:
-    import_keras()
+    models["neural_network"] = network(data.X_train)
     mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
 except ImportError:
-    del models["neural_network"]
     print("TensorFlow n'est pas installé : six classifieurs, sans le réseau de neurones.")
-code_paths = None
 
 # COMMAND ----------
 
@@ -94,30 +55,29 @@ code_paths = None
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
-comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
-train = mlflow.data.from_pandas(
-    data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target
-)
+mlflow.set_experiment("/Shared/01_tracking_supervised")
+group = time.strftime("breast_cancer %Y-%m-%d %H:%M:%S")
+table = data.X_train.assign(malignant=data.y_train)
+train = mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant")
+epochs = {"epochs": 50, "batch_size": 32, "validation_split": 0.2, "verbose": 0}  # le réseau
 
 ranking = []
-for name, model in track(
-    models.items(), "Classifieurs", console=Console(stderr=True), transient=True
-):
-    with mlflow.start_run(run_name=f"{name} {subject}"):
-        mlflow.set_tag("comparison", comparison)
-        mlflow.set_tag(
-            "mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
-        )
+for name, model in models.items():
+    neural = name == "neural_network"
+    description = f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
+    with mlflow.start_run(run_name=f"{name} breast_cancer", description=description):
+        mlflow.set_tag("comparison", group)
         mlflow.log_input(train, context="training")
-        mlflow.log_params({"model": name, "data": subject, "target": target})
+        mlflow.log_params({"model": name, "data": "breast_cancer", "target": "malignant"})
 
         start = time.perf_counter()
-        model.fit(data.X_train, data.y_train)
+        model.fit(data.X_train, data.y_train, **(epochs if neural else {}))
         mlflow.log_metric("fit_seconds", time.perf_counter() - start)
 
-        predicted = model.predict(data.X_valid)
-        metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
+        score = risk(model, data.X_valid)
+        # le réseau ne rend qu'une probabilité
+        predicted = (score > 0.5).astype(float) if neural else model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted, score)
         mlflow.log_metrics(metrics)
         matrix = ConfusionMatrixDisplay.from_predictions(data.y_valid, predicted, cmap="Blues")
         matrix.ax_.set(xlabel="prédiction", ylabel="vérité", title=name)
@@ -125,23 +85,19 @@ for name, model in track(
         display(matrix.figure_)
         plt.close(matrix.figure_)
 
-        neural = name == "neural_network"
-        mlflow.sklearn.log_model(
-            model,
-            name=name,
-            signature=infer_signature(data.X_valid, predicted),
-            input_example=data.X_valid.head(3),
-            pip_requirements=pins("tensorflow") if neural else pins(),
-            skops_trusted_types=trusted_types,
-            code_paths=code_paths if neural else None,
-        )
+        kept = {"name": name, "input_example": data.X_valid.head(3)}
+        if neural:
+            kept["input_example"] = data.X_valid.head(3).to_numpy()  # Keras ne connaît pas de noms
+            mlflow.tensorflow.log_model(model, **kept, pip_requirements=pins("tensorflow"))
+        else:
+            kept["skops_trusted_types"] = trusted_types
+            mlflow.sklearn.log_model(model, **kept, pip_requirements=pins())
         ranking.append((metrics["sensitivity"], metrics["specificity"], metrics["accuracy"], name))
 
 # COMMAND ----------
 
-print(
-    f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives"
-)
+judge = f"{len(data.y_valid)} lignes de validation, dont {data.y_valid.sum():.0f} positives"
+print(f"En tête : {max(ranking)[-1]}, jugé sur {judge}")
 print(f"{'':22}sensibilité  spécificité  exactitude")
 for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")

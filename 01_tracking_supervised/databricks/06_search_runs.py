@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/06_search_runs.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/06_search_runs.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 6 : retrouver, juger, prédire
 # MAGIC
 # MAGIC **Question.** Le couple retenu par le balayage trouvait 164 tumeurs malignes sur 170. Que vaut-il
@@ -15,27 +15,13 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 # MAGIC %run ./patients
 
 # COMMAND ----------
 
+import sys
+
 import mlflow
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("patients", "")  # un CSV de nouvelles patientes
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    patients=existing_file(dbutils.widgets.get("patients")) if dbutils.widgets.get("patients") else None,
-)
 
 # COMMAND ----------
 
@@ -48,23 +34,19 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/01_tracking_supervised")
 sweep = mlflow.search_runs(
     filter_string="attributes.run_name = 'svm balayage' AND attributes.status = 'FINISHED'",
     max_results=1,
 )
 if sweep.empty:
-    raise SystemExit(
-        "Pas encore de balayage fini dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    )
+    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+    sys.exit(f"Pas encore de balayage fini dans le magasin. Lancez d'abord : {first}")
 children = mlflow.search_runs(
-    filter_string=f"tags.mlflow.parentRunId = '{sweep['run_id'][0]}' AND attributes.status = 'FINISHED' AND metrics.cv_sensitivity > 0.9",
+    filter_string=f"tags.mlflow.parentRunId = '{sweep['run_id'][0]}'"
+    " AND attributes.status = 'FINISHED' AND metrics.cv_sensitivity > 0.9",
     order_by=["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"],
 )
-if children.empty:
-    raise SystemExit(
-        "Aucun couple de ce balayage ne dépasse 0.9 de sensibilité. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    )
 best = children.iloc[0]
 equal = children[children["metrics.cv_sensitivity"] == best["metrics.cv_sensitivity"]]
 # l'autre adresse d'un modèle : son run, puis le nom qu'il y porte
@@ -87,63 +69,48 @@ print(f"Retenu, par la spécificité : {best['tags.mlflow.runName']}")
 # COMMAND ----------
 
 model = mlflow.sklearn.load_model(uri)
-same_couple = f"params.C = '{best['params.C']}' AND params.gamma = '{best['params.gamma']}'"
-judgement = f"attributes.run_name = 'jugement du meilleur svm' AND attributes.status = 'FINISHED' AND {same_couple}"
+judgement = (
+    "attributes.run_name = 'jugement du meilleur svm' AND attributes.status = 'FINISHED'"
+    f" AND params.C = '{best['params.C']}' AND params.gamma = '{best['params.gamma']}'"
+)
 judged = mlflow.search_runs(filter_string=judgement, max_results=1, output_format="list")
 if not judged:
-    with mlflow.start_run(run_name="jugement du meilleur svm") as run:
+    description = "Le meilleur couple du balayage, jugé une seule fois sur les 114 tumeurs de test."
+    with mlflow.start_run(run_name="jugement du meilleur svm", description=description) as run:
         mlflow.log_params(
             {"judged_run_id": best["run_id"], "C": best["params.C"], "gamma": best["params.gamma"]}
         )
-        mlflow.set_tag(
-            "mlflow.note.content",
-            "Le meilleur couple du balayage, jugé une seule fois sur les 114 tumeurs de test.",
-        )
         data = load_patients()
-        test = data.X_test.assign(malignant=data.y_test)
-        mlflow.log_input(
-            mlflow.data.from_pandas(test, name="breast_cancer_test", targets="malignant"),
-            context="test",
-        )
-        metrics = clinical_metrics(
-            data.y_test, model.predict(data.X_test), risk(model, data.X_test)
-        )
+        table = data.X_test.assign(malignant=data.y_test)
+        test = mlflow.data.from_pandas(table, name="breast_cancer_test", targets="malignant")
+        mlflow.log_input(test, context="test")
+        predicted = model.predict(data.X_test)
+        metrics = clinical_metrics(data.y_test, predicted, risk(model, data.X_test))
         mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()})
     judged = [mlflow.get_run(run.info.run_id)]
 scores = judged[0].data.metrics
-print(
-    "Test : "
-    + ", ".join(
-        f"{name} {scores[f'test_{name}']:.3f}"
-        for name in ("sensitivity", "specificity", "accuracy")
-    )
-)
+shown = ("sensitivity", "specificity", "accuracy")
+print("Test : " + ", ".join(f"{name} {scores[f'test_{name}']:.3f}" for name in shown))
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Prédire
 # MAGIC
-# MAGIC Les nouvelles patientes passent par pyfunc, qui vérifie la signature. Sans fichier, il n'y a pas
-# MAGIC de nouvelles patientes : pour voir la forme du résultat, on reprend dix tumeurs de validation, que
-# MAGIC le modèle connaît déjà.
+# MAGIC De nouvelles patientes passent par pyfunc, qui vérifie la signature. Il n'y en a pas ici : pour
+# MAGIC voir la forme du résultat, on reprend dix tumeurs de validation, que le modèle connaît déjà.
 
 # COMMAND ----------
 
-known = load_patients().X_valid.head(10)
-newcomers = known
-if args.patients:
-    newcomers, reading = read_patients(args.patients, list(known.columns))
-    print(reading)
+newcomers = load_patients().X_valid.head(10)
 with mlflow.start_run(run_name="prédictions"):
     mlflow.log_params({"model_run_id": best["run_id"], "rows": len(newcomers)})
     answers = newcomers.copy()
     answers.insert(0, "malignant", mlflow.pyfunc.load_model(uri).predict(newcomers))
     answers.insert(1, "risk", risk(model, newcomers))
     mlflow.log_text(answers.to_csv(index=False), "predictions.csv")
-print(
-    f"Prédictions : {int(answers['malignant'].sum())} alertes sur {len(answers)}, dans predictions.csv du run « prédictions »"
-)
+alerts = f"{int(answers['malignant'].sum())} alertes sur {len(answers)}"
+print(f"Prédictions : {alerts}, dans predictions.csv du run « prédictions »")
 
 # COMMAND ----------
 

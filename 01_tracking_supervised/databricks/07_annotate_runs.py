@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/07_annotate_runs.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/07_annotate_runs.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 7 : annoter après coup, et retrouver
 # MAGIC
 # MAGIC **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y
@@ -16,37 +16,24 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 # MAGIC %run ./patients
 
 # COMMAND ----------
+
+import sys
 
 import mlflow
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
-
-# COMMAND ----------
-
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("/Shared/01_tracking_supervised")
 last = mlflow.search_runs(
     filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'",
     max_results=1,
 )
 if last.empty:
-    raise SystemExit(
-        "Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/05_compare_models.py"
-    )
+    first = "uv run 01_tracking_supervised/local/05_compare_models.py"
+    sys.exit(f"Pas encore de runs à relire. Lancez d'abord : {first}")
 comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 client = mlflow.MlflowClient()
 
@@ -56,8 +43,8 @@ client = mlflow.MlflowClient()
 # MAGIC ## Relire
 # MAGIC
 # MAGIC Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à
-# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion va dans une étiquette, qui se
-# MAGIC cherche, et dans la description, qui se lit.
+# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : une étiquette,
+# MAGIC qui se cherche, et la description, qui se lit.
 
 # COMMAND ----------
 
@@ -68,11 +55,8 @@ for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
     description = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
-    client.set_tag(
-        run.info.run_id,
-        "mlflow.note.content",
-        f"{description}\n\nRelu : {missed} tumeurs malignes manquées.",
-    )
+    description += f"\n\nRelu : {missed} tumeurs malignes manquées."
+    client.set_tag(run.info.run_id, "mlflow.note.content", description)
     mlflow.set_logged_model_tags(run.outputs.model_outputs[0].model_id, {"review": verdict})
 
 # COMMAND ----------

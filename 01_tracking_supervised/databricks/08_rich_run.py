@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/08_rich_run.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/08_rich_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 8 : un run riche
 # MAGIC
 # MAGIC **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le
@@ -16,10 +16,6 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 # MAGIC %run ./patients
 
 # COMMAND ----------
@@ -29,16 +25,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -64,19 +50,16 @@ judges = [(train, data.X_train, data.y_train), (valid, data.X_valid, data.y_vali
 
 # COMMAND ----------
 
-experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm trois gamma") as run:
-    mlflow.set_tag(
-        "mlflow.note.content", "Trois modèles dans un run, chacun jugé par deux jeux de données."
-    )
+experiment = mlflow.set_experiment("/Shared/01_tracking_supervised")
+description = "Trois modèles dans un run, chacun jugé par deux jeux de données."
+with mlflow.start_run(run_name="svm trois gamma", description=description) as run:
     for step, gamma in enumerate((0.0001, 0.03, 1)):
         model = svm(1.0, gamma).fit(data.X_train, data.y_train)
-        params = {"gamma": gamma}
         logged = mlflow.sklearn.log_model(
             model,
             name=f"svm_{step}",
             step=step,
-            params=params,
+            params={"gamma": gamma},
             signature=signature,
             pip_requirements=pins(),
         )
@@ -134,9 +117,8 @@ for judge, _, _ in judges:
         metric.value for metric in found[0].metrics if metric.dataset_name == judge.name
     )
     print(f"Selon {judge.name}, le meilleur est gamma={found[0].params['gamma']} : {accuracy:.3f}")
-print(
-    f"Le run, lui, n'en montre qu'une : {mlflow.get_run(run.info.run_id).data.metrics['accuracy']:.3f}"
-)
+shown = mlflow.get_run(run.info.run_id).data.metrics["accuracy"]
+print(f"Le run, lui, n'en montre qu'une : {shown:.3f}")
 errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
 for gamma, wrong in errors.groupby("gamma"):
     print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/13_svm_sweep_spark.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/13_svm_sweep_spark.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 # MAGIC
 # MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et
@@ -13,10 +13,6 @@
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 optuna==5.0.0 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -39,17 +35,8 @@ from sklearn.svm import SVC
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-dbutils.widgets.text("trials", "12")  # essais par recherche
-dbutils.widgets.text("workers", "2")  # essais à la fois
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    trials=whole_number(1, 1000)(dbutils.widgets.get("trials")),
-    workers=whole_number(1, 1000)(dbutils.widgets.get("workers")),
-)
+TRIALS = 12  # essais par recherche
+WORKERS = 2  # essais à la fois
 
 # COMMAND ----------
 
@@ -84,14 +71,13 @@ def cv_sensitivity(trial: optuna.Trial) -> float:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 client = mlflow.MlflowClient()
-experiment_id = mlflow.set_experiment(args.experiment).experiment_id
+experiment_id = mlflow.set_experiment("/Shared/01_tracking_supervised").experiment_id
 storage = MlflowStorage(experiment_id)
 points = {}
 
-print(
-    f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité"
-)
-for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
+print(f"Spark {spark.version}, {TRIALS} essais par recherche")
+print("ouvriers  à la fois  secondes  meilleure sensibilité")
+for search, workers in enumerate((1, 1, WORKERS, WORKERS), start=1):
     name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {search}"
     study = MlflowSparkStudy(
         name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize"
@@ -99,15 +85,7 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
     begin = time.perf_counter()
-    try:
-        study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
-    except BaseException:  # Ctrl-C : ni la recherche ni ses essais ne resteront RUNNING
-        left = client.search_runs(
-            [experiment_id], f"{children_of} AND attributes.status = 'RUNNING'", max_results=1000
-        )
-        for run_id in (parent_id, *(run.info.run_id for run in left)):
-            client.set_terminated(run_id, "KILLED")
-        raise
+    study.optimize(cv_sensitivity, n_trials=TRIALS, n_jobs=workers)
     seconds = time.perf_counter() - begin
 
     trials = client.search_runs([experiment_id], children_of, max_results=1000)
@@ -115,14 +93,11 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     best = max(trial.data.metrics["value"] for trial in trials)
     together = 0
     for one in trials:  # combien d'essais étaient en cours quand celui-ci a commencé, lui compris ?
-        begun = [
-            each
-            for each in trials
-            if each.info.start_time <= one.info.start_time < each.info.end_time
-        ]
+        start = one.info.start_time
+        begun = [each for each in trials if each.info.start_time <= start < each.info.end_time]
         together = max(together, len(begun))
     with mlflow.start_run(run_id=parent_id):
-        mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
+        mlflow.log_params({"workers": workers, "trials": TRIALS, "sampler_seed": 0})
         mlflow.log_metrics(
             {"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together}
         )
@@ -132,10 +107,9 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
         )
     print(f"{workers:8}{together:11}{seconds:10.1f}{best:23.3f}", flush=True)
 
-for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)):
-    print(
-        f"{title}, deux fois la même graine : {len(points[one] & points[two])} points communs sur {args.trials}"
-    )
+for title, one, two in (("Un ouvrier", 1, 2), (f"{WORKERS} ouvriers", 3, 4)):
+    common = f"{len(points[one] & points[two])} points communs sur {TRIALS}"
+    print(f"{title}, deux fois la même graine : {common}")
 
 # COMMAND ----------
 

@@ -21,29 +21,20 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import short_text
 from patients import clinical_metrics, load_patients, pins
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Le même SVM, avec et sans mise à l'échelle.")
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Les modèles
@@ -66,7 +57,7 @@ models = {
 # %%
 data = load_patients()
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("01_tracking_supervised")
 for name, model in models.items():
     with mlflow.start_run(run_name=name):
         mlflow.set_tag("exercise", "01-1")
@@ -84,11 +75,8 @@ for name, model in models.items():
             serialization_format="skops",
         )
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
-    print(
-        f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}",
-        end="",
-    )
-    print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
+    shown = f"exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}"
+    print(f"{name} : {shown} (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 01-1")

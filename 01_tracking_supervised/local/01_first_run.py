@@ -1,89 +1,55 @@
 # %% [markdown]
 # # Leçon 1, script 1 : un premier run
 #
-# **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes et
-# les bénignes. Quel `gamma` lui fait trouver le plus de tumeurs malignes ?
-#
-# Plus `gamma` est grand, plus la frontière épouse chaque cas. Avant chaque essai, notez votre
-# pronostic ; MLflow se souviendra du reste.
+# **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes
+# et les bénignes. Plus son réglage `gamma` est grand, plus la frontière suit chaque cas de près.
+# Lequel de ces quatre `gamma` trouve le plus de tumeurs malignes ? Notez votre pronostic.
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/01_first_run.py --gamma 0.03
+# uv run 01_tracking_supervised/local/01_first_run.py
 # ```
 #
-# Cinq secondes. Essayez aussi 0.0001, 0.3 et 1, puis, dans un second terminal, `uv run mlflow ui`.
-
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-import os
-
-from errors import without_password
+# Cinq secondes.
 
 # %%
-import argparse
-
 import mlflow
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import number, short_text
 from patients import clinical_metrics, load_patients
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Entraîne un SVM et garde la trace de l'essai.")
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument(
-    "--gamma",
-    type=number(1e-6, 100),
-    default=0.03,
-    help="plus gamma est grand, plus la frontière épouse chaque cas",
-)
-args = parser.parse_args()
-
 # %% tags=["local"]
-elsewhere = bool(os.environ.get("MLFLOW_TRACKING_URI"))  # par exemple le serveur d'une équipe
-uri = open_store()  # sinon, mlflow.db et mlruns/, à la racine du dépôt
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Un run = un essai
 #
-# Une *expérience* MLflow regroupe des *runs*. Tout ce qui est enregistré dans le bloc `with`
-# appartient au même run : ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce
-# que l'on veut retrouver (étiquettes).
+# Une *expérience* regroupe des *runs*. Ce qui est enregistré dans le bloc `with` appartient au
+# même run : ce que l'on a réglé (paramètres), ce que l'on a obtenu (métriques), ce qui servira à
+# le retrouver (étiquettes).
 
 # %%
 data = load_patients()
-model = make_pipeline(StandardScaler(), SVC(gamma=args.gamma))
+experiment = mlflow.set_experiment("01_tracking_supervised")
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name=f"svm gamma={args.gamma:g}") as run:
-    mlflow.log_param("gamma", args.gamma)
-    model.fit(data.X_train, data.y_train)
-    metrics = clinical_metrics(data.y_valid, model.predict(data.X_valid))
-    mlflow.log_metrics(metrics)
-    mlflow.set_tag("question", "sensibilité selon gamma")
-
-# %%
-shown = ("accuracy", "sensitivity", "specificity")
-print(f"gamma {args.gamma:g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
+for gamma in (0.0001, 0.03, 0.3, 1):
+    with mlflow.start_run(run_name=f"svm gamma={gamma:g}"):
+        model = make_pipeline(StandardScaler(), SVC(gamma=gamma))
+        model.fit(data.X_train, data.y_train)
+        metrics = clinical_metrics(data.y_valid, model.predict(data.X_valid))
+        mlflow.log_param("gamma", gamma)
+        mlflow.log_metrics(metrics)
+        mlflow.set_tag("question", "sensibilité selon gamma")
+    shown = ("accuracy", "sensitivity", "specificity")
+    print(f"gamma {gamma:<6g} : " + ", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
 
 # %% tags=["local"]
-page = (
-    f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?workflowType=machine_learning"
-)
-if uri.startswith("http"):
-    print(f"Le run est sur le serveur : {without_password(uri)}{page}")
-else:
-    option = f' --backend-store-uri "{uri}"' if elsewhere else ""
-    print(
-        f"Le run est dans le magasin. Pour le voir, dans un second terminal : uv run mlflow ui{option}, puis"
-    )
-    print(f"http://127.0.0.1:5000{page}")
+page = f"experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+print(f"À voir : uv run mlflow ui, puis http://127.0.0.1:5000/#/{page}")
 print("Ensuite : uv run 01_tracking_supervised/local/02_full_run.py")
 
 # %% [markdown]

@@ -14,11 +14,7 @@
 #
 # Dix secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
 from importlib.metadata import version
 
 import matplotlib.pyplot as plt
@@ -29,20 +25,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import short_text
 from patients import clinical_metrics, load_patients, risk
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Entraîne un SVM et enregistre tout ce qui rend le run utile plus tard."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Ce que MLflow saura du modèle
@@ -68,17 +56,15 @@ requirements = [
 #
 # Six enregistrements, un par question. Quelles données : `log_input` (leur nom, leur taille, une
 # empreinte). Quels réglages : `log_params`. Quel résultat : `log_metrics`. À quoi il ressemble :
-# `log_figure`. Quel modèle : `log_model`. Et pourquoi cet essai : l'étiquette
-# `mlflow.note.content`, que l'interface montre comme description.
+# `log_figure`. Quel modèle : `log_model`. Et pourquoi cet essai : `description=`.
 
 # %%
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm complet"):
+mlflow.set_experiment("01_tracking_supervised")
+description = "SVM à noyau RBF, réglages du premier script ; référence pour toute la leçon."
+with mlflow.start_run(run_name="svm complet", description=description):
     table = data.X_train.assign(malignant=data.y_train)
-    mlflow.log_input(
-        mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant"),
-        context="training",
-    )
+    train = mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant")
+    mlflow.log_input(train, context="training")
     mlflow.log_params({"model": "svm_rbf", **settings, "seed": 0})
     metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
     mlflow.log_metrics(metrics)
@@ -98,20 +84,11 @@ with mlflow.start_run(run_name="svm complet"):
         input_example=data.X_valid.head(3),
         pip_requirements=requirements,
     )
-
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "SVM à noyau RBF, réglages du premier script ; référence pour toute la leçon.",
-    )
 # databricks: display(figure)
 
 # %%
-print(
-    ", ".join(
-        f"{name} {metrics[name]:.3f}"
-        for name in ("accuracy", "sensitivity", "specificity", "roc_auc")
-    )
-)
+shown = ("accuracy", "sensitivity", "specificity", "roc_auc")
+print(", ".join(f"{name} {metrics[name]:.3f}" for name in shown))
 print(f"Modèle enregistré : {logged.model_uri}")
 
 # %% tags=["local"]

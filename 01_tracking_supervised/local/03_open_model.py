@@ -13,31 +13,19 @@
 #
 # Cinq secondes, après `02_full_run.py`, dont il ouvre le modèle.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-import tempfile
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
 
-from options import short_text
 from patients import load_patients
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Ouvre le modèle de 02_full_run.py et montre ce qu'il contient."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Un dossier
@@ -46,22 +34,22 @@ open_store()
 # d'origine, ses fichiers. Le run, lui, sait quels modèles il a produits.
 
 # %%
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("01_tracking_supervised")
 complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
 found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
 if not found:
-    raise SystemExit(
-        "Pas encore de modèle à ouvrir. Lancez d'abord : uv run 01_tracking_supervised/local/02_full_run.py"
-    )
+    first = "uv run 01_tracking_supervised/local/02_full_run.py"
+    sys.exit(f"Pas encore de modèle à ouvrir. Lancez d'abord : {first}")
 uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
 info = mlflow.models.get_model_info(uri)
-temporary = tempfile.TemporaryDirectory()
-folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=temporary.name))
+folder = Path(mlflow.artifacts.download_artifacts(uri))
 print(f"{uri} est un dossier :")
 roles = {
     "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
-    "model.skops": "le pipeline scikit-learn ; à la lecture, skops n'exécute que le code des types déclarés",
-    "model.pkl": "le pipeline scikit-learn (format pickle, celui de Databricks : l'ouvrir exécute du code)",
+    "model.skops": "le pipeline scikit-learn ;"
+    " à la lecture, skops n'exécute que le code des types déclarés",
+    "model.pkl": "le pipeline scikit-learn"
+    " (format pickle, celui de Databricks : l'ouvrir exécute du code)",
     "input_example.json": "l'exemple d'entrée",
     "serving_input_example.json": "le même, tel qu'un service l'attend",
     "requirements.txt": "les bibliothèques, pour pip",
@@ -81,9 +69,8 @@ for name, role in roles.items():
 
 # %%
 print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
-print(
-    f"Signature : {len(info.signature.inputs.inputs)} colonnes, {info.signature.inputs.inputs[0]} en tête"
-)
+columns = info.signature.inputs.inputs
+print(f"Signature : {len(columns)} colonnes, {columns[0]} en tête")
 
 # %% [markdown]
 # ## Deux saveurs, une seule prédiction
@@ -94,9 +81,8 @@ pipeline = mlflow.sklearn.load_model(uri)
 function = mlflow.pyfunc.load_model(uri)
 usual = pipeline.predict(X)
 same = (usual == function.predict(X)).sum()
-print(
-    f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__}) : {same} prédictions égales sur {len(X)}"
-)
+names = f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__})"
+print(f"{names} : {same} prédictions égales sur {len(X)}")
 
 # %% [markdown]
 # ## La signature refuse
@@ -125,9 +111,8 @@ for damage, table in damaged.items():
 # %%
 asked = (folder / "requirements.txt").read_text().split()
 different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
-print(
-    f"Il demande {', '.join(asked)} ; différences avec ce Python : {', '.join(different) or 'aucune'}"
-)
+told = ", ".join(different) or "aucune"
+print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {told}")
 
 # %% tags=["local"]
 print("Ensuite : uv run 01_tracking_supervised/local/04_svm_sweep.py")

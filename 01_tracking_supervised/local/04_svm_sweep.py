@@ -13,48 +13,28 @@
 #
 # Quinze secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
 import json
 from itertools import product
 
 import matplotlib.pyplot as plt
 import mlflow
 from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 
-from options import number, short_text
 from patients import cross_validated, known_patients, pins, svm, sweep_figure
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Un run parent, et un run enfant par couple (C, gamma)."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument(
-    "--C",
-    type=number(1e-6, 1e6),
-    nargs="+",
-    default=[0.1, 1.0, 10.0, 100.0, 1000.0],
-    help="plus C est grand, moins il tolère d'erreurs",
-)
-parser.add_argument(
-    "--gamma",
-    type=number(1e-6, 1e6),
-    nargs="+",
-    default=[0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
-    help="plus gamma est grand, plus l'influence de chaque cas est courte",
-)
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+
+# %%
+# plus C est grand, moins le modèle tolère d'erreurs ; plus gamma est grand, plus l'influence de
+# chaque cas est courte
+GRID = {
+    "C": [0.1, 1.0, 10.0, 100.0, 1000.0],
+    "gamma": [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
+}
 
 # %% [markdown]
 # ## Un parent, un enfant par couple
@@ -63,28 +43,23 @@ open_store()
 # chacune prédite par un modèle qui a appris sur les quatre autres. Ce qui est commun va au parent,
 # ce qui est propre au couple va à l'enfant : `nested=True` en fait un enfant du run ouvert.
 # `model_id=` rattache les métriques au modèle aussi. L'étiquette `grid` garde les couples voulus :
-# le script suivant s'en sert pour finir un balayage coupé.
+# `09_resume_sweep.py` s'en sert pour finir un balayage coupé.
 
 # %%
 X, y = known_patients()
 signature, requirements = infer_signature(X, y.to_numpy()), pins()
-grid = {"C": sorted(set(args.C)), "gamma": sorted(set(args.gamma))}
-couples = list(product(grid["C"], grid["gamma"]))
+couples = list(product(GRID["C"], GRID["gamma"]))
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm balayage", tags={"grid": json.dumps(grid)}) as parent:
-    mlflow.set_tag(
-        "mlflow.note.content", "SVM RBF : chaque couple (C, gamma) jugé par validation croisée."
-    )
+mlflow.set_experiment("01_tracking_supervised")
+description = "SVM RBF : chaque couple (C, gamma) jugé par validation croisée."
+with mlflow.start_run(run_name="svm balayage", description=description) as parent:
+    mlflow.set_tag("grid", json.dumps(GRID))
     mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
-    mlflow.log_input(
-        mlflow.data.from_pandas(
-            X.assign(malignant=y), name="breast_cancer_cv", targets="malignant"
-        ),
-        context="training",
-    )
+    table = X.assign(malignant=y)
+    known = mlflow.data.from_pandas(table, name="breast_cancer_cv", targets="malignant")
+    mlflow.log_input(known, context="training")
 
-    for C, gamma in track(couples, "SVM", console=Console(stderr=True), transient=True):
+    for C, gamma in couples:
         with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
             model = svm(C, gamma)
             mlflow.log_params({"C": C, "gamma": gamma})

@@ -14,72 +14,28 @@
 #
 # Trente secondes, surtout celles du réseau : ouvrez son run dans l'interface pendant qu'il apprend,
 # la perte se dessine.
-#
-# Avec votre tableau : `--csv fichier.csv --target colonne`, et au besoin `--positive valeur` et
-# `--drop colonne autre_colonne`.
-
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
 import time
-from datetime import datetime
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import mlflow
-from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from options import existing_file, short_text
 from patients import (
     classifiers,
     clinical_metrics,
-    import_keras,
     load_patients,
-    load_table,
+    network,
     pins,
     risk,
     trusted_types,
 )
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Compare sept classifieurs sur les patientes, ou sur votre tableau."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument("--csv", type=existing_file, help="votre tableau, à la place des patientes")
-parser.add_argument("--target", type=short_text, help="la colonne à prédire (deux valeurs)")
-parser.add_argument(
-    "--positive", type=short_text, help="la valeur à détecter ; par défaut, la plus rare"
-)
-parser.add_argument(
-    "--drop",
-    type=short_text,
-    nargs="*",
-    default=[],
-    help="colonnes à écarter, un identifiant par exemple",
-)
-args = parser.parse_args()
-
 # %% tags=["local"]
-if bool(args.csv) != bool(args.target):
-    raise SystemExit("--csv et --target vont ensemble.")
-open_store()
+from store import open_store
 
-# %%
-data, subject = load_patients(), "breast_cancer"
-if args.csv:
-    data, reading = load_table(args.csv, args.target, args.positive, args.drop)
-    subject = Path(args.csv).stem
-    print(reading)
-models = classifiers(data.X_train)
-target = data.y_train.name
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Autolog, là où il aide
@@ -90,21 +46,12 @@ target = data.y_train.name
 # validation, et les sept modèles sont enregistrés de la même façon, par nous.
 
 # %%
+data, models = load_patients(), classifiers()
 try:
-    import_keras()
+    models["neural_network"] = network(data.X_train)
     mlflow.tensorflow.autolog(log_models=False, log_datasets=False, checkpoint=False)
 except ImportError:
-    del models["neural_network"]
     print("TensorFlow n'est pas installé : six classifieurs, sans le réseau de neurones.")
-code_paths = None
-
-# %% tags=["local"]
-import patients
-import splits
-import tables
-
-# le réseau est une classe de patients.py, qui lit les deux autres
-code_paths = [patients.__file__, splits.__file__, tables.__file__]
 
 # %% [markdown]
 # ## Des runs de même forme
@@ -113,30 +60,29 @@ code_paths = [patients.__file__, splits.__file__, tables.__file__]
 # l'interface.
 
 # %%
-mlflow.set_experiment(args.experiment)
-comparison = f"{subject} {datetime.now():%Y-%m-%d %H:%M:%S}"
-train = mlflow.data.from_pandas(
-    data.X_train.assign(**{target: data.y_train}), name=f"{subject}_train", targets=target
-)
+mlflow.set_experiment("01_tracking_supervised")
+group = time.strftime("breast_cancer %Y-%m-%d %H:%M:%S")
+table = data.X_train.assign(malignant=data.y_train)
+train = mlflow.data.from_pandas(table, name="breast_cancer_train", targets="malignant")
+epochs = {"epochs": 50, "batch_size": 32, "validation_split": 0.2, "verbose": 0}  # le réseau
 
 ranking = []
-for name, model in track(
-    models.items(), "Classifieurs", console=Console(stderr=True), transient=True
-):
-    with mlflow.start_run(run_name=f"{name} {subject}"):
-        mlflow.set_tag("comparison", comparison)
-        mlflow.set_tag(
-            "mlflow.note.content", f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
-        )
+for name, model in models.items():
+    neural = name == "neural_network"
+    description = f"{name}, jugé sur les {len(data.X_valid)} lignes de validation."
+    with mlflow.start_run(run_name=f"{name} breast_cancer", description=description):
+        mlflow.set_tag("comparison", group)
         mlflow.log_input(train, context="training")
-        mlflow.log_params({"model": name, "data": subject, "target": target})
+        mlflow.log_params({"model": name, "data": "breast_cancer", "target": "malignant"})
 
         start = time.perf_counter()
-        model.fit(data.X_train, data.y_train)
+        model.fit(data.X_train, data.y_train, **(epochs if neural else {}))
         mlflow.log_metric("fit_seconds", time.perf_counter() - start)
 
-        predicted = model.predict(data.X_valid)
-        metrics = clinical_metrics(data.y_valid, predicted, risk(model, data.X_valid))
+        score = risk(model, data.X_valid)
+        # le réseau ne rend qu'une probabilité
+        predicted = (score > 0.5).astype(float) if neural else model.predict(data.X_valid)
+        metrics = clinical_metrics(data.y_valid, predicted, score)
         mlflow.log_metrics(metrics)
         matrix = ConfusionMatrixDisplay.from_predictions(data.y_valid, predicted, cmap="Blues")
         matrix.ax_.set(xlabel="prédiction", ylabel="vérité", title=name)
@@ -144,30 +90,24 @@ for name, model in track(
         # databricks: display(matrix.figure_)
         plt.close(matrix.figure_)
 
-        neural = name == "neural_network"
-        mlflow.sklearn.log_model(
-            model,
-            name=name,
-            signature=infer_signature(data.X_valid, predicted),
-            input_example=data.X_valid.head(3),
-            pip_requirements=pins("tensorflow") if neural else pins(),
-            skops_trusted_types=trusted_types,
-            code_paths=code_paths if neural else None,
-        )
+        kept = {"name": name, "input_example": data.X_valid.head(3)}
+        if neural:
+            kept["input_example"] = data.X_valid.head(3).to_numpy()  # Keras ne connaît pas de noms
+            mlflow.tensorflow.log_model(model, **kept, pip_requirements=pins("tensorflow"))
+        else:
+            kept["skops_trusted_types"] = trusted_types
+            mlflow.sklearn.log_model(model, **kept, pip_requirements=pins())
         ranking.append((metrics["sensitivity"], metrics["specificity"], metrics["accuracy"], name))
 
 # %%
-print(
-    f"En tête : {max(ranking)[-1]}, jugé sur {len(data.X_valid)} lignes de validation, dont {int(data.y_valid.sum())} positives"
-)
+judge = f"{len(data.y_valid)} lignes de validation, dont {data.y_valid.sum():.0f} positives"
+print(f"En tête : {max(ranking)[-1]}, jugé sur {judge}")
 print(f"{'':22}sensibilité  spécificité  exactitude")
 for sensitivity, specificity, accuracy, name in sorted(ranking, reverse=True):
     print(f"{name:22}{sensitivity:11.3f}{specificity:13.3f}{accuracy:12.3f}")
 
 # %% tags=["local"]
-print(
-    f"Dans l'interface, pour ne voir que ces {len(ranking)} runs : tags.comparison = '{comparison}'"
-)
+print(f"Dans l'interface, pour ne voir que ces {len(models)} runs : tags.comparison = '{group}'")
 print("Ensuite : uv run 01_tracking_supervised/local/06_search_runs.py")
 
 # %% [markdown]

@@ -14,39 +14,27 @@
 #
 # Cinq secondes, après `05_compare_models.py`, dont il relit les runs.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
+import sys
 
 import mlflow
 
-from options import short_text
 from patients import load_patients
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Annote les runs de 05_compare_models.py, puis les retrouve par leurs annotations."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("01_tracking_supervised")
 last = mlflow.search_runs(
     filter_string="tags.comparison LIKE 'breast_cancer %' AND attributes.status = 'FINISHED'",
     max_results=1,
 )
 if last.empty:
-    raise SystemExit(
-        "Pas encore de runs à relire. Lancez d'abord : uv run 01_tracking_supervised/local/05_compare_models.py"
-    )
+    first = "uv run 01_tracking_supervised/local/05_compare_models.py"
+    sys.exit(f"Pas encore de runs à relire. Lancez d'abord : {first}")
 comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 client = mlflow.MlflowClient()
 
@@ -54,8 +42,8 @@ client = mlflow.MlflowClient()
 # ## Relire
 #
 # Un critère manquait : combien de tumeurs malignes chaque classifieur manque-t-il ? Rien à
-# réentraîner, la sensibilité est dans le magasin. La conclusion va dans une étiquette, qui se
-# cherche, et dans la description, qui se lit.
+# réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : une étiquette,
+# qui se cherche, et la description, qui se lit.
 
 # %%
 malignant = int(load_patients().y_valid.sum())
@@ -65,11 +53,8 @@ for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
     description = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
-    client.set_tag(
-        run.info.run_id,
-        "mlflow.note.content",
-        f"{description}\n\nRelu : {missed} tumeurs malignes manquées.",
-    )
+    description += f"\n\nRelu : {missed} tumeurs malignes manquées."
+    client.set_tag(run.info.run_id, "mlflow.note.content", description)
     mlflow.set_logged_model_tags(run.outputs.model_outputs[0].model_id, {"review": verdict})
 
 # %% [markdown]

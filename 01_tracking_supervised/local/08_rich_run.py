@@ -14,32 +14,19 @@
 #
 # Dix secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-
 import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
 
-from options import short_text
 from patients import load_patients, pins, risk, svm
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Trois SVM dans un run : métriques liées, tableau, images pas à pas."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
 data = load_patients()
@@ -61,19 +48,16 @@ judges = [(train, data.X_train, data.y_train), (valid, data.X_valid, data.y_vali
 # - `log_image(..., key=, step=)` : une image par pas, que l'interface fait défiler.
 
 # %%
-experiment = mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="svm trois gamma") as run:
-    mlflow.set_tag(
-        "mlflow.note.content", "Trois modèles dans un run, chacun jugé par deux jeux de données."
-    )
+experiment = mlflow.set_experiment("01_tracking_supervised")
+description = "Trois modèles dans un run, chacun jugé par deux jeux de données."
+with mlflow.start_run(run_name="svm trois gamma", description=description) as run:
     for step, gamma in enumerate((0.0001, 0.03, 1)):
         model = svm(1.0, gamma).fit(data.X_train, data.y_train)
-        params = {"gamma": gamma}
         logged = mlflow.sklearn.log_model(
             model,
             name=f"svm_{step}",
             step=step,
-            params=params,
+            params={"gamma": gamma},
             signature=signature,
             pip_requirements=pins(),
         )
@@ -128,9 +112,8 @@ for judge, _, _ in judges:
         metric.value for metric in found[0].metrics if metric.dataset_name == judge.name
     )
     print(f"Selon {judge.name}, le meilleur est gamma={found[0].params['gamma']} : {accuracy:.3f}")
-print(
-    f"Le run, lui, n'en montre qu'une : {mlflow.get_run(run.info.run_id).data.metrics['accuracy']:.3f}"
-)
+shown = mlflow.get_run(run.info.run_id).data.metrics["accuracy"]
+print(f"Le run, lui, n'en montre qu'une : {shown:.3f}")
 errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
 for gamma, wrong in errors.groupby("gamma"):
     print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")

@@ -12,16 +12,12 @@
 # uv run 01_tracking_supervised/local/09_resume_sweep.py
 # ```
 #
-# Vingt secondes, dans une expérience à part, `01_resume_sweep`. Votre propre balayage a été coupé ?
-# Pour finir celui-là : `--experiment 01_tracking_supervised --only-resume`.
-
-# %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+# Vingt secondes, dans une expérience à part, `01_resume_sweep`. Votre propre balayage a été
+# interrompu ? Pour finir celui-là : `--only-resume`.
 
 # %%
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -32,49 +28,37 @@ from platform import node
 
 import mlflow
 import psutil
-from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 
-from options import short_text
-from patients import cross_validated, known_patients, pins, svm, sweep_figure
+from resume_sweep import PROCESS, sum_up, try_couples
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(
     description="Lance un balayage, le tue, puis le finit sans refaire ce qui est fait."
 )
-parser.add_argument("--experiment", type=short_text, default="01_resume_sweep")
 parser.add_argument(
-    "--only-resume", action="store_true", help="ne rien lancer ni tuer : finir ce qui a été coupé"
+    "--only-resume",
+    action="store_true",
+    help="ne rien lancer ni tuer : finir les balayages de svm_sweep qui ont été interrompus",
 )
 args = parser.parse_args()
 
 # %%
-open_store()
-mlflow.set_experiment(args.experiment)
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+mlflow.set_experiment("01_tracking_supervised" if args.only_resume else "01_resume_sweep")
 
 # %% [markdown]
 # ## Couper le courant
 #
-# `04_svm_sweep.py` part pour douze couples ; après trois, il est tué sans préavis.
+# `resume_sweep.py` part pour douze couples ; après trois, il est tué sans préavis.
 
 # %%
 FINISHED = "attributes.status = 'FINISHED'"
 if not args.only_resume:
     before = len(mlflow.search_runs(filter_string=FINISHED))
-    command = [
-        sys.executable,
-        Path(__file__).with_name("04_svm_sweep.py"),
-        "--experiment",
-        args.experiment,
-    ]
-    command += ["--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"]
-    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while len(mlflow.search_runs(filter_string=FINISHED)) < before + 3:
-        if sweep.poll() is not None:
-            raise SystemExit(
-                "Le balayage s'est arrêté de lui-même : lancez 04_svm_sweep.py pour voir pourquoi."
-            )
+    sweep = subprocess.Popen([sys.executable, Path(__file__).with_name("resume_sweep.py")])
+    while sweep.poll() is None and len(mlflow.search_runs(filter_string=FINISHED)) < before + 3:
         time.sleep(0.2)
     sweep.kill()
     sweep.wait()
@@ -83,15 +67,14 @@ if not args.only_resume:
 # %% [markdown]
 # ## La règle : un run dont le programme est mort est marqué KILLED
 #
-# MLflow ne peut pas savoir que le programme est mort : ses runs restent RUNNING. Dans ce cours, une
-# étiquette de chaque run dit qui l'écrit : la machine, le numéro du programme, l'heure où il est
-# né. Tous nos scripts appliquent cette règle en ouvrant le magasin (`close_orphans`, dans
-# `store.py`) ; la voici, pour cette expérience.
+# MLflow ne peut pas savoir que le programme est mort : ses runs restent RUNNING. Dans ce balayage,
+# l'étiquette `process` de chaque run dit qui l'écrit : la machine, et le numéro du programme. Il
+# reste à chercher ceux dont le programme n'existe plus.
 
 # %%
 for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", output_format="list"):
     # sans étiquette : pas des nôtres
-    machine, number, _ = run.data.tags.get("mlflow.source.process", "ailleurs 0 0").split()
+    machine, number = run.data.tags.get("process", "ailleurs 0").split()
     if machine == node() and not psutil.pid_exists(int(number)):
         mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
         print(f"  {run.info.run_name} : RUNNING, sans programme -> KILLED")
@@ -104,9 +87,10 @@ for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", out
 # dernier : un résumé ne se trouve que sur un balayage fini.
 
 # %%
-X, y = known_patients()
-signature, requirements = infer_signature(X, y.to_numpy()), pins()
-unfinished = "attributes.run_name = 'svm balayage' AND attributes.status != 'FINISHED' AND attributes.status != 'RUNNING'"
+unfinished = (
+    "attributes.run_name = 'svm balayage'"
+    " AND attributes.status != 'FINISHED' AND attributes.status != 'RUNNING'"
+)
 for parent in mlflow.search_runs(filter_string=unfinished, output_format="list"):
     grid = json.loads(parent.data.tags["grid"])
     children = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
@@ -115,35 +99,16 @@ for parent in mlflow.search_runs(filter_string=unfinished, output_format="list")
     left = [couple for couple in product(grid["C"], grid["gamma"]) if couple not in done]
 
     with mlflow.start_run(run_id=parent.info.run_id):
-        # c'est ce programme-ci, désormais, qui écrit dans le parent
-        mlflow.set_tags(json.loads(os.environ["MLFLOW_RUN_CONTEXT"]))
-        for C, gamma in track(left, "SVM", console=Console(stderr=True), transient=True):
-            with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
-                model = svm(C, gamma)
-                mlflow.log_params({"C": C, "gamma": gamma})
-                scores = cross_validated(model, X, y)
-                model.fit(X, y)
-                logged = mlflow.sklearn.log_model(
-                    model, name="svm", signature=signature, pip_requirements=requirements
-                )
-                mlflow.log_metrics(scores, model_id=logged.model_id)
-
-        best_first = ["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"]
-        points = mlflow.search_runs(filter_string=f"{children} AND {FINISHED}", order_by=best_first)
-        points = points.astype({"params.C": float, "params.gamma": float})
-        mlflow.set_tag("best_run_id", points.iloc[0]["run_id"])
-        mlflow.log_metric("best_cv_sensitivity", points.iloc[0]["metrics.cv_sensitivity"])
-        mlflow.log_figure(sweep_figure(points), "metric_against_parameter.png")
-    print(
-        f"Balayage repris : {len(done)} couples déjà faits, {len(left)} faits maintenant, {len(points)} en tout"
-    )
+        mlflow.set_tag("process", PROCESS)  # c'est ce programme-ci, désormais, qui écrit ici
+        try_couples(left)
+        whole = sum_up(parent.info.run_id)
+    counted = f"{len(done)} couples déjà faits, {len(left)} faits maintenant, {whole} en tout"
+    print(f"Balayage repris : {counted}")
 
 # %%
 statuses = Counter(run.info.status for run in mlflow.search_runs(output_format="list"))
-print(
-    "Dans l'expérience : "
-    + ", ".join(f"{number} runs {status}" for status, number in sorted(statuses.items()))
-)
+counted = ", ".join(f"{number} runs {status}" for status, number in sorted(statuses.items()))
+print(f"Dans l'expérience : {counted}")
 
 # %% [markdown]
 # ## À retenir

@@ -15,10 +15,6 @@
 # Vingt secondes, dans un magasin jetable : le vôtre n'est pas touché.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import os
 import sqlite3
 import subprocess
@@ -29,19 +25,11 @@ from pathlib import Path
 
 import mlflow
 
-from options import whole_number
 from patients import load_patients, pins, svm
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Supprime, restaure et vide, dans un magasin jetable, en comptant ce qui reste."
-)
-parser.add_argument(
-    "--children", type=whole_number(1, 20), default=3, help="runs enfants du balayage"
-)
-args = parser.parse_args()
-
 # %%
+from store import open_store
+
 open_store()
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 os.chdir(folder.name)  # mlruns/ ira là
@@ -67,7 +55,7 @@ def count(moment: str):
 # %%
 data = load_patients()
 with mlflow.start_run(run_name="parent") as parent:
-    for number in range(args.children):
+    for number in range(3):
         with mlflow.start_run(run_name=f"enfant {number}", nested=True):
             mlflow.log_text("x" * 100_000, "journal.txt")
             for step in range(3):
@@ -117,8 +105,6 @@ try:
 except mlflow.MlflowException:
     print("Restaurer le parent : refusé, il n'existe plus")
 os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
-
-# %%
 
 # %% [markdown]
 # ## À retenir

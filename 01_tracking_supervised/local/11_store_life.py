@@ -15,10 +15,6 @@
 # Trente secondes, dans un magasin jetable : le vôtre n'est pas touché.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import logging
 import os
 import shutil
@@ -33,18 +29,9 @@ import mlflow
 from alembic import command
 from alembic.config import Config
 
-from options import whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Sauvegarde un magasin pendant qu'on y écrit, le restaure, le met à niveau."
-)
-parser.add_argument(
-    "--runs", type=whole_number(20, 1000), default=60, help="runs que le programme écrit"
-)
-args = parser.parse_args()
-
 # %%
+from store import open_store
+
 open_store()
 logging.getLogger("alembic").setLevel(logging.WARNING)
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -53,29 +40,15 @@ os.chdir(folder.name)  # mlflow.db et mlruns/ iront là
 # %% [markdown]
 # ## Sauvegarder pendant l'écriture
 #
-# Un programme enregistre des runs ; à mi-chemin, on copie. SQLite sait se copier pendant qu'on y
-# écrit : sa fonction `backup` attend la fin de l'écriture en cours, ce qu'une simple copie de
-# fichier ne fait pas (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite :
+# `store_life.py` enregistre soixante runs ; à mi-chemin, on copie. SQLite sait se copier pendant
+# qu'on y écrit : sa fonction `backup` attend la fin de l'écriture en cours, ce qu'une simple copie
+# de fichier ne fait pas (<https://sqlite.org/backup.html>). La base d'abord, les fichiers ensuite :
 # tout run fini de la copie a ainsi son fichier.
 
 # %%
-WRITER = """
-import sys, mlflow
-mlflow.set_tracking_uri("sqlite:///mlflow.db")
-mlflow.set_experiment("sauvegarde")
-for number in range(int(sys.argv[1])):
-    with mlflow.start_run(run_name=f"run {number}"):
-        mlflow.log_metric("value", number / 7)
-        mlflow.log_text(str(number), "number.txt")
-    print(number, flush=True)
-"""
-writer = subprocess.Popen(
-    [sys.executable, "-c", WRITER, str(args.runs)],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.DEVNULL,
-    text=True,
-)
-for _ in range(args.runs // 2):
+program = [sys.executable, Path(__file__).with_name("store_life.py")]
+writer = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+for _ in range(30):
     writer.stdout.readline()
 with (
     closing(sqlite3.connect("mlflow.db")) as live,
@@ -84,10 +57,11 @@ with (
     live.backup(copy)
     healthy = copy.execute("PRAGMA integrity_check").fetchone()[0]
 shutil.copytree("mlruns", "sauvegarde")
-written = args.runs // 2 + len(writer.stdout.readlines())
+written = 30 + len(writer.stdout.readlines())
 writer.wait()
 print(
-    f"Copie prise après {args.runs // 2} runs ; le programme, lui, en a écrit {written}. Contrôle de la copie : {healthy}"
+    f"Copie prise après 30 runs ; le programme, lui, en a écrit {written}."
+    f" Contrôle de la copie : {healthy}"
 )
 
 # %% [markdown]
@@ -153,8 +127,6 @@ subprocess.run(
 print(f"mlflow db upgrade, révision {revision('jumelle.db')} : {count('sqlite:///jumelle.db')}")
 print(f"Simplement ouverte : {count('sqlite:///ancienne.db')}, révision {revision('ancienne.db')}")
 os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
-
-# %%
 
 # %% [markdown]
 # ## À retenir

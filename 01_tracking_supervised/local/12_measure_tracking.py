@@ -15,10 +15,6 @@
 # Vingt secondes, dans un magasin jetable ; seuls les résultats vont dans le magasin commun.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import logging
 import subprocess
 import sys
@@ -29,18 +25,12 @@ import matplotlib.pyplot as plt
 import mlflow
 import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
-from rich.console import Console
-from rich.progress import track
 
-from exact_values import compare, hard_numbers, hard_texts, long_history
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Mesure l'exactitude et l'intégrité du suivi.")
-parser.add_argument("--experiment", type=short_text, default="measurements")
-args = parser.parse_args()
+from measure_tracking import compare, hard_numbers, hard_texts, long_history
 
 # %%
+from store import open_store
+
 open_store()
 # les valeurs trop longues sont coupées avec un avertissement : on le sait
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -52,15 +42,13 @@ experiment_id = client.create_experiment("exactitude")
 # %% [markdown]
 # ## Exactitude : écrire, relire, comparer
 #
-# `exact_values.py` tire les valeurs, graine fixée : les réels parmi les motifs de 64 bits, les
+# `measure_tracking.py` tire les valeurs, graine fixée : les réels parmi les motifs de 64 bits, les
 # textes autour des limites. Un nombre devient une métrique, ou un pas d'une métrique ; un texte
 # devient un paramètre, ou une étiquette.
 
 # %%
 exactness = []
-for kind, sent in track(
-    hard_numbers().items(), "Nombres", console=Console(stderr=True), transient=True
-):
+for kind, sent in hard_numbers().items():
     run_id = client.create_run(experiment_id).info.run_id
     for first in range(0, len(sent), 1000):  # un envoi porte mille métriques au plus
         client.log_batch(
@@ -101,28 +89,13 @@ exactness = pd.DataFrame(exactness)
 # s'arrête sur une erreur, les deux autres vont au bout. On compare avec ce qui est dans le magasin.
 
 # %%
-WRITER = """
-import sys, mlflow
-uri, kind = sys.argv[1:]
-mlflow.set_tracking_uri(uri)
-mlflow.set_experiment("exactitude")
-with mlflow.start_run(run_name=kind):
-    for step in range(10**9 if kind == "tué" else 100):
-        mlflow.log_metric("value", step / 7, step=step)
-        print(step, flush=True)
-        if kind == "erreur" and step == 49:
-            raise SystemExit(1)
-"""
-command = [sys.executable, "-X", "utf8", "-c", WRITER, uri]
-pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+command = [sys.executable, Path(__file__).with_name("measure_tracking.py"), uri]
 writers = {
-    kind: subprocess.Popen([*command, kind], **pipes)
+    kind: subprocess.Popen([*command, kind], stdout=subprocess.PIPE, text=True)
     for kind in ("tué", "erreur", "écrivain 1", "écrivain 2")
 }
 integrity = []
-for kind, writer in track(
-    writers.items(), "Programmes", console=Console(stderr=True), transient=True
-):
+for kind, writer in writers.items():
     announced = 0
     for _ in writer.stdout:
         announced += 1
@@ -149,12 +122,9 @@ ax.barh(
 ax.set(xlabel="valeurs relues au bit près (%)", title="Exactitude du suivi MLflow", xlim=(0, 100))
 ax.invert_yaxis()
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="01 exactitude et intégrité"):
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Part des valeurs relues au bit près, et des métriques retrouvées après interruption.",
-    )
+mlflow.set_experiment("measurements")
+description = "Part des valeurs relues au bit près, et des métriques retrouvées après interruption."
+with mlflow.start_run(run_name="01 exactitude et intégrité", description=description):
     exact_share = (exactness["exact"] * exactness["values"]).sum() / exactness["values"].sum()
     complete_share = integrity["found"].sum() / integrity["sent"].sum()
     mlflow.log_metrics({"exact_share": exact_share, "complete_share": complete_share})
@@ -167,9 +137,8 @@ print(f"Retrouvées : {complete_share:.0%} des métriques envoyées")
 for row in exactness.to_dict("records"):
     print(f"{row['kind']:35}{row['values']:6}{row['exact']:8.1%}  {row['example']}".rstrip())
 for row in integrity.to_dict("records"):
-    print(
-        f"run {row['run']:12}{row['sent']:4} métriques envoyées, {row['found']} retrouvées, statut {row['status']}"
-    )
+    counted = f"{row['sent']:4} métriques envoyées, {row['found']} retrouvées"
+    print(f"run {row['run']:12}{counted}, statut {row['status']}")
 
 # %% [markdown]
 # ## À retenir

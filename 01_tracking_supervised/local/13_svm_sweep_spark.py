@@ -1,4 +1,4 @@
-# jupyter: non (il demande Spark et Java, et deux recherches à deux ouvriers ne donnent pas les mêmes points)
+# jupyter: non (il demande Spark et Java ; à deux ouvriers, les points changent à chaque fois)
 # %% [markdown]
 # # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 #
@@ -14,20 +14,9 @@
 # ```
 #
 # Une minute, après un téléchargement (Spark, 500 Mo) la première fois. Il faut aussi Java 17 ou
-# plus.
-
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-from importlib.util import find_spec
-
-if not find_spec("pyspark") or not find_spec("optuna"):
-    raise SystemExit(
-        "Spark et Optuna manquent : uv run --group spark 01_tracking_supervised/local/13_svm_sweep_spark.py"
-    )
+# plus, qui écrit d'abord une dizaine de lignes.
 
 # %%
-import argparse
 import time
 from datetime import datetime
 
@@ -41,43 +30,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import short_text, whole_number
 from patients import known_patients
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="La recherche du meilleur SVM, un essai par run, répartie par Spark."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-parser.add_argument("--trials", type=whole_number(1, 1000), default=12, help="essais par recherche")
-parser.add_argument("--workers", type=whole_number(1, 1000), default=2, help="essais à la fois")
-args = parser.parse_args()
+# %%
+TRIALS = 12  # essais par recherche
+WORKERS = 2  # essais à la fois
 
 # %% tags=["local"]
 import os
 import sys
-import warnings
 
-from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-open_store()
-# « pandas 3 » : rien de ce que l'on utilise
-warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 os.environ["PYSPARK_PYTHON"] = sys.executable
-stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(devnull, 2)  # la machine Java écrit ses avertissements hors de Python
-try:
-    # Spark Connect, comme le calcul sans serveur
-    spark = SparkSession.builder.remote(f"local[{args.workers}]").getOrCreate()
-except PySparkRuntimeError:
-    raise SystemExit(
-        "Spark ne démarre pas : il lui faut Java 17 ou plus (https://adoptium.net)."
-    ) from None
-finally:
-    os.dup2(stderr, 2)
+# Spark Connect, comme le calcul sans serveur
+spark = SparkSession.builder.remote(f"local[{WORKERS}]").getOrCreate()
 
 # %% [markdown]
 # ## Un essai
@@ -107,14 +77,13 @@ def cv_sensitivity(trial: optuna.Trial) -> float:
 # %%
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 client = mlflow.MlflowClient()
-experiment_id = mlflow.set_experiment(args.experiment).experiment_id
+experiment_id = mlflow.set_experiment("01_tracking_supervised").experiment_id
 storage = MlflowStorage(experiment_id)
 points = {}
 
-print(
-    f"Spark {spark.version}, {args.trials} essais par recherche\nouvriers  à la fois  secondes  meilleure sensibilité"
-)
-for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
+print(f"Spark {spark.version}, {TRIALS} essais par recherche")
+print("ouvriers  à la fois  secondes  meilleure sensibilité")
+for search, workers in enumerate((1, 1, WORKERS, WORKERS), start=1):
     name = f"svm spark {datetime.now():%Y-%m-%d %H:%M:%S} recherche {search}"
     study = MlflowSparkStudy(
         name, storage, sampler=optuna.samplers.TPESampler(seed=0), direction="maximize"
@@ -122,15 +91,7 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     parent_id = storage.get_study_id_from_name(name)
     children_of = f"tags.`mlflow.parentRunId` = '{parent_id}'"
     begin = time.perf_counter()
-    try:
-        study.optimize(cv_sensitivity, n_trials=args.trials, n_jobs=workers)
-    except BaseException:  # Ctrl-C : ni la recherche ni ses essais ne resteront RUNNING
-        left = client.search_runs(
-            [experiment_id], f"{children_of} AND attributes.status = 'RUNNING'", max_results=1000
-        )
-        for run_id in (parent_id, *(run.info.run_id for run in left)):
-            client.set_terminated(run_id, "KILLED")
-        raise
+    study.optimize(cv_sensitivity, n_trials=TRIALS, n_jobs=workers)
     seconds = time.perf_counter() - begin
 
     trials = client.search_runs([experiment_id], children_of, max_results=1000)
@@ -138,14 +99,11 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
     best = max(trial.data.metrics["value"] for trial in trials)
     together = 0
     for one in trials:  # combien d'essais étaient en cours quand celui-ci a commencé, lui compris ?
-        begun = [
-            each
-            for each in trials
-            if each.info.start_time <= one.info.start_time < each.info.end_time
-        ]
+        start = one.info.start_time
+        begun = [each for each in trials if each.info.start_time <= start < each.info.end_time]
         together = max(together, len(begun))
     with mlflow.start_run(run_id=parent_id):
-        mlflow.log_params({"workers": workers, "trials": args.trials, "sampler_seed": 0})
+        mlflow.log_params({"workers": workers, "trials": TRIALS, "sampler_seed": 0})
         mlflow.log_metrics(
             {"best_cv_sensitivity": best, "search_seconds": seconds, "trials_at_once": together}
         )
@@ -155,10 +113,9 @@ for search, workers in enumerate((1, 1, args.workers, args.workers), start=1):
         )
     print(f"{workers:8}{together:11}{seconds:10.1f}{best:23.3f}", flush=True)
 
-for title, one, two in (("Un ouvrier", 1, 2), (f"{args.workers} ouvriers", 3, 4)):
-    print(
-        f"{title}, deux fois la même graine : {len(points[one] & points[two])} points communs sur {args.trials}"
-    )
+for title, one, two in (("Un ouvrier", 1, 2), (f"{WORKERS} ouvriers", 3, 4)):
+    common = f"{len(points[one] & points[two])} points communs sur {TRIALS}"
+    print(f"{title}, deux fois la même graine : {common}")
 
 # %% tags=["local"]
 spark.stop()

@@ -20,11 +20,8 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 import numpy as np
 import pandas as pd
@@ -34,20 +31,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import short_text
 from patients import clinical_metrics, load_patients, pins
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Déplace le seuil d'un SVM jusqu'à trouver toutes les tumeurs malignes."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Une distance par tumeur
@@ -76,7 +65,7 @@ for missed in (10, 2, 1, 0):
 predicted = (distance >= threshold).astype(float)
 metrics = clinical_metrics(y, predicted, distance)
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("01_tracking_supervised")
 with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     mlflow.set_tag("exercise", "01-2")
     mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
@@ -94,9 +83,8 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
         serialization_format="skops",
     )
 
-print(
-    f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
-)
+shown = f"sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
+print(f"seuil {threshold:.3f} : {shown}")
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 01-2")

@@ -20,27 +20,15 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 from mlflow import MlflowClient
 
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Cherche, dans le balayage, le run qui répond à une question, et l'annote."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="01_tracking_supervised"
-)  # databricks: "/Shared/01_tracking_supervised"
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Une seule réponse
@@ -49,7 +37,7 @@ open_store()
 
 # %%
 client = MlflowClient()
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("01_tracking_supervised")
 for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
     client.delete_tag(run.info.run_id, "exercise")
 
@@ -63,16 +51,16 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 # en tête
 found = client.search_runs(
     [experiment.experiment_id],
-    "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED' AND tags.mlflow.parentRunId != ''",
+    "metrics.cv_specificity > 0.996 AND attributes.status = 'FINISHED'"
+    " AND tags.mlflow.parentRunId != ''",
     order_by=["metrics.cv_sensitivity DESC"],
 )
 # départ
 # found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 # fin
 if not found:
-    raise SystemExit(
-        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    )
+    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+    raise SystemExit(f"Aucun couple dans le magasin. Lancez d'abord : {first}")
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
 # solution : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_kmeans_sweep.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_kmeans_sweep.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 1 : combien de groupes ?
 # MAGIC
 # MAGIC **Question.** Sans connaître les classes, dix-neuf K-Means sauraient-ils dire qu'il y a dix
@@ -12,7 +12,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -21,37 +21,20 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 from sklearn.cluster import KMeans
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-dbutils.widgets.text("k_max", "20")  # le plus grand nombre de groupes, entre 2 et 50
-dbutils.widgets.text("seed", "0")  # la graine des centres de départ
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    k_max=whole_number(2, 50)(dbutils.widgets.get("k_max")),
-    seed=whole_number(0, 2**32 - 1)(dbutils.widgets.get("seed")),
-)
-
-# COMMAND ----------
+K_MAX = 20  # le plus grand nombre de groupes
+SEED = 0  # la graine des centres de départ
 
 X, y = load_images()
-requirements = sklearn_pins()
+requirements = pins("scikit-learn", "skops")
 # 64 pixels entrent, un numéro de groupe sort
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 
@@ -67,16 +50,17 @@ signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 # COMMAND ----------
 
 models, rows = {}, []
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name=f"kmeans k=2 à {args.k_max}") as parent:
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
+with mlflow.start_run(
+    run_name=f"kmeans k=2 à {K_MAX}",
+    description=f"K-Means sur les pixels, k de 2 à {K_MAX} : ce que chaque indice recommande.",
+) as parent:
     mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
-    mlflow.log_params({"k_min": 2, "k_max": args.k_max, "n_init": 10, "seed": args.seed})
-    for k in track(
-        range(2, args.k_max + 1), "K-Means", console=Console(stderr=True), transient=True
-    ):
+    mlflow.log_params({"k_min": 2, "k_max": K_MAX, "n_init": 10, "seed": SEED})
+    for k in range(2, K_MAX + 1):
         with mlflow.start_run(run_name=f"kmeans k={k}", nested=True):
-            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": args.seed})
-            models[k] = KMeans(n_clusters=k, n_init=10, random_state=args.seed).fit(X)
+            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": SEED})
+            models[k] = KMeans(n_clusters=k, n_init=10, random_state=SEED).fit(X)
             metrics = internal_indices(X, models[k]) | external_indices(y, models[k].labels_)
             logged = mlflow.sklearn.log_model(
                 models[k], name="kmeans", signature=signature, pip_requirements=requirements
@@ -102,7 +86,13 @@ chosen = {
     "k_calinski_harabasz": int(table.calinski_harabasz.idxmax()),
     "k_ari": int(table.ari.idxmax()),
 }
-curves, pictures = draw_indices(table, chosen), draw_centroids(models)
+axes = table.iloc[:, :4].plot(subplots=True, layout=(2, 2), figsize=(9, 6), marker="o")
+for ax, k in zip(axes.flat, chosen.values(), strict=False):  # l'ARI n'a pas sa courbe
+    ax.axvline(k, color="tab:red", linestyle=":", label=f"recommande {k}")
+    ax.legend()
+curves = axes[0, 0].figure
+centers = {k: model.cluster_centers_ for k, model in models.items()}
+pictures = draw_rows(centers, "Les centres des groupes, un nombre de groupes par rangée")
 display(curves)
 display(pictures)
 
@@ -110,21 +100,12 @@ with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)
     mlflow.log_figure(curves, "indices.png")
     mlflow.log_figure(pictures, "centroids.png")
-    mlflow.set_tag(
-        "mlflow.note.content",
-        f"K-Means sur les pixels, k de 2 à {args.k_max} : ce que chaque indice recommande.",
-    )
 plt.close("all")
 
 # COMMAND ----------
 
-labels = (
-    "coude",
-    "silhouette",
-    "Davies-Bouldin",
-    "Calinski-Harabasz",
-    "ARI, qui voit les vrais chiffres",
-)
+labels = ["coude", "silhouette", "Davies-Bouldin", "Calinski-Harabasz"]
+labels += ["ARI, qui voit les vrais chiffres"]
 for label, k in zip(labels, chosen.values(), strict=True):
     print(f"{label} : {k} groupes (ARI {table.ari[k]:.3f})")
 
@@ -147,7 +128,8 @@ for label, k in zip(labels, chosen.values(), strict=True):
 # MAGIC groupe les sépare, et l'ARI monte. Calinski-Harabasz baisse à chaque groupe de plus : il
 # MAGIC recommande le plus petit nombre essayé.
 # MAGIC
-# MAGIC Avec `seed 4`, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une seule graine.
+# MAGIC Avec `SEED = 4`, en haut du script, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une
+# MAGIC seule graine.
 
 # COMMAND ----------
 

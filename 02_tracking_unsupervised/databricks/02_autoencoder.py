@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_autoencoder.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_autoencoder.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 2 : un apprentissage qui se regarde
 # MAGIC
 # MAGIC **Question.** Huit nombres suffisent-ils à redessiner une image de 64 pixels ?
@@ -11,7 +11,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -20,40 +20,23 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 import tempfile
 
-import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
-from mlflow.models import infer_signature
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
+from tensorflow import keras
 
 # COMMAND ----------
 
-from types import SimpleNamespace
+CODE_SIZE = 8  # combien de nombres gardent l'image
+MAX_EPOCHS = 200  # il s'arrête quand la validation stagne
+SEED = 0  # la graine des poids de départ
 
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-dbutils.widgets.text("code_size", "8")  # combien de nombres gardent l'image
-dbutils.widgets.text("epochs", "200")  # au plus ; il s'arrête quand la validation stagne
-dbutils.widgets.text("seed", "0")  # la graine des poids de départ
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    code_size=whole_number(1, 64)(dbutils.widgets.get("code_size")),
-    epochs=whole_number(1, 10_000)(dbutils.widgets.get("epochs")),
-    seed=whole_number(0, 2**32 - 1)(dbutils.widgets.get("seed")),
-)
-
-# COMMAND ----------
-
-keras = import_keras()
+keras.utils.disable_interactive_logging()  # pas de barre à chaque prédiction
 images = split_images(*load_images())  # les classes n'y serviront pas
-autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
+autoencoder, encoder = build_autoencoder(CODE_SIZE, SEED)
 example = images.X_valid.head(3).to_numpy("float32")
 
 # COMMAND ----------
@@ -67,10 +50,11 @@ example = images.X_valid.head(3).to_numpy("float32")
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
+about = "Autoencodeur des chiffres ; son encodeur, seul, sert à 04_compare_representations.py."
 with (
     tempfile.TemporaryDirectory() as folder,
-    mlflow.start_run(run_name=f"autoencodeur code={args.code_size}") as run,
+    mlflow.start_run(run_name=f"autoencodeur code={CODE_SIZE}", description=about),
 ):
     checkpoint = keras.callbacks.ModelCheckpoint(
         f"{folder}/best.keras", monitor="val_loss", save_best_only=True
@@ -81,62 +65,41 @@ with (
         if logs["val_loss"] == checkpoint.best:
             mlflow.log_artifact(checkpoint.filepath, "checkpoints")
 
-    mlflow.log_input(
-        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
-    )
-    mlflow.log_params(
-        {
-            "code_size": args.code_size,
-            "max_epochs": args.epochs,
-            "seed": args.seed,
-            "weights": autoencoder.count_params(),
-        }
-    )
-    mlflow.log_params(
-        {"patience": PATIENCE, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE}
-    )
+    training = mlflow.data.from_pandas(images.X_train, name="digits_train")
+    mlflow.log_input(training, context="training")
+    mlflow.log_params({"code_size": CODE_SIZE, "max_epochs": MAX_EPOCHS, "seed": SEED})
+    mlflow.log_params({"patience": PATIENCE, "batch_size": BATCH_SIZE})
+    mlflow.log_params({"learning_rate": LEARNING_RATE, "weights": autoencoder.count_params()})
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
-    history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
+    history = fit_autoencoder(autoencoder, images, MAX_EPOCHS, callbacks).history
 
     test = images.X_test.to_numpy("float32")
     redrawn = autoencoder(test).numpy()
-    pca = PCA(args.code_size, random_state=args.seed).fit(images.X_train)
+    pca = PCA(CODE_SIZE, random_state=SEED).fit(images.X_train)
     pca_redrawn = pca.inverse_transform(pca.transform(images.X_test))
+    mse, pca_mse = mean_squared_error(test, redrawn), mean_squared_error(test, pca_redrawn)
     best_epoch = int(np.argmin(history["val_loss"])) + 1
-    errors = {
-        "test_mse": mean_squared_error(test, redrawn),
-        "pca_test_mse": mean_squared_error(test, pca_redrawn),
-    }
-    mlflow.log_metrics({"best_epoch": best_epoch, **errors})
+    mlflow.log_metrics({"best_epoch": best_epoch, "test_mse": mse, "pca_test_mse": pca_mse})
 
     rows = {"original": test[:15], "autoencodeur": redrawn[:15], "ACP": pca_redrawn[:15]}
-    figure = draw_reconstructions(rows, args.code_size)
+    figure = draw_rows(rows, f"Quinze images de test, redessinées d'après {CODE_SIZE} nombres")
     mlflow.log_figure(figure, "reconstructions.png")
-    plt.close(figure)
 
+    requirements = pins("tensorflow", "keras")
     for name, model in {"autoencoder": autoencoder, "encoder": encoder}.items():
-        signature = infer_signature(example, model(example).numpy())
         mlflow.tensorflow.log_model(
-            model,
-            name=name,
-            signature=signature,
-            input_example=example,
-            pip_requirements=keras_pins(),
+            model, name=name, input_example=example, pip_requirements=requirements
         )
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Autoencodeur des chiffres ; son encodeur, seul, sert à 04_compare_representations.py.",
-    )
 display(figure)
 
 # COMMAND ----------
 
+losses = history["val_loss"]
 print(
-    f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : perte de validation {min(history['val_loss']):.4f}"
+    f"{len(losses)} époques, la meilleure est la {best_epoch} :"
+    f" perte de validation {min(losses):.4f}"
 )
-print(
-    f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même taille {errors['pca_test_mse']:.4f}"
-)
+print(f"Erreur sur le test : autoencodeur {mse:.4f}, ACP de même taille {pca_mse:.4f}")
 
 # COMMAND ----------
 
@@ -148,9 +111,9 @@ print(
 # MAGIC rend : validation 0.0150.
 # MAGIC
 # MAGIC Relancez : les pertes sont les mêmes, au bit près. La graine n'y suffit pas : selon les
-# MAGIC instructions du processeur, les arrondis changent. `import_keras` s'en tient aux instructions
-# MAGIC AVX2 ; avec AVX-512, la même graine s'arrête après 58 époques. Ces décimales sont celles d'un PC ;
-# MAGIC sur un Mac, rien n'a été mesuré.
+# MAGIC instructions du processeur, les arrondis changent. `digits.py` s'en tient aux instructions AVX2 ;
+# MAGIC avec AVX-512, la même graine s'arrête après 58 époques. Ces décimales sont celles d'un PC ; sur un
+# MAGIC Mac, rien n'a été mesuré.
 
 # COMMAND ----------
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/03_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/03_checkpoints.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 2, script 3 : retrouver la meilleure époque
 # MAGIC
 # MAGIC **Question.** Un réseau enregistré toutes les cinq époques : le dernier est-il le meilleur, et de
@@ -11,7 +11,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install keras==3.15.1 matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 tensorflow==2.21.0 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -20,36 +20,21 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
+from tensorflow import keras
 
 # COMMAND ----------
 
-from types import SimpleNamespace
+EVERY = 5  # un point de reprise toutes les cinq époques
+MAX_EPOCHS = 200  # il s'arrête quand la validation stagne
 
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-dbutils.widgets.text("every", "5")  # un point de reprise toutes les tant d'époques
-dbutils.widgets.text("epochs", "200")  # au plus ; il s'arrête quand la validation stagne
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    every=whole_number(1, 100)(dbutils.widgets.get("every")),
-    epochs=whole_number(1, 10_000)(dbutils.widgets.get("epochs")),
-)
-
-# COMMAND ----------
-
-keras = import_keras()
 images = split_images(*load_images())  # les classes n'y serviront pas
 autoencoder, _ = build_autoencoder()
 example = images.X_valid.head(3).to_numpy("float32")
 signature = infer_signature(example, autoencoder(example).numpy())
-requirements = keras_pins()
+requirements = pins("tensorflow", "keras")
 
 # COMMAND ----------
 
@@ -61,28 +46,19 @@ requirements = keras_pins()
 
 # COMMAND ----------
 
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="points de reprise") as run:
-    mlflow.log_input(
-        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
-    )
-    mlflow.log_params(
-        {
-            "code_size": 8,
-            "every": args.every,
-            "max_epochs": args.epochs,
-            "patience": PATIENCE,
-            "seed": 0,
-        }
-    )
-    mlflow.set_tag(
-        "mlflow.note.content",
-        f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant.",
-    )
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
+about = (
+    f"Un modèle toutes les {EVERY} époques, avec ses pertes : le meilleur se retrouve en triant."
+)
+with mlflow.start_run(run_name="points de reprise", description=about) as run:
+    training = mlflow.data.from_pandas(images.X_train, name="digits_train")
+    mlflow.log_input(training, context="training")
+    mlflow.log_params({"code_size": 8, "every": EVERY, "max_epochs": MAX_EPOCHS})
+    mlflow.log_params({"patience": PATIENCE, "seed": 0})
 
     def save(epoch, logs):
         step = epoch + 1  # Keras compte depuis 0
-        if step % args.every == 0:
+        if step % EVERY == 0:
             checkpoint = mlflow.tensorflow.log_model(
                 autoencoder,
                 name="checkpoint",
@@ -92,9 +68,8 @@ with mlflow.start_run(run_name="points de reprise") as run:
             )
             mlflow.log_metrics(logs, step=step, model_id=checkpoint.model_id)
 
-    fit_autoencoder(
-        autoencoder, images, args.epochs, [keras.callbacks.LambdaCallback(on_epoch_end=save)]
-    )
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=save)]
+    fit_autoencoder(autoencoder, images, MAX_EPOCHS, callbacks)
 
 # COMMAND ----------
 
@@ -112,10 +87,6 @@ found = mlflow.search_logged_models(
     order_by=[{"field_name": "metrics.val_loss", "ascending": True}],
     output_format="list",
 )
-if not found:
-    raise SystemExit(
-        f"L'apprentissage s'est arrêté avant l'époque {args.every} : demandez un --every plus petit."
-    )
 best = found[0]
 epoch = best.metrics[0].step
 reopened = mlflow.tensorflow.load_model(best.model_uri)

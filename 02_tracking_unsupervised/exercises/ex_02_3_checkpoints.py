@@ -20,28 +20,19 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
 
-from digits import load_images, sklearn_pins, split_images
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Des points de reprise, et le meilleur d'entre eux.")
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-args = parser.parse_args()
+from digits import load_images, pins, split_images
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Apprendre par cœur
@@ -60,7 +51,7 @@ signature = infer_signature(few, few.to_numpy())
 trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 # %%
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("02_tracking_unsupervised")
 with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.set_tag("exercise", "02-3")
     mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})

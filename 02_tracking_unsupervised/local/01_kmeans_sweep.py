@@ -15,56 +15,27 @@
 #
 # Dix secondes : dix-neuf runs, chacun avec son modèle.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-
 import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
 from sklearn.cluster import KMeans
 
-from digits import (
-    draw_centroids,
-    draw_indices,
-    elbow,
-    external_indices,
-    internal_indices,
-    load_images,
-    sklearn_pins,
-)
-from options import short_text, whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Partage les chiffres en 2, 3, ... groupes et compare quatre façons de choisir."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument(
-    "--k-max",
-    type=whole_number(2, 50),
-    default=20,
-    help="le plus grand nombre de groupes, entre 2 et 50",
-)
-parser.add_argument(
-    "--seed", type=whole_number(0, 2**32 - 1), default=0, help="la graine des centres de départ"
-)
-args = parser.parse_args()
+from digits import draw_rows, elbow, external_indices, internal_indices, load_images, pins
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
+K_MAX = 20  # le plus grand nombre de groupes
+SEED = 0  # la graine des centres de départ
+
 X, y = load_images()
-requirements = sklearn_pins()
+requirements = pins("scikit-learn", "skops")
 # 64 pixels entrent, un numéro de groupe sort
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 
@@ -77,16 +48,17 @@ signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 
 # %%
 models, rows = {}, []
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name=f"kmeans k=2 à {args.k_max}") as parent:
+mlflow.set_experiment("02_tracking_unsupervised")
+with mlflow.start_run(
+    run_name=f"kmeans k=2 à {K_MAX}",
+    description=f"K-Means sur les pixels, k de 2 à {K_MAX} : ce que chaque indice recommande.",
+) as parent:
     mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
-    mlflow.log_params({"k_min": 2, "k_max": args.k_max, "n_init": 10, "seed": args.seed})
-    for k in track(
-        range(2, args.k_max + 1), "K-Means", console=Console(stderr=True), transient=True
-    ):
+    mlflow.log_params({"k_min": 2, "k_max": K_MAX, "n_init": 10, "seed": SEED})
+    for k in range(2, K_MAX + 1):
         with mlflow.start_run(run_name=f"kmeans k={k}", nested=True):
-            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": args.seed})
-            models[k] = KMeans(n_clusters=k, n_init=10, random_state=args.seed).fit(X)
+            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": SEED})
+            models[k] = KMeans(n_clusters=k, n_init=10, random_state=SEED).fit(X)
             metrics = internal_indices(X, models[k]) | external_indices(y, models[k].labels_)
             logged = mlflow.sklearn.log_model(
                 models[k], name="kmeans", signature=signature, pip_requirements=requirements
@@ -109,7 +81,13 @@ chosen = {
     "k_calinski_harabasz": int(table.calinski_harabasz.idxmax()),
     "k_ari": int(table.ari.idxmax()),
 }
-curves, pictures = draw_indices(table, chosen), draw_centroids(models)
+axes = table.iloc[:, :4].plot(subplots=True, layout=(2, 2), figsize=(9, 6), marker="o")
+for ax, k in zip(axes.flat, chosen.values(), strict=False):  # l'ARI n'a pas sa courbe
+    ax.axvline(k, color="tab:red", linestyle=":", label=f"recommande {k}")
+    ax.legend()
+curves = axes[0, 0].figure
+centers = {k: model.cluster_centers_ for k, model in models.items()}
+pictures = draw_rows(centers, "Les centres des groupes, un nombre de groupes par rangée")
 # databricks: display(curves)
 # databricks: display(pictures)
 
@@ -117,20 +95,11 @@ with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)
     mlflow.log_figure(curves, "indices.png")
     mlflow.log_figure(pictures, "centroids.png")
-    mlflow.set_tag(
-        "mlflow.note.content",
-        f"K-Means sur les pixels, k de 2 à {args.k_max} : ce que chaque indice recommande.",
-    )
 plt.close("all")
 
 # %%
-labels = (
-    "coude",
-    "silhouette",
-    "Davies-Bouldin",
-    "Calinski-Harabasz",
-    "ARI, qui voit les vrais chiffres",
-)
+labels = ["coude", "silhouette", "Davies-Bouldin", "Calinski-Harabasz"]
+labels += ["ARI, qui voit les vrais chiffres"]
 for label, k in zip(labels, chosen.values(), strict=True):
     print(f"{label} : {k} groupes (ARI {table.ari[k]:.3f})")
 
@@ -154,4 +123,5 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/02_autoencoder.py")
 # groupe les sépare, et l'ARI monte. Calinski-Harabasz baisse à chaque groupe de plus : il
 # recommande le plus petit nombre essayé.
 #
-# Avec `--seed 4`, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une seule graine.
+# Avec `SEED = 4`, en haut du script, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une
+# seule graine.

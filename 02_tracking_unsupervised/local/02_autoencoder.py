@@ -15,54 +15,31 @@
 # Vingt secondes, dont la moitié pour charger TensorFlow. Pendant qu'il apprend, `uv run mlflow ui`
 # montre déjà les courbes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
 import tempfile
 
-import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
-from mlflow.models import infer_signature
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
+from tensorflow import keras
 
-from digits import (
-    BATCH_SIZE, LEARNING_RATE, PATIENCE,
-    build_autoencoder, draw_reconstructions, fit_autoencoder, import_keras, keras_pins, load_images, split_images,
-)  # fmt: skip
-from options import short_text, whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Apprend un autoencodeur et suit sa perte à chaque époque."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument(
-    "--code-size", type=whole_number(1, 64), default=8, help="combien de nombres gardent l'image"
-)
-parser.add_argument(
-    "--epochs",
-    type=whole_number(1, 10_000),
-    default=200,
-    help="au plus ; il s'arrête quand la validation stagne",
-)
-parser.add_argument(
-    "--seed", type=whole_number(0, 2**32 - 1), default=0, help="la graine des poids de départ"
-)
-args = parser.parse_args()
+from digits import BATCH_SIZE, LEARNING_RATE, PATIENCE, build_autoencoder, draw_rows
+from digits import fit_autoencoder, load_images, pins, split_images
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
-keras = import_keras()
+CODE_SIZE = 8  # combien de nombres gardent l'image
+MAX_EPOCHS = 200  # il s'arrête quand la validation stagne
+SEED = 0  # la graine des poids de départ
+
+keras.utils.disable_interactive_logging()  # pas de barre à chaque prédiction
 images = split_images(*load_images())  # les classes n'y serviront pas
-autoencoder, encoder = build_autoencoder(args.code_size, args.seed)
+autoencoder, encoder = build_autoencoder(CODE_SIZE, SEED)
 example = images.X_valid.head(3).to_numpy("float32")
 
 # %% [markdown]
@@ -73,10 +50,11 @@ example = images.X_valid.head(3).to_numpy("float32")
 # la suivante. La validation choisit l'époque ; le test n'est ouvert qu'à la fin, pour juger.
 
 # %%
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("02_tracking_unsupervised")
+about = "Autoencodeur des chiffres ; son encodeur, seul, sert à 04_compare_representations.py."
 with (
     tempfile.TemporaryDirectory() as folder,
-    mlflow.start_run(run_name=f"autoencodeur code={args.code_size}") as run,
+    mlflow.start_run(run_name=f"autoencodeur code={CODE_SIZE}", description=about),
 ):
     checkpoint = keras.callbacks.ModelCheckpoint(
         f"{folder}/best.keras", monitor="val_loss", save_best_only=True
@@ -87,61 +65,40 @@ with (
         if logs["val_loss"] == checkpoint.best:
             mlflow.log_artifact(checkpoint.filepath, "checkpoints")
 
-    mlflow.log_input(
-        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
-    )
-    mlflow.log_params(
-        {
-            "code_size": args.code_size,
-            "max_epochs": args.epochs,
-            "seed": args.seed,
-            "weights": autoencoder.count_params(),
-        }
-    )
-    mlflow.log_params(
-        {"patience": PATIENCE, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE}
-    )
+    training = mlflow.data.from_pandas(images.X_train, name="digits_train")
+    mlflow.log_input(training, context="training")
+    mlflow.log_params({"code_size": CODE_SIZE, "max_epochs": MAX_EPOCHS, "seed": SEED})
+    mlflow.log_params({"patience": PATIENCE, "batch_size": BATCH_SIZE})
+    mlflow.log_params({"learning_rate": LEARNING_RATE, "weights": autoencoder.count_params()})
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
-    history = fit_autoencoder(autoencoder, images, args.epochs, callbacks).history
+    history = fit_autoencoder(autoencoder, images, MAX_EPOCHS, callbacks).history
 
     test = images.X_test.to_numpy("float32")
     redrawn = autoencoder(test).numpy()
-    pca = PCA(args.code_size, random_state=args.seed).fit(images.X_train)
+    pca = PCA(CODE_SIZE, random_state=SEED).fit(images.X_train)
     pca_redrawn = pca.inverse_transform(pca.transform(images.X_test))
+    mse, pca_mse = mean_squared_error(test, redrawn), mean_squared_error(test, pca_redrawn)
     best_epoch = int(np.argmin(history["val_loss"])) + 1
-    errors = {
-        "test_mse": mean_squared_error(test, redrawn),
-        "pca_test_mse": mean_squared_error(test, pca_redrawn),
-    }
-    mlflow.log_metrics({"best_epoch": best_epoch, **errors})
+    mlflow.log_metrics({"best_epoch": best_epoch, "test_mse": mse, "pca_test_mse": pca_mse})
 
     rows = {"original": test[:15], "autoencodeur": redrawn[:15], "ACP": pca_redrawn[:15]}
-    figure = draw_reconstructions(rows, args.code_size)
+    figure = draw_rows(rows, f"Quinze images de test, redessinées d'après {CODE_SIZE} nombres")
     mlflow.log_figure(figure, "reconstructions.png")
-    plt.close(figure)
 
+    requirements = pins("tensorflow", "keras")
     for name, model in {"autoencoder": autoencoder, "encoder": encoder}.items():
-        signature = infer_signature(example, model(example).numpy())
         mlflow.tensorflow.log_model(
-            model,
-            name=name,
-            signature=signature,
-            input_example=example,
-            pip_requirements=keras_pins(),
+            model, name=name, input_example=example, pip_requirements=requirements
         )
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Autoencodeur des chiffres ; son encodeur, seul, sert à 04_compare_representations.py.",
-    )
 # databricks: display(figure)
 
 # %%
+losses = history["val_loss"]
 print(
-    f"{len(history['loss'])} époques, la meilleure est la {best_epoch} : perte de validation {min(history['val_loss']):.4f}"
+    f"{len(losses)} époques, la meilleure est la {best_epoch} :"
+    f" perte de validation {min(losses):.4f}"
 )
-print(
-    f"Erreur sur le test : autoencodeur {errors['test_mse']:.4f}, ACP de même taille {errors['pca_test_mse']:.4f}"
-)
+print(f"Erreur sur le test : autoencodeur {mse:.4f}, ACP de même taille {pca_mse:.4f}")
 
 # %% tags=["local"]
 print("Ensuite : uv run 02_tracking_unsupervised/local/03_checkpoints.py")
@@ -154,6 +111,6 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/03_checkpoints.py")
 # rend : validation 0.0150.
 #
 # Relancez : les pertes sont les mêmes, au bit près. La graine n'y suffit pas : selon les
-# instructions du processeur, les arrondis changent. `import_keras` s'en tient aux instructions
-# AVX2 ; avec AVX-512, la même graine s'arrête après 58 époques. Ces décimales sont celles d'un PC ;
-# sur un Mac, rien n'a été mesuré.
+# instructions du processeur, les arrondis changent. `digits.py` s'en tient aux instructions AVX2 ;
+# avec AVX-512, la même graine s'arrête après 58 époques. Ces décimales sont celles d'un PC ; sur un
+# Mac, rien n'a été mesuré.

@@ -14,58 +14,28 @@
 #
 # Vingt secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
+from tensorflow import keras
 
-from digits import (
-    PATIENCE,
-    build_autoencoder,
-    fit_autoencoder,
-    import_keras,
-    keras_pins,
-    load_images,
-    split_images,
-)
-from options import short_text, whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Enregistre un modèle toutes les cinq époques, puis retrouve le meilleur."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument(
-    "--every",
-    type=whole_number(1, 100),
-    default=5,
-    help="un point de reprise toutes les tant d'époques",
-)
-parser.add_argument(
-    "--epochs",
-    type=whole_number(1, 10_000),
-    default=200,
-    help="au plus ; il s'arrête quand la validation stagne",
-)
-args = parser.parse_args()
+from digits import PATIENCE, build_autoencoder, fit_autoencoder, load_images, pins, split_images
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
-keras = import_keras()
+EVERY = 5  # un point de reprise toutes les cinq époques
+MAX_EPOCHS = 200  # il s'arrête quand la validation stagne
+
 images = split_images(*load_images())  # les classes n'y serviront pas
 autoencoder, _ = build_autoencoder()
 example = images.X_valid.head(3).to_numpy("float32")
 signature = infer_signature(example, autoencoder(example).numpy())
-requirements = keras_pins()
+requirements = pins("tensorflow", "keras")
 
 # %% [markdown]
 # ## Un modèle enregistré toutes les cinq époques
@@ -74,28 +44,19 @@ requirements = keras_pins()
 # ensuite par leurs métriques.
 
 # %%
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="points de reprise") as run:
-    mlflow.log_input(
-        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
-    )
-    mlflow.log_params(
-        {
-            "code_size": 8,
-            "every": args.every,
-            "max_epochs": args.epochs,
-            "patience": PATIENCE,
-            "seed": 0,
-        }
-    )
-    mlflow.set_tag(
-        "mlflow.note.content",
-        f"Un modèle toutes les {args.every} époques, avec ses pertes : le meilleur se retrouve en triant.",
-    )
+mlflow.set_experiment("02_tracking_unsupervised")
+about = (
+    f"Un modèle toutes les {EVERY} époques, avec ses pertes : le meilleur se retrouve en triant."
+)
+with mlflow.start_run(run_name="points de reprise", description=about) as run:
+    training = mlflow.data.from_pandas(images.X_train, name="digits_train")
+    mlflow.log_input(training, context="training")
+    mlflow.log_params({"code_size": 8, "every": EVERY, "max_epochs": MAX_EPOCHS})
+    mlflow.log_params({"patience": PATIENCE, "seed": 0})
 
     def save(epoch, logs):
         step = epoch + 1  # Keras compte depuis 0
-        if step % args.every == 0:
+        if step % EVERY == 0:
             checkpoint = mlflow.tensorflow.log_model(
                 autoencoder,
                 name="checkpoint",
@@ -105,9 +66,8 @@ with mlflow.start_run(run_name="points de reprise") as run:
             )
             mlflow.log_metrics(logs, step=step, model_id=checkpoint.model_id)
 
-    fit_autoencoder(
-        autoencoder, images, args.epochs, [keras.callbacks.LambdaCallback(on_epoch_end=save)]
-    )
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=save)]
+    fit_autoencoder(autoencoder, images, MAX_EPOCHS, callbacks)
 
 # %% [markdown]
 # ## Retrouver le meilleur, et le rouvrir
@@ -122,10 +82,6 @@ found = mlflow.search_logged_models(
     order_by=[{"field_name": "metrics.val_loss", "ascending": True}],
     output_format="list",
 )
-if not found:
-    raise SystemExit(
-        f"L'apprentissage s'est arrêté avant l'époque {args.every} : demandez un --every plus petit."
-    )
 best = found[0]
 epoch = best.metrics[0].step
 reopened = mlflow.tensorflow.load_model(best.model_uri)

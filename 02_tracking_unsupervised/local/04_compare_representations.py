@@ -15,43 +15,25 @@
 #
 # Trente secondes. Il reprend l'encodeur que `02_autoencoder.py` a enregistré.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-
-import matplotlib.pyplot as plt
 import mlflow
+import pandas as pd
 from mlflow.models import infer_signature
-from rich.console import Console
-from rich.progress import track
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from digits import (
-    cluster_with_seeds, draw_maps, draw_spread, encode, import_keras, load_images, seen_by_kmeans, sklearn_pins,
-)  # fmt: skip
-from options import short_text, whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Compare quatre représentations des chiffres avant K-Means."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument(
-    "--seeds",
-    type=whole_number(2, 100),
-    default=10,
-    help="combien de départs de K-Means par représentation",
-)
-args = parser.parse_args()
+from digits import draw_representations, external_indices, load_images, pins
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+
+# %%
+SEEDS = 10  # combien de départs de K-Means par représentation
 
 # %% [markdown]
 # ## Retrouver l'encodeur
@@ -60,16 +42,11 @@ open_store()
 # dira lequel a servi.
 
 # %%
-import_keras()  # avant que MLflow ne charge TensorFlow : sans ses lignes de démarrage
-experiment = mlflow.set_experiment(args.experiment)
-found = mlflow.search_logged_models(
-    [experiment.experiment_id], filter_string="name = 'encoder'", output_format="list"
-)
+mlflow.set_experiment("02_tracking_unsupervised")
+found = mlflow.search_logged_models(filter_string="name = 'encoder'", output_format="list")
 ready = [model.model_uri for model in found if model.status == "READY"]
 if not ready:
-    raise SystemExit(
-        "Pas d'encodeur dans cette expérience. Lancez d'abord : uv run 02_tracking_unsupervised/local/02_autoencoder.py"
-    )
+    raise SystemExit("Lancez d'abord : uv run 02_tracking_unsupervised/local/02_autoencoder.py")
 encoder = mlflow.tensorflow.load_model(ready[0])
 
 # %% [markdown]
@@ -81,7 +58,8 @@ encoder = mlflow.tensorflow.load_model(ready[0])
 
 # %%
 X, y = load_images()
-codes = encode(encoder, X)
+pinned = pins("scikit-learn", "skops")
+codes = pd.DataFrame(encoder(X.to_numpy("float32")).numpy().astype(float)).add_prefix("code_")
 views = {
     "pixels": (X, []),
     "pixels standardisés": (X, [StandardScaler()]),
@@ -89,62 +67,45 @@ views = {
     "autoencodeur": (codes, []),
 }
 scores, seen = {}, {}
-with mlflow.start_run(run_name="comparaison des représentations") as parent:
+about = "Quatre vues des chiffres, le même K-Means : laquelle les retrouve le mieux."
+with mlflow.start_run(run_name="comparaison des représentations", description=about) as parent:
     mlflow.log_input(mlflow.data.from_pandas(X, name="digits"), context="training")
-    mlflow.log_params({"seeds": args.seeds, "encoder": ready[0]})
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Quatre vues des chiffres, le même K-Means : laquelle les retrouve le mieux.",
-    )
-    for name, (inputs, preparation) in track(
-        views.items(), "K-Means", console=Console(stderr=True), transient=True
-    ):
+    mlflow.log_params({"seeds": SEEDS, "encoder": ready[0]})
+    for name, (inputs, preparation) in views.items():
         with mlflow.start_run(run_name=name, nested=True):
-            mlflow.log_params(
-                {"representation": name, "n_clusters": 10, "n_init": 1, "seeds": args.seeds}
-            )
-            by_seed, pipelines = cluster_with_seeds(inputs, preparation, y, args.seeds)
+            mlflow.log_params(dict(representation=name, n_clusters=10, n_init=1, seeds=SEEDS))
+            pipelines = [
+                make_pipeline(*preparation, KMeans(10, n_init=1, random_state=seed)).fit(inputs)
+                for seed in range(SEEDS)
+            ]
+            by_seed = pd.DataFrame([external_indices(y, each[-1].labels_) for each in pipelines])
             for seed, row in by_seed.iterrows():
                 mlflow.log_metrics({"ari_by_seed": row.ari, "nmi_by_seed": row.nmi}, step=seed)
-            mlflow.log_metrics(
-                {
-                    "ari_mean": by_seed.ari.mean(),
-                    "ari_min": by_seed.ari.min(),
-                    "ari_max": by_seed.ari.max(),
-                }
-            )
+            ari = scores[name] = by_seed.ari
+            mlflow.log_metrics({"ari_mean": ari.mean(), "ari_min": ari.min(), "ari_max": ari.max()})
             mlflow.log_metric("nmi_mean", by_seed.nmi.mean())
 
-            kept = by_seed.inertia.idxmin()
-            seen[name] = seen_by_kmeans(pipelines[kept], inputs)
-            groups = pipelines[kept].predict(inputs)
-            mlflow.log_metrics(
-                {
-                    "kept_ari": by_seed.ari[kept],
-                    "kept_silhouette": silhouette_score(seen[name], groups),
-                }
-            )
+            kept = min(pipelines, key=lambda each: each[-1].inertia_)
+            groups = kept.predict(inputs)
+            seen[name] = kept[:-1].transform(inputs) if preparation else inputs.to_numpy()
+            mlflow.log_metric("kept_ari", external_indices(y, groups)["ari"])
+            mlflow.log_metric("kept_silhouette", silhouette_score(seen[name], groups))
+            schema, few = infer_signature(inputs, groups), inputs.head(3)
             mlflow.sklearn.log_model(
-                pipelines[kept], name="kmeans", signature=infer_signature(inputs, groups), input_example=inputs.head(3),
-                pip_requirements=sklearn_pins(),
-            )  # fmt: skip
-            scores[name] = by_seed.ari
+                kept, name="kmeans", signature=schema, input_example=few, pip_requirements=pinned
+            )
+        print(f"{name} : ARI moyen {ari.mean():.3f}, de {ari.min():.3f} à {ari.max():.3f}")
 
 # %% [markdown]
 # ## Deux figures, au parent
 
 # %%
-maps, spread = draw_maps(seen, y), draw_spread(scores)
+maps, spread = draw_representations(seen, scores, y)
 # databricks: display(maps)
 # databricks: display(spread)
 with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_figure(maps, "maps.png")
     mlflow.log_figure(spread, "spread.png")
-plt.close("all")
-
-# %%
-for name, ari in scores.items():
-    print(f"{name} : ARI moyen {ari.mean():.3f}, de {ari.min():.3f} à {ari.max():.3f}")
 
 # %% tags=["local"]
 print("Ensuite : uv run 03_mlflow_project/local/01_run_project.py")
@@ -162,7 +123,8 @@ print("Ensuite : uv run 03_mlflow_project/local/01_run_project.py")
 # Les simples pixels gagnent. Standardiser donne aux vingt pixels qui varient le moins 28 % de la
 # variance, au lieu de 2 % ; retirés ensuite, ils laissent l'ARI moyen remonter à 0.589. Bien
 # redessiner n'est pas bien grouper : l'autoencodeur, qui redessine mieux que l'ACP, groupe moins
-# bien. Et il dépend de sa propre graine : appris avec `--seed 1`, il monte à 0.632.
+# bien. Et il dépend de sa propre graine : appris avec `SEED = 1`, en haut de `02_autoencoder.py`,
+# il monte à 0.632.
 #
 # La silhouette préfère l'ACP, mais ne se compare que dans un même espace : jugés dans celui des
 # pixels, les groupes de l'ACP ont 0.179, moins que les 0.182 des pixels. Quant à la graine de

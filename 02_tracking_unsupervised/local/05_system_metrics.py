@@ -15,41 +15,27 @@
 #
 # Quarante-cinq secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
 import time
 from statistics import median
 
 import mlflow
 from mlflow import MlflowClient
 
-from digits import build_autoencoder, fit_autoencoder, import_keras, load_images, split_images
-from options import short_text, whole_number
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Relève processeur et mémoire pendant l'apprentissage, et mesure ce que cela coûte."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-parser.add_argument(
-    "--interval", type=whole_number(1, 60), default=1, help="un relevé toutes les tant de secondes"
-)
-parser.add_argument(
-    "--epochs", type=whole_number(1, 10_000), default=200, help="au plus, pour chaque apprentissage"
-)
-args = parser.parse_args()
+from digits import build_autoencoder, fit_autoencoder, load_images, split_images
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
-import_keras()
+INTERVAL = 1  # secondes entre deux relevés
+MAX_EPOCHS = 200  # l'apprentissage s'arrête quand la validation stagne
+TURNS = 3
+
 images = split_images(*load_images())  # les classes n'y serviront pas
+build_autoencoder()  # TensorFlow se charge, avant le premier chronomètre
 
 # %% [markdown]
 # ## Seul, observé, seul, observé...
@@ -59,26 +45,21 @@ images = split_images(*load_images())  # les classes n'y serviront pas
 # que font les autres programmes n'y entre pas.
 
 # %%
-mlflow.set_experiment(args.experiment)
-mlflow.set_system_metrics_sampling_interval(args.interval)
+mlflow.set_experiment("02_tracking_unsupervised")
+mlflow.set_system_metrics_sampling_interval(INTERVAL)
 cpu_seconds = {"seul": [], "observé": []}
-with mlflow.start_run(run_name="autoencodeur seul ou observé") as parent:
-    mlflow.log_input(
-        mlflow.data.from_pandas(images.X_train, name="digits_train"), context="training"
-    )
-    mlflow.log_params({"interval": args.interval, "max_epochs": args.epochs, "turns": 3})
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Le même apprentissage, avec et sans les relevés de la machine : ce qu'ils coûtent.",
-    )
-    for _ in range(3):
+about = "Le même apprentissage, avec et sans les relevés de la machine : ce qu'ils coûtent."
+with mlflow.start_run(run_name="autoencodeur seul ou observé", description=about):
+    training = mlflow.data.from_pandas(images.X_train, name="digits_train")
+    mlflow.log_input(training, context="training")
+    mlflow.log_params({"interval": INTERVAL, "max_epochs": MAX_EPOCHS, "turns": TURNS})
+    for _ in range(TURNS):
         for name in cpu_seconds:
-            with mlflow.start_run(
-                run_name=name, nested=True, log_system_metrics=(name == "observé")
-            ) as run:
+            watched = name == "observé"
+            with mlflow.start_run(run_name=name, nested=True, log_system_metrics=watched) as run:
                 autoencoder, _ = build_autoencoder()
                 start = time.process_time()
-                fit_autoencoder(autoencoder, images, args.epochs)
+                fit_autoencoder(autoencoder, images, MAX_EPOCHS)
                 cpu_seconds[name].append(time.process_time() - start)
                 mlflow.log_metric("fit_cpu_seconds", cpu_seconds[name][-1])
     cost_ratio = median(cpu_seconds["observé"]) / median(cpu_seconds["seul"])
@@ -90,29 +71,21 @@ with mlflow.start_run(run_name="autoencodeur seul ou observé") as parent:
 # Ce sont des métriques comme les autres, sous le préfixe `system/`, une valeur par relevé.
 
 # %%
-client = MlflowClient()
-names = [
-    name for name in client.get_run(run.info.run_id).data.metrics if name.startswith("system/")
-]
-processor = [
-    point.value
-    for point in client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
-]
-memory = [
-    point.value
-    for point in client.get_metric_history(run.info.run_id, "system/system_memory_usage_megabytes")
-]
-if not processor:
-    raise SystemExit(
-        "Chaque apprentissage a duré moins d'un intervalle : aucun relevé. Demandez plus d'--epochs, ou un --interval court."
-    )
+client, run_id = MlflowClient(), run.info.run_id
+names = [name for name in client.get_run(run_id).data.metrics if name.startswith("system/")]
+processor = client.get_metric_history(run_id, "system/cpu_utilization_percentage")
+memory = client.get_metric_history(run_id, "system/system_memory_usage_megabytes")
 
 # %%
 print(
-    f"Temps de processeur de l'apprentissage observé : {cost_ratio:.2f} fois celui de l'apprentissage seul"
+    f"Temps de processeur de l'apprentissage observé : {cost_ratio:.2f} fois celui de"
+    " l'apprentissage seul"
 )
 print(f"Relevés du dernier run : {len(processor)}, de {len(names)} mesures chacun")
-print(f"Processeur : {max(processor):.0f} % au plus ; mémoire : {max(memory):.0f} Mo au plus")
+print(
+    f"Processeur : {max(point.value for point in processor):.0f} % au plus ;"
+    f" mémoire : {max(point.value for point in memory):.0f} Mo au plus"
+)
 
 # %% [markdown]
 # ## À retenir

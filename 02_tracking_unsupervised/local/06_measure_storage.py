@@ -15,9 +15,6 @@
 # Trente secondes ; la seconde commande, plusieurs minutes. Le magasin mesuré est à part, effacé à
 # la fin, sauf `--keep DOSSIER`.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
 import argparse
 import shutil
@@ -33,31 +30,24 @@ from mlflow.entities import Metric, Param
 from rich.console import Console
 from rich.progress import track
 
-from costs import analyzed_copy, draw_costs, milliseconds, rows_by_table, show_costs, total_bytes
-from options import new_folder, short_text, whole_number
+from storage_costs import analyzed_copy, milliseconds, rows_by_table, total_bytes
+from storage_costs import draw_costs, show_costs
 
 # %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Mesure ce que coûte un run : octets, écriture, lecture."
-)
-parser.add_argument("--experiment", type=short_text, default="measurements")
-parser.add_argument(
-    "--runs",
-    type=whole_number(10, 100_000),
-    nargs="+",
-    default=[100, 300, 1000],
-    help="les tailles du magasin, croissantes",
-)
-parser.add_argument("--keep", type=new_folder, help="dossier où garder le magasin mesuré")
+parser = argparse.ArgumentParser(description="Mesure ce que coûte un run : octets et durées.")
+parser.add_argument("--runs", type=int, nargs="+", default=[100, 300, 1000], help="les tailles")
+parser.add_argument("--keep", type=Path, help="un dossier neuf, où garder le magasin mesuré")
 args = parser.parse_args()
 
 # %% tags=["local"]
-if args.runs != sorted(set(args.runs)):
-    raise SystemExit("--runs : les tailles doivent être croissantes, par exemple 100 300 1000.")
-home = open_store()
+from store import open_store
+
+if min(args.runs) < 10:
+    parser.error("argument --runs: chaque taille compte au moins dix runs")
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows garde la base ouverte
-folder = Path(args.keep or temporary.name)
-folder.mkdir(parents=True, exist_ok=True)
+folder = (args.keep or Path(temporary.name, "store")).absolute()
+folder.mkdir(parents=True)
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Un magasin à mesurer
@@ -69,6 +59,7 @@ folder.mkdir(parents=True, exist_ok=True)
 # %%
 database, empty, by_hand_database = folder / "mlflow.db", folder / "empty.db", folder / "by_hand.db"
 artifacts = folder / "artifacts"
+home = mlflow.get_tracking_uri()
 mlflow.set_tracking_uri(f"sqlite:///{database}")
 client = MlflowClient()
 client.search_experiments()  # crée la base
@@ -90,9 +81,8 @@ def write(client: MlflowClient, number: int, batch: bool) -> None:
     if batch:
         now = int(time.time() * 1000)
         points = [Metric(key, value, timestamp=now, step=0) for key, value in metrics.items()]
-        client.log_batch(
-            run_id, metrics=points, params=[Param(key, value) for key, value in params.items()]
-        )
+        settings = [Param(key, value) for key, value in params.items()]
+        client.log_batch(run_id, metrics=points, params=settings)
     else:
         for key, value in params.items():
             client.log_param(run_id, key, value)
@@ -113,15 +103,14 @@ def write(client: MlflowClient, number: int, batch: bool) -> None:
 # %%
 best = {"experiment_ids": [experiment], "order_by": ["metrics.silhouette DESC"], "max_results": 10}
 rows, batch_ms, by_hand_ms = [], [], []
-for number in track(
-    range(1, args.runs[-1] + 1), "Écriture des runs", transient=True, console=Console(stderr=True)
-):
+sizes, bar = sorted(args.runs), Console(stderr=True)
+for number in track(range(1, sizes[-1] + 1), "Écriture des runs", transient=True, console=bar):
     batch_ms.append(milliseconds(write, client, number, batch=True))
-    if number <= args.runs[0]:
+    if number <= sizes[0]:
         by_hand_ms.append(milliseconds(write, by_hand, number, batch=False))
-    if number in args.runs:
-        analyzed_database = analyzed_copy(database, folder / f"analyzed_{number}.db")
-        analyzed = MlflowClient(f"sqlite:///{analyzed_database}")
+    if number in sizes:
+        copy = analyzed_copy(database, folder / f"analyzed_{number}.db")
+        analyzed = MlflowClient(f"sqlite:///{copy}")
         wanted = f"params.seed = '{number // 2}'"
         run_id = client.search_runs([experiment], wanted)[0].info.run_id
         rows.append({
@@ -136,42 +125,30 @@ for number in track(
             "table_ms": milliseconds(mlflow.search_runs, [experiment], repeat=2),
         })  # fmt: skip
 table = pd.DataFrame(rows).set_index("runs")
-per_run = (rows_by_table(database) - rows_by_table(empty)) // args.runs[-1]
+per_run = (rows_by_table(database) - rows_by_table(empty)) // sizes[-1]
 per_run = per_run[per_run > 0].to_dict()
 
 # %%
-once = {
-    "empty_database_bytes": empty.stat().st_size,
-    "batch_ms": np.median(batch_ms[: args.runs[0]]),
-    "by_hand_ms": np.median(by_hand_ms),
-}
+weight, one, many = empty.stat().st_size, np.median(batch_ms[: sizes[0]]), np.median(by_hand_ms)
 mlflow.set_tracking_uri(home)
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="stockage"):
-    mlflow.log_param("runs", " ".join(map(str, args.runs)))
-    mlflow.log_metrics(once)
+mlflow.set_experiment("measurements")
+about = "Ce que coûte un run dans un magasin SQLite, selon le nombre de runs."
+with mlflow.start_run(run_name="stockage", description=about):
+    mlflow.log_param("runs", " ".join(map(str, sizes)))
+    mlflow.log_metrics({"empty_database_bytes": weight, "batch_ms": one, "by_hand_ms": many})
     for n, values in table.iterrows():
         mlflow.log_metrics(values.to_dict(), step=n)
     mlflow.log_dict(per_run, "rows_per_run.json")
     mlflow.log_figure(draw_costs(table), "storage.png")
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Ce que coûte un run dans un magasin SQLite, selon le nombre de runs.",
-    )
 temporary.cleanup()
 
 # %%
-print(
-    "Un run, ce sont des lignes : "
-    + ", ".join(f"{name} {count}" for name, count in per_run.items())
-)
-print(
-    f"Une base vide pèse {once['empty_database_bytes'] / 1000:.0f} ko ; ensuite, par run (octets), et par opération (ms) :"
-)
+lines = ", ".join(f"{name} {count}" for name, count in per_run.items())
+print(f"Un run, ce sont des lignes : {lines}")
+print(f"Une base vide pèse {weight / 1000:.0f} ko ;", end=" ")
+print("ensuite, par run (octets), et par opération (ms) :")
 print(show_costs(table))
-print(
-    f"Écrire un run : {once['batch_ms']:.0f} ms en un envoi, {once['by_hand_ms']:.0f} ms valeur par valeur."
-)
+print(f"Écrire un run : {one:.0f} ms en un envoi, {many:.0f} ms valeur par valeur.")
 
 # %% tags=["local"]
 print("Sans serveur d'équipe, la leçon 3 : uv run 03_mlflow_project/local/01_run_project.py")

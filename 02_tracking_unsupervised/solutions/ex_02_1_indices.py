@@ -20,11 +20,8 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 import numpy as np
 import pandas as pd
@@ -33,20 +30,12 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from digits import elbow, external_indices, internal_indices, load_images, sklearn_pins
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="K-Means sur huit composantes : ce que recommande chaque indice."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-args = parser.parse_args()
+from digits import elbow, external_indices, internal_indices, load_images, pins
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Un parent, un enfant par nombre de groupes
@@ -59,7 +48,7 @@ X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 rows = []
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("02_tracking_unsupervised")
 with mlflow.start_run(run_name="k par indice") as parent:
     mlflow.set_tag("exercise", "02-1")
     mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
@@ -82,7 +71,7 @@ with mlflow.start_run(run_name="k par indice") as parent:
                 model,
                 name="kmeans",
                 signature=signature,
-                pip_requirements=sklearn_pins(),
+                pip_requirements=pins("scikit-learn", "skops"),
                 serialization_format="skops",
             )
             rows.append({"k": k, **metrics})

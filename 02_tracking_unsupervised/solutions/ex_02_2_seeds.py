@@ -19,28 +19,19 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
 
-from digits import external_indices, load_images, sklearn_pins
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Le sommet de l'ARI, graine par graine.")
-parser.add_argument(
-    "--experiment", type=short_text, default="02_tracking_unsupervised"
-)  # databricks: "/Shared/02_tracking_unsupervised"
-args = parser.parse_args()
+from digits import external_indices, load_images, pins
 
 # %% tags=["local"]
-open_store()
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
 # ## Une courbe par graine
@@ -57,7 +48,7 @@ seeds = range(10)
 # seeds = [0]
 # fin
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("02_tracking_unsupervised")
 for seed in seeds:
     with mlflow.start_run(run_name=f"graine {seed}"):
         mlflow.set_tag("exercise", "02-2")
@@ -74,12 +65,13 @@ for seed in seeds:
             models[best],
             name="kmeans",
             signature=signature,
-            pip_requirements=sklearn_pins(),
+            pip_requirements=pins("scikit-learn", "skops"),
             serialization_format="skops",
         )
         # fin
     print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
+        f" à 11 groupes, {scores[11]:.3f}"
     )
 
 # %% tags=["local"]

@@ -14,90 +14,66 @@
 # Vingt secondes, puis il attend : laissez-lui ce terminal, et travaillez dans un autre. Ctrl-C
 # arrête tout ; relancé, il retrouve ses données, dans `team_data/`.
 
-# %% tags=["local"]
-from store import ROOT  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
 import argparse
 import os
+import re
 import secrets
+import socket
+import subprocess
 import sys
+from pathlib import Path
 
-from options import existing_file, full_path, short_text, whole_number
-from postgres import (
-    check_base,
-    create_base,
-    postgres_program,
-    refuse_another_version,
-    restore,
-    start_postgres,
-)
-from team import (
-    account, database, has_account, host_names, if_interrupted, kept_secrets, private_folder, refuse_taken_port, run, start,
-    wait_for_ctrl_c, wait_until_ready, write_private,
-)  # fmt: skip
+from dotenv import dotenv_values
+from mlflow.exceptions import RestException
+from mlflow.server.auth.client import AuthServiceClient
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Un serveur MLflow d'équipe : PostgreSQL, fichiers, comptes."
-)
-parser.add_argument("--users", type=account, nargs="*", default=[], help="les comptes à créer")
-parser.add_argument(
-    "--folder",
-    type=full_path,
-    default=str(ROOT / "team_data"),
-    help="où sont la base, les fichiers et les secrets",
-)
-parser.add_argument(
-    "--database",
-    type=database,
-    help="une base PostgreSQL à vous : postgresql://compte@machine/base",
-)
-parser.add_argument(
-    "--host",
-    type=short_text,
-    default="127.0.0.1",
-    help="127.0.0.1 : cette machine seulement ; 0.0.0.0 : tout le réseau",
-)
-parser.add_argument("--port", type=whole_number(1, 65535), default=5050)
-parser.add_argument(
-    "--allowed-hosts",
-    type=host_names,
-    help="les noms par lesquels on l'appelle : mlflow.lan,mlflow.lan:5050",
-)
-parser.add_argument(
-    "--workers", type=whole_number(1, 32), default=2, help="combien de programmes répondent"
-)
-parser.add_argument(
-    "--restore", type=existing_file, help="remettre d'abord la base d'une sauvegarde de pg_dump"
-)
-parser.add_argument(
-    "--upgrade", action="store_true", help="mettre d'abord la base à la version de ce MLflow"
-)
-args = parser.parse_args()
+from postgres import create_base, postgres_program, start_postgres
+from processes import start, wait_until_ready
 
 # %% tags=["local"]
-if_interrupted("Interrompu avant d'être prêt : rien ne tourne.")
-folder = private_folder(args.folder)
-refuse_taken_port(args.host, args.port, folder / "server.pid")
+from store import ROOT
+
+
+# %% tags=["parameters"]
+def account(text: str) -> str:
+    """Un nom qui passe tel quel dans une adresse et dans un terminal."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", text):
+        return text
+    raise argparse.ArgumentTypeError("lettres sans accent, chiffres, « . », « _ » ou « - »")
+
+
+parser = argparse.ArgumentParser(description="Un serveur d'équipe : PostgreSQL, comptes.")
+parser.add_argument("--users", type=account, nargs="*", default=[], help="les comptes à créer")
+parser.add_argument("--folder", type=Path, default=ROOT / "team_data", help="où tout est rangé")
+parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 : ouvert à tout le réseau")
+parser.add_argument("--port", type=int, default=5050)
+parser.add_argument("--allowed-hosts", nargs="*", default=[], help="mlflow.lan,mlflow.lan:5050")
+parser.add_argument("--restore", type=Path, help="une sauvegarde de pg_dump, à remettre d'abord")
+args = parser.parse_args()
+if args.restore and not args.restore.is_file():
+    parser.error(f"--restore : il n'y a pas de fichier {args.restore}")
+
+# %%
+socket.create_server((args.host, args.port)).close()  # un port pris se dit avant tout le reste
+os.umask(0o077)  # ce qui est créé ici, secrets compris, n'est lisible que de vous
+folder = args.folder.resolve()
+(folder / "artifacts").mkdir(parents=True, exist_ok=True)
+(folder / ".gitignore").write_text("*\n")
 
 # %% [markdown]
 # ## Ce qui se cherche : PostgreSQL
 #
 # SQLite est un fichier : un seul programme y écrit à la fois. PostgreSQL est un programme qui
 # écoute, fait passer chacun à son tour et garde ce qu'il a accepté, même si la machine s'arrête.
-# Celui-ci vient d'un paquet Python, sans installation ; `--database` prend le vôtre. Les comptes
-# vont dans la même base que les runs : une seule sauvegarde suffit.
+# Celui-ci vient d'un paquet Python, sans installation. Les comptes vont dans la même base que les
+# runs : une seule sauvegarde suffit.
 
 # %%
-postgres = None if args.database else start_postgres(folder / "postgres")
-base = args.database or create_base(postgres, "mlflow")
-check_base(base)
+base = create_base(start_postgres(folder / "postgres"), "mlflow")
 if args.restore:
-    restore(base, args.restore)
-if args.upgrade:
-    run(sys.executable, "-m", "mlflow", "db", "upgrade", base)
-refuse_another_version(base)
+    restore = [postgres_program("pg_restore"), "--single-transaction", "--no-owner"]
+    subprocess.run([*restore, "--dbname", base, args.restore], check=True)
 
 # %% [markdown]
 # ## Qui a le droit : les secrets et les comptes
@@ -108,9 +84,15 @@ refuse_another_version(base)
 
 # %%
 secret_file = folder / "secrets.env"
-admin_password = kept_secrets(secret_file)["MLFLOW_AUTH_ADMIN_PASSWORD"]
-rules = f"[mlflow]\ndatabase_uri = {base.replace('%', '%%')}\ndefault_permission = READ\nauth_cache_ttl_seconds = 60\n"
-write_private(folder / "auth.ini", rules)
+if not secret_file.exists():
+    names = ("MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD")
+    secret_file.write_text("".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in names))
+rules = f"""[mlflow]
+database_uri = {base.replace("%", "%%")}
+default_permission = READ
+auth_cache_ttl_seconds = 60
+"""
+(folder / "auth.ini").write_text(rules)
 
 # %% [markdown]
 # ## Le serveur
@@ -120,29 +102,23 @@ write_private(folder / "auth.ini", rules)
 # `--allowed-hosts` : une page web piégée ne peut pas lui parler sous un autre nom.
 
 # %%
-names = [
-    args.allowed_hosts,
-    f"{args.host}:{args.port}",
-    f"127.0.0.1:{args.port}",
-    f"localhost:{args.port}",
-]
+here = (args.host, "127.0.0.1", "localhost")
+hosts = [*args.allowed_hosts, *(f"{name}:{args.port}" for name in here)]
 command = [
     sys.executable, "-m", "mlflow", "--env-file", str(secret_file), "server",
     "--app-name", "basic-auth",
     "--backend-store-uri", base,
     "--artifacts-destination", str(folder / "artifacts"),
-    "--workers", str(args.workers),
+    "--workers", "2",
     "--host", args.host, "--port", str(args.port),
-    "--allowed-hosts", ",".join(filter(None, names)),
+    "--allowed-hosts", ",".join(hosts),
 ]  # fmt: skip
 settings = {
     "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
 }  # fmt: skip
-log, address = (
-    folder / "server.log",
-    f"http://{args.host.replace('0.0.0.0', '127.0.0.1')}:{args.port}",
-)
+log = folder / "server.log"
+address = f"http://{args.host.replace('0.0.0.0', '127.0.0.1')}:{args.port}"
 server = start(command, log, **settings)
 wait_until_ready(server, address, log)
 
@@ -153,32 +129,37 @@ wait_until_ready(server, address, log)
 # de passe ne se relit nulle part.
 
 # %%
-from mlflow.server.auth.client import AuthServiceClient
-
-os.environ.update(MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=admin_password)
+os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
+os.environ["MLFLOW_TRACKING_PASSWORD"] = dotenv_values(secret_file)["MLFLOW_AUTH_ADMIN_PASSWORD"]
 accounts = AuthServiceClient(address)
 for name in args.users:
-    if has_account(accounts, name):
-        print(f"{name} a déjà un compte.")
-        continue
     password = secrets.token_urlsafe(12)
-    accounts.create_user(name, password)
-    print(
-        f"Montré cette seule fois : MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password}"
-    )
+    try:
+        accounts.create_user(name, password)
+    except RestException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        print(f"{name} a déjà un compte.")
+    else:
+        shown = f"MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password}"
+        print(f"Montré cette seule fois : {shown}")
 
 # %%
 if args.host not in ("127.0.0.1", "localhost"):
     print("Ouvert au réseau : sans HTTPS devant, les mots de passe y circulent en clair.")
+backup = f"{postgres_program('pg_dump')} --format=custom --file=mlflow.dump '{base}'"
+print(f"Sauvegarder la base, sans rien arrêter : {backup}")
 print(
-    f"Sauvegarder la base, sans rien arrêter : {postgres_program('pg_dump')} --format=custom --file=mlflow.dump '{base}'"
-)
-print(
-    f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ; Ctrl-C l'arrête, les données restent dans {folder}."
+    f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ;"
+    f" Ctrl-C l'arrête, les données restent dans {folder}."
 )
 
 # %% tags=["local"]
-wait_for_ctrl_c(server, postgres, log)
+try:
+    server.wait()
+    sys.exit(f"Le serveur s'est arrêté : la fin de {log} dit pourquoi.")
+except KeyboardInterrupt:
+    print("\nArrêt : le serveur, puis la base. Les données restent.")
 
 # %% [markdown]
 # ## À retenir
@@ -188,7 +169,7 @@ wait_for_ctrl_c(server, postgres, log)
 #
 # Ce serveur est un vrai, pour essayer chez soi. Pour de bon, il reste à mettre HTTPS devant (un
 # proxy), les secrets dans un coffre, les sauvegardes à heure fixe sur une autre machine, et
-# quelqu'un qui les restaure parfois pour voir. `team/compose.yaml`, à côté de ce dossier, décrit le
-# même montage avec Docker : PostgreSQL, un magasin de fichiers compatible S3, le serveur. Nous ne
+# quelqu'un qui les restaure parfois pour voir. `compose.yaml`, à côté de ce script, décrit le même
+# montage avec Docker : PostgreSQL, un magasin de fichiers compatible S3, le serveur. Nous ne
 # l'avons pas lancé nous-mêmes : un test le relit contre le schéma de Compose et lance sa commande
 # sans Docker.

@@ -11,81 +11,58 @@
 # uv run --group team 02_tracking_unsupervised/team/02_move_store.py --owner alice
 # ```
 #
-# Quinze secondes, `01_team_server.py` étant lancé dans un autre terminal. Le magasin de départ n'est
-# que lu. Celui d'arrivée doit être neuf : si le serveur a déjà servi, donnez aux deux scripts le
-# même `--folder`, nouveau. Interrompu, il se relance : il reprend.
-
-# %% tags=["local"]
-from store import ROOT, open_store  # en premier : Ctrl-C se dit alors en une ligne
+# Quinze secondes, `01_team_server.py` étant lancé dans un autre terminal. Le magasin de départ
+# n'est que lu. Celui d'arrivée doit être neuf : si le serveur a déjà servi, donnez aux deux scripts
+# le même `--folder`, nouveau. Interrompu, il se relance : il reprend.
 
 # %%
 import argparse
 import os
+import sys
 import tempfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import sqlalchemy
+from dotenv import dotenv_values
 from mlflow import MlflowClient
+from mlflow.server.auth.client import AuthServiceClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from rich.console import Console
-from rich.progress import track
 
 from moving import (
-    SHOWN,
-    already_there,
-    check_same,
-    counters,
-    files_to_send,
-    local_folder,
-    owned,
-    photograph,
-    rows_of,
+    SHOWN, already_there, check_same, counters, files_to_send, local_folder, photograph, rows_of,
     shared_tables,
-)
-from options import full_path
-from postgres import base_of
-from team import account, admin_password, has_account, if_interrupted
-
-# après team, qui fait taire un avertissement de Starlette
-from mlflow.server.auth.client import AuthServiceClient
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Copie un magasin SQLite et ses artefacts sur le serveur d'une équipe."
-)
-parser.add_argument(
-    "--source", type=full_path, default=str(ROOT / "mlflow.db"), help="le magasin à copier"
-)
-parser.add_argument(
-    "--folder",
-    type=full_path,
-    default=str(ROOT / "team_data"),
-    help="le dossier de 01_team_server.py",
-)
-parser.add_argument("--server", default="http://127.0.0.1:5050", help="l'adresse du serveur")
-parser.add_argument(
-    "--owner",
-    type=account,
-    help="qui pourra écrire dans ce qui est copié ; sinon, l'administrateur seul",
-)
-args = parser.parse_args()
+)  # fmt: skip
 
 # %% tags=["local"]
-if_interrupted("Interrompu. Relancez la même commande : elle reprendra où elle en était.")
-password = admin_password(Path(args.folder))
-os.environ.update(
-    MLFLOW_TRACKING_URI=args.server,
-    MLFLOW_TRACKING_USERNAME="admin",
-    MLFLOW_TRACKING_PASSWORD=password,
-)
-open_store()
+from store import ROOT, open_store
+
+# %% tags=["parameters"]
+SOURCE = ROOT / "mlflow.db"  # le magasin à copier
+parser = argparse.ArgumentParser(description="Copie mlflow.db et ses artefacts sur un serveur.")
+parser.add_argument("--folder", type=Path, default=ROOT / "team_data", help="celui du serveur")
+parser.add_argument("--server", default="http://127.0.0.1:5050", help="l'adresse du serveur")
+parser.add_argument("--owner", help="qui pourra y écrire ; sinon, l'administrateur seul")
+args = parser.parse_args()
+
+# %%
+if not SOURCE.is_file():
+    sys.exit("Lancez d'abord : uv run 01_tracking_supervised/local/01_first_run.py")
+secret_file = args.folder / "secrets.env"
+if not secret_file.is_file():
+    server = "uv run --group team 02_tracking_unsupervised/team/01_team_server.py"
+    sys.exit(f"Lancez d'abord : {server}")
+os.environ["MLFLOW_TRACKING_URI"] = args.server
+os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
+os.environ["MLFLOW_TRACKING_PASSWORD"] = dotenv_values(secret_file)["MLFLOW_AUTH_ADMIN_PASSWORD"]
 accounts = AuthServiceClient(args.server)
-if args.owner and not has_account(accounts, args.owner):
-    raise SystemExit(
-        f"{args.owner} n'a pas de compte : relancez 01_team_server.py avec --users {args.owner}."
-    )
+if args.owner:
+    accounts.get_user(args.owner)  # MLflow refuse un compte inconnu avant que rien ne parte
+
+# %% tags=["local"]
+open_store()  # le serveur de MLFLOW_TRACKING_URI
 
 # %% [markdown]
 # ## Lire le départ, sans y toucher
@@ -95,19 +72,18 @@ if args.owner and not has_account(accounts, args.owner):
 # même.
 
 # %%
-temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows garde la base ouverte
-source = photograph(args.source, Path(temporary.name) / "photo.db")
-target = sqlalchemy.create_engine(base_of(Path(args.folder)))
+temporary = tempfile.TemporaryDirectory()
+source = photograph(SOURCE, Path(temporary.name) / "photo.db")
+rules = ConfigParser()
+rules.read(args.folder / "auth.ini")
+target = sqlalchemy.create_engine(rules["mlflow"]["database_uri"])
 tables, arrival = shared_tables(source, target)
 with source.connect() as connection, target.connect() as team_base:
-    places = {
-        row.artifact_location: row.experiment_id
-        for row in connection.execute(tables["experiments"].select())
-    }
+    experiments = connection.execute(tables["experiments"].select()).all()
     moved = {
-        place: f"mlflow-artifacts:/{number}"
-        for place, number in places.items()
-        if local_folder(place)
+        each.artifact_location: f"mlflow-artifacts:/{each.experiment_id}"
+        for each in experiments
+        if local_folder(each.artifact_location)
     }
     leaving = {name: rows_of(connection, table, moved) for name, table in tables.items()}
     # refuse une base qui a servi, avant que rien ne parte
@@ -121,18 +97,13 @@ with source.connect() as connection, target.connect() as team_base:
 # de reprendre.
 
 # %%
-to_send = []
+sent = 0
 for place, address in moved.items():
     repository = get_artifact_repository(address)
-    to_send += [
-        (repository, *found)
-        for found in files_to_send(local_folder(place), repository.list_artifacts)
-    ]
-for repository, file, parent in track(
-    to_send, "Fichiers", transient=True, console=Console(stderr=True)
-):
-    repository.log_artifact(file, parent)
-print(f"{len(to_send)} fichiers envoyés : ceux que le serveur n'avait pas encore.")
+    for file, parent in files_to_send(local_folder(place), repository.list_artifacts):
+        repository.log_artifact(file, parent)
+        sent += 1
+print(f"{sent} fichiers envoyés : ceux que le serveur n'avait pas encore.")
 
 # %% [markdown]
 # ## Les tables, tout ou rien
@@ -150,16 +121,12 @@ with target.begin() as connection:
             if leaving[name]:
                 connection.execute(table.insert(), leaving[name])
         for table, column in counters(arrival):
-            connection.execute(
-                sqlalchemy.text(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"
-                )
-            )
+            sequence = f"pg_get_serial_sequence('{table}', '{column}')"
+            last = sqlalchemy.text(f"SELECT setval({sequence}, max({column})) FROM {table}")
+            connection.execute(last)
     check_same(connection, arrival, leaving)
-print(
-    ", ".join(f"{shown} {len(leaving[name])}" for name, shown in SHOWN.items())
-    + " : les mêmes des deux côtés, au bit près."
-)
+counts = ", ".join(f"{shown} {len(leaving[name])}" for name, shown in SHOWN.items())
+print(f"{counts} : les mêmes des deux côtés, au bit près.")
 
 # %% [markdown]
 # ## À travers le serveur
@@ -168,34 +135,25 @@ print(
 # serveur, qui prédit comme l'original.
 
 # %%
-for kind, name in owned(leaving):
+owned = [("experiment", str(row["experiment_id"])) for row in leaving["experiments"]]
+owned += [("registered_model", row["name"]) for row in leaving["registered_models"]]
+for kind, name in owned:
     if args.owner and accounts.get_user_permission(args.owner, kind, name).permission != "MANAGE":
         accounts.grant_user_permission(args.owner, kind, name, "MANAGE")
 
-models = mlflow.search_logged_models(
-    experiment_ids=[str(number) for number in places.values()], output_format="list"
-)
-described = ((model, mlflow.models.get_model_info(model.model_uri)) for model in models)
-chosen = next(
-    (
-        model
-        for model, info in described
-        if "sklearn" in info.flavors and info.saved_input_example_info
-    ),
-    None,
-)
-if chosen:
-    here = MlflowClient(str(source.url)).get_logged_model(chosen.model_id).artifact_location
-    served, original = mlflow.pyfunc.load_model(chosen.model_uri), mlflow.pyfunc.load_model(here)
-    example = original.input_example
-    verdict = (
-        "égales"
-        if np.array_equal(served.predict(example), original.predict(example))
-        else "DIFFÉRENTES"
-    )
-    print(
-        f"Le modèle {chosen.name}, chargé à travers le serveur : prédictions {verdict} à celles de l'original."
-    )
+numbers = [str(each.experiment_id) for each in experiments]
+for model in mlflow.search_logged_models(experiment_ids=numbers, output_format="list"):
+    info = mlflow.models.get_model_info(model.model_uri)
+    if "sklearn" in info.flavors and info.saved_input_example_info:
+        there = mlflow.pyfunc.load_model(model.model_uri)
+        place = MlflowClient(str(source.url)).get_logged_model(model.model_id).artifact_location
+        original = mlflow.pyfunc.load_model(place)
+        example = original.input_example
+        same = np.array_equal(there.predict(example), original.predict(example))
+        verdict = "égales" if same else "DIFFÉRENTES"
+        said = f"prédictions {verdict} à celles de l'original"
+        print(f"Le modèle {model.name}, chargé à travers le serveur : {said}.")
+        break
 
 # %% [markdown]
 # ## À retenir

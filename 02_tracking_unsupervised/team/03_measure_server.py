@@ -14,9 +14,6 @@
 # Quatre minutes. Tout se passe dans un dossier à part, effacé à la fin ; seuls des rapports sont
 # enregistrés.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
 import argparse
 import os
@@ -28,44 +25,25 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from rich.console import Console
-from rich.progress import track
 
-from costs import milliseconds
-from options import short_text, whole_number
 from postgres import create_base, start_postgres
-from serving import Writers, accounts, draw_ratios, multiply, relative, show_ratios
-from team import free_port, start, wait_until_ready
+from processes import free_port, start, wait_until_ready
+from serving import Writers, draw_ratios, milliseconds, multiply, relative, show_ratios
 from writer import write_run
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Compare SQLite, un serveur sur SQLite, un serveur sur PostgreSQL, avec et sans comptes."
-)
-parser.add_argument("--experiment", type=short_text, default="measurements")
-parser.add_argument(
-    "--runs",
-    type=whole_number(10, 100_000),
-    default=10_000,
-    help="combien de runs dans chaque magasin",
-)
-parser.add_argument(
-    "--writers",
-    type=whole_number(1, 32),
-    nargs="+",
-    default=[1, 4, 8],
-    help="combien écrivent à la fois",
-)
-parser.add_argument(
-    "--rounds", type=whole_number(1, 20), default=3, help="combien de tours de mesure"
-)
-args = parser.parse_args()
-
 # %% tags=["local"]
-open_store()
-temporary = tempfile.TemporaryDirectory(prefix="mlflow", ignore_cleanup_errors=True)
-folder = Path(temporary.name)
-progress = {"transient": True, "console": Console(stderr=True)}
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+
+# %% tags=["parameters"]
+WRITERS = (1, 4, 8)  # combien écrivent à la fois
+parser = argparse.ArgumentParser(
+    description="Compare SQLite, un serveur sur SQLite, puis sur PostgreSQL, avec ou sans comptes."
+)
+parser.add_argument("--runs", type=int, default=10_000, help="combien de runs dans chaque magasin")
+parser.add_argument("--rounds", type=int, default=3, help="combien de tours de mesure")
+args = parser.parse_args()
 
 # %% [markdown]
 # ## Quatre montages
@@ -74,6 +52,8 @@ progress = {"transient": True, "console": Console(stderr=True)}
 # ont la même base PostgreSQL ; un seul demande un compte.
 
 # %%
+temporary = tempfile.TemporaryDirectory(prefix="mlflow")
+folder = Path(temporary.name)
 base = create_base(start_postgres(folder / "postgres"), "mlflow")
 bases = {
     "sqlite": f"sqlite:///{folder / 'direct.db'}",
@@ -85,13 +65,21 @@ options = {
     "server_postgres": [],
     "server_postgres_accounts": ["--app-name", "basic-auth"],
 }
-before = dict(os.environ)
-os.environ.update(
-    MLFLOW_TRACKING_USERNAME="admin", MLFLOW_TRACKING_PASSWORD=secrets.token_urlsafe(12)
-)
-os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "300"  # une réponse lente se mesure aussi
+rules = f"""[mlflow]
+database_uri = {base.replace("%", "%%")}
+default_permission = READ
+auth_cache_ttl_seconds = 60
+"""
+(folder / "auth.ini").write_text(rules)
+password = secrets.token_urlsafe(12)
+settings = {
+    "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+    "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(12),
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
+}  # fmt: skip
 stores = {"sqlite": bases["sqlite"]}
-for name, more in track(options.items(), "Serveurs", **progress):
+for name, more in options.items():
     port, log = free_port(), folder / f"{name}.log"
     command = [
         sys.executable, "-m", "mlflow", "server", *more,
@@ -100,7 +88,7 @@ for name, more in track(options.items(), "Serveurs", **progress):
         "--workers", "2", "--port", str(port),
     ]  # fmt: skip
     stores[name] = f"http://127.0.0.1:{port}"
-    wait_until_ready(start(command, log, **accounts(folder, base)), stores[name], log)
+    wait_until_ready(start(command, log, **settings), stores[name], log)
 
 # %% [markdown]
 # ## Les remplir pareillement
@@ -109,8 +97,13 @@ for name, more in track(options.items(), "Serveurs", **progress):
 # d'autres métriques.
 
 # %%
+before = dict(os.environ)
+os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
+os.environ["MLFLOW_TRACKING_PASSWORD"] = password
+os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "300"  # une réponse lente se mesure aussi
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # des centaines de runs
 clients = {name: MlflowClient(uri) for name, uri in stores.items()}
-for name, uri in track(bases.items(), "Remplissage", **progress):
+for name, uri in bases.items():
     # un serveur range lui-même les fichiers
     place = (folder / "direct").as_uri() if name == "sqlite" else None
     # la première : même numéro partout
@@ -126,42 +119,33 @@ for name, uri in track(bases.items(), "Remplissage", **progress):
 
 # %%
 best = {"experiment_ids": [experiment], "order_by": ["metrics.silhouette DESC"], "max_results": 10}
-writers, durations = Writers(max(args.writers)), {name: defaultdict(list) for name in stores}
-for _ in track(range(args.rounds), "Tours", **progress):
+writers, durations = Writers(max(WRITERS)), {name: defaultdict(list) for name in stores}
+for _ in range(args.rounds):
     for name, client in clients.items():
         durations[name]["child"].append(milliseconds(write_run, client, experiment, 1, repeat=10))
         durations[name]["best"].append(milliseconds(client.search_runs, **best))
-        for count in args.writers:
+        for count in WRITERS:
             durations[name][f"writers_{count}"].append(
                 writers.milliseconds(count, stores[name], experiment)
             )
 ratios = relative(durations)
 
 # %%
-os.environ.clear()
 os.environ.update(before)  # le compte de votre magasin, s'il en demande un
-mlflow.set_experiment(args.experiment)
-with mlflow.start_run(run_name="serveur"):
+described = "Ce que coûtent un serveur, PostgreSQL et des comptes, rapporté à SQLite sans serveur."
+mlflow.set_experiment("measurements")
+with mlflow.start_run(run_name="serveur", description=described):
     mlflow.log_params(
-        {"runs": args.runs, "writers": " ".join(map(str, args.writers)), "rounds": args.rounds}
+        {"runs": args.runs, "writers": " ".join(map(str, WRITERS)), "rounds": args.rounds}
     )
-    mlflow.log_metrics(
-        {
-            f"{name}.{measure}": ratios.at[name, measure]
-            for name in ratios.index
-            for measure in ratios
-        }
-    )
+    for name, row in ratios.iterrows():
+        mlflow.log_metrics({f"{name}.{measure}": value for measure, value in row.items()})
     mlflow.log_table(ratios.rename_axis("store").reset_index(), "ratios.json")
-    mlflow.log_figure(draw_ratios(ratios, args.writers), "ratios.png")
-    mlflow.set_tag(
-        "mlflow.note.content",
-        "Ce que coûtent un serveur, PostgreSQL et des comptes, rapporté à SQLite sans serveur.",
-    )
+    mlflow.log_figure(draw_ratios(ratios, WRITERS), "ratios.png")
 
 # %%
 print(f"Durées d'un run et d'une recherche, débit à plusieurs ; SQLite vaut 1 ({args.runs} runs) :")
-print(show_ratios(ratios, args.writers))
+print(show_ratios(ratios, WRITERS))
 
 # %% [markdown]
 # ## À retenir

@@ -1,4 +1,4 @@
-"""Crée le seau S3 donné en argument s'il n'y est pas, en laissant au magasin le temps de démarrer."""
+"""Crée le seau S3 donné en argument s'il n'y est pas ; laisse au magasin le temps de démarrer."""
 
 import os
 import sys

@@ -20,54 +20,41 @@ ADDRESSES = {
 # Ce qu'un serveur écrit pour lui-même : cela ne déménage pas.
 OWN = ("alembic_version", "job_locks", "scheduler_leases")
 SHOWN = {
-    "experiments": "expériences", "runs": "runs", "params": "paramètres", "metrics": "valeurs de métriques", "tags": "étiquettes",
-    "datasets": "jeux de données", "logged_models": "modèles enregistrés", "registered_models": "modèles inscrits",
+    "experiments": "expériences", "runs": "runs", "params": "paramètres",
+    "metrics": "valeurs de métriques", "tags": "étiquettes", "datasets": "jeux de données",
+    "logged_models": "modèles enregistrés", "registered_models": "modèles inscrits",
     "model_versions": "versions", "registered_model_aliases": "alias",
 }  # fmt: skip
+Tables = dict[str, sqlalchemy.Table]
+Rows = dict[str, list[dict]]
 
 
-def photograph(source: str, copy: Path) -> sqlalchemy.Engine:
+def photograph(source: Path, copy: Path) -> sqlalchemy.Engine:
     """Une copie de la base SQLite, juste même si l'on y écrit pendant ce temps
     (`sqlite3.Connection.backup`).
-
-    Lève `SystemExit`, en une ligne, s'il n'y a pas de magasin de MLflow à cet endroit.
     """
-    if not Path(source).is_file():
-        raise SystemExit("Lancez d'abord : uv run 01_tracking_supervised/local/01_first_run.py")
-    try:
-        with (
-            closing(sqlite3.connect(f"{Path(source).as_uri()}?mode=ro", uri=True)) as base,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            base.execute("SELECT version_num FROM alembic_version")
-            base.backup(target)
-    except sqlite3.Error as error:
-        raise SystemExit(f"{source} n'est pas un magasin de MLflow : {error}") from None
+    address = f"{source.as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as base, closing(sqlite3.connect(copy)) as to:
+        base.backup(to)
     return sqlalchemy.create_engine(f"sqlite:///{copy}")
 
 
-def revision(engine: sqlalchemy.Engine) -> str:
-    """La révision des tables d'une base de MLflow."""
-    with engine.connect() as connection:
-        return connection.scalar(sqlalchemy.text("SELECT version_num FROM alembic_version"))
-
-
-def shared_tables(
-    source: sqlalchemy.Engine, target: sqlalchemy.Engine
-) -> list[dict[str, sqlalchemy.Table]]:
+def shared_tables(source: sqlalchemy.Engine, target: sqlalchemy.Engine) -> list[Tables]:
     """Les tables de la source, puis les mêmes dans la cible, rangées pour qu'aucune ne renvoie à
     une table qui la suit.
 
     Lève `SystemExit`, en une ligne, si les deux bases ne sont pas de la même version de MLflow.
     """
-    if revision(source) != revision(target):
+    revision = sqlalchemy.text("SELECT version_num FROM alembic_version")
+    with source.connect() as here, target.connect() as there:
+        same = here.scalar(revision) == there.scalar(revision)
+    if not same:
         raise SystemExit(
-            "Deux versions de MLflow : après une copie, mettez la base la plus ancienne à niveau (mlflow db upgrade)."
+            "Deux versions de MLflow : après une copie, mettez la base la plus ancienne à niveau"
+            " (mlflow db upgrade)."
         )
-    names, found = (
-        [name for name in sqlalchemy.inspect(source).get_table_names() if name not in OWN],
-        [],
-    )
+    names = [name for name in sqlalchemy.inspect(source).get_table_names() if name not in OWN]
+    found = []
     for engine in (source, target):
         metadata = sqlalchemy.MetaData()
         metadata.reflect(engine, only=names)
@@ -87,17 +74,10 @@ def local_folder(address: str) -> Path | None:
 def rows_of(connection, table: sqlalchemy.Table, moved: dict[str, str] | None = None) -> list[dict]:
     """Les lignes d'une table, sans ses colonnes calculées ; toute adresse qui commence comme une
     clé de `moved` prend sa valeur.
-
-    Lève `SystemExit`, en une ligne, si un texte contient le caractère NUL : SQLite l'accepte,
-    PostgreSQL non.
     """
     columns = [column for column in table.columns if column.computed is None]
     rows = [dict(row) for row in connection.execute(sqlalchemy.select(*columns)).mappings()]
     for row in rows:
-        if any("\0" in value for value in row.values() if isinstance(value, str)):
-            raise SystemExit(
-                f"PostgreSQL refuse le caractère NUL, qui est dans {table.name} : {str(list(row.values())[:3])[:150]}"
-            )
         for name in ADDRESSES.get(table.name, ()):
             for old, new in (moved or {}).items():
                 if row[name] == old or str(row[name]).startswith(f"{old}/"):
@@ -105,7 +85,7 @@ def rows_of(connection, table: sqlalchemy.Table, moved: dict[str, str] | None = 
     return rows
 
 
-def counters(tables: dict[str, sqlalchemy.Table]) -> list[tuple[str, str]]:
+def counters(tables: Tables) -> list[tuple[str, str]]:
     """Les colonnes que PostgreSQL numérote lui-même : (table, colonne)."""
     columns = [column for table in tables.values() for column in table.columns]
     return [
@@ -115,7 +95,7 @@ def counters(tables: dict[str, sqlalchemy.Table]) -> list[tuple[str, str]]:
     ]
 
 
-def differences(source: dict[str, list[dict]], target: dict[str, list[dict]]) -> list[str]:
+def differences(source: Rows, target: Rows) -> list[str]:
     """Les tables dont les lignes ne sont pas les mêmes, dans un ordre quelconque ; `repr` distingue
     deux nombres à un bit près.
     """
@@ -126,9 +106,7 @@ def differences(source: dict[str, list[dict]], target: dict[str, list[dict]]) ->
     return [name for name in source if counted(source[name]) != counted(target[name])]
 
 
-def already_there(
-    connection, tables: dict[str, sqlalchemy.Table], rows: dict[str, list[dict]]
-) -> bool:
+def already_there(connection, tables: Tables, rows: Rows) -> bool:
     """Ces lignes sont-elles déjà, toutes et seules, dans ces tables ?
 
     Lève `SystemExit`, en une ligne, s'il y en a d'autres.
@@ -140,31 +118,19 @@ def already_there(
     if used and differences(rows, found):
         shown = [f"{SHOWN[name]} {len(found[name])}" for name in SHOWN if name in used]
         raise SystemExit(
-            f"La base de l'équipe n'est pas vide ({', '.join(shown or used)}) : rien n'y est copié. Donnez un dossier neuf (--folder)."
+            f"La base de l'équipe n'est pas vide ({', '.join(shown or used)}) :"
+            " rien n'y est copié. Donnez un dossier neuf (--folder)."
         )
     return bool(used)
 
 
-def check_same(
-    connection, tables: dict[str, sqlalchemy.Table], rows: dict[str, list[dict]]
-) -> None:
+def check_same(connection, tables: Tables, rows: Rows) -> None:
     """Relit tout ; lève `SystemExit`, en une ligne, si une seule valeur n'est pas celle de `rows`,
     au bit près.
     """
-    if wrong := differences(
-        rows, {name: rows_of(connection, table) for name, table in tables.items()}
-    ):
-        raise SystemExit(
-            f"Des lignes ont changé en route ({', '.join(wrong)}) : la copie est annulée."
-        )
-
-
-def owned(rows: dict[str, list[dict]]) -> list[tuple[str, str]]:
-    """Ce dont on peut donner les droits : les expériences, par numéro, et les modèles inscrits, par
-    nom.
-    """
-    experiments = [("experiment", str(row["experiment_id"])) for row in rows["experiments"]]
-    return experiments + [("registered_model", row["name"]) for row in rows["registered_models"]]
+    wrong = differences(rows, {name: rows_of(connection, each) for name, each in tables.items()})
+    if wrong:
+        raise SystemExit(f"Des lignes ont changé en route ({', '.join(wrong)}) : copie annulée.")
 
 
 def files_to_send(folder: Path, listed) -> list[tuple[str, str]]:
@@ -172,17 +138,12 @@ def files_to_send(folder: Path, listed) -> list[tuple[str, str]]:
 
     `listed` rend les fichiers du serveur dans un sous-dossier (`repository.list_artifacts`).
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    there = {}
-    for parent in sorted({path.parent.relative_to(folder).as_posix() for path in files}):
-        there |= {
-            file.path: file.file_size
-            for file in listed(None if parent == "." else parent)
-            if not file.is_dir
-        }
-    missing = [
-        path
-        for path in files
-        if there.get(path.relative_to(folder).as_posix()) != path.stat().st_size
-    ]
-    return [(str(path), path.parent.relative_to(folder).as_posix()) for path in missing]
+    missing, there = [], {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        parent = path.parent.relative_to(folder).as_posix()
+        if parent not in there:
+            found = listed(None if parent == "." else parent)
+            there[parent] = {each.path: each.file_size for each in found}
+        if there[parent].get(path.relative_to(folder).as_posix()) != path.stat().st_size:
+            missing.append((str(path), parent))
+    return missing

@@ -1,18 +1,17 @@
 # databricks: non (ne sert qu'à 03_measure_server.py)
 """Ce que `03_measure_server.py` remplit, fait écrire ensemble et dessine, MLflow mis à part."""
 
-import os
-import secrets
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import sqlalchemy
-from team import POSIX, at_end, stop, write_private
 
+from processes import at_end, stop
 
 NAMES = {
     "sqlite": "SQLite, sans serveur",
@@ -37,12 +36,8 @@ def multiply(base: str, run_id: str, copies: int) -> None:
         for table in metadata.sorted_tables:
             if "run_uuid" not in table.columns:
                 continue  # `experiments`, que `runs` appelle
-            rows = [
-                dict(row)
-                for row in connection.execute(
-                    table.select().where(table.c.run_uuid == run_id)
-                ).mappings()
-            ]
+            rows = connection.execute(table.select().where(table.c.run_uuid == run_id)).mappings()
+            rows = [dict(row) for row in rows]
             new = [row | {"run_uuid": name} for name in names for row in rows]
             if "is_nan" in table.columns:
                 new = [row | {"value": int(row["run_uuid"][:8], 16) / 2**32} for row in new]
@@ -53,19 +48,14 @@ def multiply(base: str, run_id: str, copies: int) -> None:
     engine.dispose()
 
 
-def accounts(folder: Path, base: str) -> dict[str, str]:
-    """Les variables d'environnement d'un serveur à comptes, dont l'administrateur est celui de
-    `MLFLOW_TRACKING_USERNAME`.
-    """
-    rules = f"[mlflow]\ndatabase_uri = {base.replace('%', '%%')}\ndefault_permission = READ\nauth_cache_ttl_seconds = 60\n"
-    return {
-        "MLFLOW_AUTH_CONFIG_PATH": str(write_private(folder / "auth.ini", rules)),
-        "MLFLOW_AUTH_ADMIN_USERNAME": os.environ["MLFLOW_TRACKING_USERNAME"],
-        "MLFLOW_AUTH_ADMIN_PASSWORD": os.environ["MLFLOW_TRACKING_PASSWORD"],
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(12),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+def milliseconds(call, *arguments, repeat: int = 1, **options) -> float:
+    """La durée d'un appel, en millisecondes : la plus courte de `repeat`."""
+    durations = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        call(*arguments, **options)
+        durations.append(time.perf_counter() - start)
+    return 1000 * min(durations)
 
 
 class Writers:
@@ -75,13 +65,9 @@ class Writers:
 
     def __init__(self, count: int):
         command = [sys.executable, str(Path(__file__).with_name("writer.py"))]
-        pipes = {
-            "stdin": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-            "text": True,
-            "start_new_session": POSIX,
-        }
-        self.programs = [subprocess.Popen(command, **pipes) for _ in range(count)]
+        pipe = subprocess.PIPE
+        options = {"stdin": pipe, "stdout": pipe, "text": True, "start_new_session": True}
+        self.programs = [subprocess.Popen(command, **options) for _ in range(count)]
         for program in self.programs:
             at_end(stop, program)
         for program in self.programs:
@@ -97,14 +83,9 @@ class Writers:
         busy, each = self.programs[:count], 6 * len(self.programs) // count
         for program in busy:
             print(uri, experiment, each, file=program.stdin, flush=True)
-        spans = [
-            [float(instant) for instant in program.stdout.readline().split()] for program in busy
-        ]
-        return (
-            1000
-            * (max(end for _, end in spans) - min(start for start, _ in spans))
-            / (each * count)
-        )
+        spans = [map(float, program.stdout.readline().split()) for program in busy]
+        starts, ends = zip(*spans, strict=True)
+        return 1000 * (max(ends) - min(starts)) / (each * count)
 
 
 def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
@@ -113,31 +94,19 @@ def relative(durations: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
 
     Le débit de 1 est celui de SQLite au premier nombre d'écrivains, la première mesure `writers_`.
     """
-    table = pd.DataFrame(
-        {
-            name: {measure: min(found) for measure, found in each.items()}
-            for name, each in durations.items()
-        }
-    ).T
+    shortest = {name: {key: min(each[key]) for key in each} for name, each in durations.items()}
+    table = pd.DataFrame(shortest).T
     writers = [name for name in table if name.startswith("writers_")]
     times = table.drop(columns=writers)
-    return pd.concat(
-        [times / times.loc["sqlite"], table.at["sqlite", writers[0]] / table[writers]], axis=1
-    )
+    rates = table.at["sqlite", writers[0]] / table[writers]
+    return pd.concat([times / times.loc["sqlite"], rates], axis=1)
 
 
 def show_ratios(ratios: pd.DataFrame, writers: list[int]) -> str:
     """Le tableau de `relative`, en texte, deux chiffres chacun."""
-    columns = [
-        "un run",
-        "les dix meilleurs",
-        *(f"{count} écrivain{'s' * (count > 1)}" for count in writers),
-    ]
-    return (
-        ratios.rename(index=NAMES)
-        .set_axis(columns, axis=1)
-        .to_string(float_format=lambda value: f"{value:.2g}")
-    )
+    columns = [f"{count} écrivain{'s' * (count > 1)}" for count in writers]
+    table = ratios.rename(index=NAMES).set_axis(["un run", "les dix meilleurs", *columns], axis=1)
+    return table.to_string(float_format=lambda value: f"{value:.2g}")
 
 
 def draw_ratios(ratios: pd.DataFrame, writers: list[int]):

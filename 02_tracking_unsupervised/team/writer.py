@@ -2,7 +2,7 @@
 """Un écrivain : il attend sur son entrée des lignes « magasin expérience combien », écrit autant de
 runs, et rend la durée.
 
-`03_measure_server.py` en lance plusieurs : ce sont les collègues qui écrivent en même temps que vous.
+`03_measure_server.py` en lance plusieurs : des collègues qui écrivent en même temps que vous.
 """
 
 import os

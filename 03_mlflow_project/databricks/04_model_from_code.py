@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/04_model_from_code.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/04_model_from_code.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 3, script 4 : un modèle fait de code
 # MAGIC
 # MAGIC **Question.** Votre laboratoire donne le cholestérol en g/L, le modèle le veut en mg/dL, et le
@@ -13,22 +13,13 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install mlflow==3.17.2 pandas==3.1.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./launch
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
 import importlib
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -37,17 +28,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from sklearn.pipeline import Pipeline
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/03_mlflow_project")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -63,29 +43,28 @@ project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son d
 
 # COMMAND ----------
 
-check_project(project)
-experiment = mlflow.set_experiment(args.experiment)
-linear = "tags.mlflow.project.entryPoint = 'train' AND status = 'FINISHED' AND params.model = 'elastic_net' AND params.csv = 'diabetes'"
+mlflow.set_experiment("/Shared/03_mlflow_project")
 runs = mlflow.search_runs(
-    [experiment.experiment_id],
-    linear,
+    filter_string="tags.mlflow.project.entryPoint = 'train' AND params.csv = 'diabetes'"
+    " AND params.model = 'elastic_net' AND status = 'FINISHED'",
     order_by=["metrics.valid_rmse ASC"],
-    max_results=1,
     output_format="list",
 )
 if not runs:
     raise SystemExit(
-        "Pas de modèle linéaire dans cette expérience. Lancez d'abord : uv run 03_mlflow_project/local/01_run_project.py"
+        "Pas de modèle linéaire dans cette expérience. Lancez d'abord :"
+        " uv run 03_mlflow_project/local/01_run_project.py"
     )
 trained_uri = f"runs:/{runs[0].info.run_id}/model"
-pipeline: Pipeline = mlflow.sklearn.load_model(trained_uri)
+pipeline = mlflow.sklearn.load_model(trained_uri)
 scaler = pipeline["prepare"].named_transformers_["pipeline"]["standardscaler"]
 slopes = pipeline["regress"].coef_ / scaler.scale_
 intercept = pipeline["regress"].intercept_ - slopes @ scaler.mean_
 
-valid = pd.read_csv(
-    mlflow.artifacts.download_artifacts(f"runs:/{runs[0].data.tags['data_run']}/data/valid.csv")
+data = mlflow.artifacts.download_artifacts(
+    run_id=runs[0].data.tags["data_run"], artifact_path="data"
 )
+valid = pd.read_csv(f"{data}/valid.csv")
 patients = valid[pipeline.feature_names_in_]
 in_grams = patients.assign(**patients[["s1", "s2", "s3"]] / 100)  # le cholestérol : total, LDL, HDL
 
@@ -104,13 +83,10 @@ in_grams = patients.assign(**patients[["s1", "s2", "s3"]] / 100)  # le cholesté
 code = Path(tempfile.mkdtemp(), "follow_up_model.py")
 code.write_bytes((project / "follow_up_model.py").read_bytes())
 numbers = code.with_name("coefficients.json")
-numbers.write_text(
-    json.dumps({"intercept": intercept, **dict(zip(patients, slopes, strict=True))}),
-    encoding="utf-8",
-)
+coefficients = {"intercept": intercept, **dict(zip(patients, slopes, strict=True))}
+numbers.write_text(json.dumps(coefficients), encoding="utf-8")
 sys.path.insert(0, str(code.parent))
 module = importlib.import_module("follow_up_model")
-logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # l'avertissement, dit ci-dessus
 
 settings = {
     "artifacts": {"coefficients": str(numbers)},
@@ -130,17 +106,12 @@ with mlflow.start_run(
     )
 
 for model in (from_code, from_object):
-    print(
-        f"{model.name}, ses fichiers :",
-        *[
-            file.path
-            for file in mlflow.artifacts.list_artifacts(model.model_uri)
-            if "." in file.path
-        ],
-    )
+    files = [file.path for file in mlflow.artifacts.list_artifacts(model.model_uri)]
+    print(f"{model.name}, ses fichiers :", *[file for file in files if "." in file])
 before = mlflow.pyfunc.load_model(from_code.model_uri).predict(in_grams)
 gap = abs(before["progression"] - pipeline.predict(patients)).max()
-print(f"Le modèle lit des g/L, le pipeline des mg/dL : même progression, à {gap:.0e} près.")
+same = "la même" if gap < 1e-10 else "une autre"
+print(f"Le modèle lit des g/L, le pipeline des mg/dL : à 1e-10 près, {same} progression.")
 print(f"Suivi rapproché : {(before['follow_up'] == 'rapproché').sum()} patients sur {len(before)}.")
 
 # COMMAND ----------
@@ -153,15 +124,13 @@ print(f"Suivi rapproché : {(before['follow_up'] == 'rapproché').sum()} patient
 
 # COMMAND ----------
 
-code.write_text(
-    code.read_text(encoding="utf-8").replace("MG_PER_G = 100", "MG_PER_G = 1"), encoding="utf-8"
-)
+changed = code.read_text(encoding="utf-8").replace("MG_PER_G = 100", "MG_PER_G = 1")
+code.write_text(changed, encoding="utf-8")
 importlib.reload(module)
 for model in (from_code, from_object):
     after = mlflow.pyfunc.load_model(model.model_uri).predict(in_grams)
-    print(
-        f"{model.name} : progression moyenne {before['progression'].mean():.1f} avant, {after['progression'].mean():.1f} après"
-    )
+    means = [table["progression"].mean() for table in (before, after)]
+    print(f"{model.name} : progression moyenne {means[0]:.1f} avant, {means[1]:.1f} après")
 
 # COMMAND ----------
 

@@ -19,35 +19,23 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
 
-from launch import check_project
-from options import short_text
+# %% tags=["local"]
+from store import ROOT, open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Encadre l'alpha à partir duquel la forêt bat ElasticNet."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="03_mlflow_project"
-)  # databricks: "/Shared/03_mlflow_project"
-args = parser.parse_args()
+open_store()
 
 # %%
-project = next(
-    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
-)
+project = Path.cwd().parents[1]  # sur Databricks, un notebook s'exécute dans son dossier
 
 # %% tags=["local"]
-open_store()
-project = Path(__file__).resolve().parents[1]
+project = ROOT / "03_mlflow_project"
 
 # %% [markdown]
 # ## Un essai = un run du projet
@@ -56,7 +44,6 @@ project = Path(__file__).resolve().parents[1]
 # étiquette et relit la métrique.
 
 # %%
-check_project(project)
 client = MlflowClient()
 
 
@@ -66,7 +53,7 @@ def train(**parameters: str) -> float:
         str(project),
         "train",
         parameters=parameters,
-        experiment_name=args.experiment,
+        experiment_name="03_mlflow_project",
         env_manager="local",
     )
     client.set_tag(submitted.run_id, "exercise", "03-1")

@@ -22,30 +22,22 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
 import tempfile
 from pathlib import Path
 
+import git
 import mlflow
 from mlflow import MlflowClient
 
-from launch import clone_uri, git
-from options import short_text
+# %% tags=["local"]
+from store import ROOT, open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Un run d'un code modifié hors commit, et ce qu'en dit son rejeu."
-)
-parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
-args = parser.parse_args()
+open_store()
 
 # %%
-open_store()
-project = Path(__file__).resolve().parents[1]
-uri = clone_uri(project)
+uri = f"{ROOT.as_uri()}/%2Egit#03_mlflow_project"  # comme 02_run_from_git.py
 client = MlflowClient()
 
 # %% [markdown]
@@ -55,17 +47,17 @@ client = MlflowClient()
 
 # %%
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-git(project, "clone", "--quiet", uri.partition("#")[0], f"{temporary.name}/clone")
-clone = Path(temporary.name, "clone", project.name)
-code = (clone / "diabetes.py").read_text(encoding="utf-8")
+git.Repo(ROOT).clone(f"{temporary.name}/clone")
+project = Path(temporary.name, "clone/03_mlflow_project")
+code = (project / "diabetes.py").read_text(encoding="utf-8")
 # Votre code ici : changez dans `code` une ligne qui compte pour ElasticNet, son alpha par exemple
-(clone / "diabetes.py").write_text(code, encoding="utf-8")
+(project / "diabetes.py").write_text(code, encoding="utf-8")
 
 submitted = mlflow.projects.run(
-    str(clone),
+    str(project),
     "train",
     parameters={"alpha": "0.42"},
-    experiment_name=args.experiment,
+    experiment_name="03_mlflow_project",
     env_manager="local",
 )
 client.set_tag(submitted.run_id, "exercise", "03-2")
@@ -80,9 +72,8 @@ run = client.get_run(submitted.run_id)
 # %%
 # Votre code ici : rejouez `run` depuis `uri`, à son commit ; étiquetez le nouveau run `exercise`, et
 temporary.cleanup()
-print(
-    f"Premier run : RMSE {run.data.metrics['valid_rmse']:.2f}, git.dirty {run.data.tags['git.dirty']}"
-)
+rmse, state = run.data.metrics["valid_rmse"], run.data.tags["git.dirty"]
+print(f"Premier run : RMSE {rmse:.2f}, git.dirty {state}")
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 03-2")

@@ -1,4 +1,4 @@
-# databricks: non (le dépôt par défaut est le clone de votre machine ; là-bas, un dossier Git tient ce rôle)
+# databricks: non (le dépôt par défaut est le clone de votre machine ; là-bas, un dossier Git)
 # %% [markdown]
 # # Leçon 3, script 2 : le même projet, depuis Git
 #
@@ -14,44 +14,33 @@
 # `--version` pour une branche, un *tag* Git ou un commit entier.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
+import argparse
+
+import git
+import mlflow
 
 # %%
-import argparse
-import os
-from pathlib import Path
+from store import ROOT, open_store
 
-import mlflow
-from git.exc import GitCommandError
-from mlflow.exceptions import MlflowException
-
-from launch import clone_uri, git, git_uri, reason
-from options import short_text
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Exécute un projet depuis un dépôt Git.")
-parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
+parser.add_argument("--uri", help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
 parser.add_argument(
-    "--uri", type=git_uri, help="https://...#sous-dossier ; par défaut, le clone où vous êtes"
-)
-parser.add_argument(
-    "--version",
-    type=short_text,
-    help="branche, tag Git ou commit entier ; par défaut, le dernier commit",
-)
-parser.add_argument(
-    "--entry-point", type=short_text, default="main", help="le point d'entrée du projet"
+    "--version", help="branche, tag Git ou commit entier ; par défaut, le dernier commit"
 )
 args = parser.parse_args()
 
 # %%
-open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-project = Path(__file__).resolve().parents[1]
-uri = args.uri or clone_uri(project)
-version = args.version
-if not args.uri:
-    version = version or git(project, "rev-parse", "HEAD")
-    if git(project, "status", "--porcelain", "."):
+uri, version = args.uri, args.version
+if not uri:
+    # MLflow exécute sur place une adresse dont le chemin existe, et ne décode pas celle-ci ; Git
+    # la décode, et clone `.git`.
+    uri = f"{ROOT.as_uri()}/%2Egit#03_mlflow_project"
+    clone = git.Repo(ROOT)
+    version = version or clone.head.commit.hexsha
+    if clone.is_dirty(untracked_files=True, path="03_mlflow_project"):
         print(
             "Votre dossier a des modifications hors commit : elles ne seront pas exécutées.",
             flush=True,
@@ -61,21 +50,12 @@ if not args.uri:
 # ## Cloner, puis exécuter
 #
 # MLflow clone le dépôt dans un dossier temporaire, se place à la version demandée, lit `MLproject`
-# dans le sous-dossier qui suit `#`, et lance le point d'entrée.
+# dans le sous-dossier qui suit `#`, et lance le point d'entrée, ici `main`.
 
 # %%
-os.environ["GIT_TERMINAL_PROMPT"] = "0"  # un dépôt privé ou absent : une erreur, pas une question
-try:
-    submitted = mlflow.projects.run(
-        uri, args.entry_point, version=version, experiment_name=args.experiment, env_manager="local"
-    )
-except (MlflowException, GitCommandError, OSError) as error:
-    hint = (
-        " (--version veut une branche, un tag Git, ou les 40 caractères d'un commit)"
-        if args.version
-        else ""
-    )
-    raise SystemExit(f"{uri} ne s'exécute pas : {reason(error)}{hint}") from None
+submitted = mlflow.projects.run(
+    uri, version=version, experiment_name="03_mlflow_project", env_manager="local"
+)
 
 # %% [markdown]
 # ## Ce que MLflow a noté
@@ -85,10 +65,8 @@ except (MlflowException, GitCommandError, OSError) as error:
 
 # %%
 run = mlflow.get_run(submitted.run_id)
-print(
-    "Métriques : "
-    + ", ".join(f"{name} {value:.2f}" for name, value in sorted(run.data.metrics.items()))
-)
+metrics = sorted(run.data.metrics.items())
+print("Métriques : " + ", ".join(f"{name} {value:.2f}" for name, value in metrics))
 print("De quoi refaire ce run :")
 for name in (
     "mlflow.source.name",

@@ -17,12 +17,7 @@
 # Quinze secondes, après `04_model_from_code.py`, dont il reprend le modèle.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import json
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -31,28 +26,23 @@ import mlflow
 import pandas as pd
 import yaml
 
-from options import short_text
+# %%
+from store import ROOT, open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Enregistre un modèle avec trois listes de dépendances, et les compare au projet."
-)
-parser.add_argument("--experiment", type=short_text, default="03_mlflow_project")
-args = parser.parse_args()
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
-open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-project = Path(__file__).resolve().parents[1]
-pins = yaml.safe_load((project / "python_env.yaml").read_text(encoding="utf-8"))["dependencies"]
+environment = ROOT / "03_mlflow_project/python_env.yaml"
+pins = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
 
-experiment = mlflow.set_experiment(args.experiment)
-latest = [{"field_name": "creation_time", "ascending": False}]
+experiment = mlflow.set_experiment("03_mlflow_project")
 models = mlflow.search_logged_models(
-    [experiment.experiment_id], order_by=latest, output_format="list"
+    [experiment.experiment_id],
+    order_by=[{"field_name": "creation_time", "ascending": False}],
+    output_format="list",
 )
-trained = [model for model in models if model.name == "model"]
-from_code = [model for model in models if model.name == "follow_up"]
-if not trained or not from_code:
+latest = {model.name: model for model in reversed(models)}  # le dernier enregistré de chaque nom
+if "follow_up" not in latest:
     raise SystemExit(
         "Il manque un modèle. Lancez d'abord : uv run 03_mlflow_project/local/04_model_from_code.py"
     )
@@ -65,17 +55,16 @@ if not trained or not from_code:
 
 # %%
 folder = Path(tempfile.mkdtemp())
-head = '[project]\nname = "diabetes"\nversion = "1"\nrequires-python = ">=3.11,<3.14"\n'
 (folder / "pyproject.toml").write_text(
-    f"{head}dependencies = {json.dumps(pins)}\n", encoding="utf-8"
+    f"""[project]
+name = "diabetes"
+version = "1"
+requires-python = ">=3.11,<3.14"
+dependencies = {json.dumps(pins)}
+""",
+    encoding="utf-8",
 )
-if not shutil.which("uv"):
-    raise SystemExit("Il faut uv : https://docs.astral.sh/uv/")
-locked = subprocess.run(
-    ["uv", "lock"], cwd=folder, capture_output=True, text=True, encoding="utf-8"
-)
-if locked.returncode:  # sans réseau
-    raise SystemExit(f"uv ne pose pas de verrou : {locked.stderr.splitlines()[-1]}")
+subprocess.run(["uv", "lock"], cwd=folder, check=True)
 
 # %% [markdown]
 # ## Quatre listes
@@ -85,7 +74,7 @@ if locked.returncode:  # sans réseau
 # `uv export`, et range le verrou avec le modèle.
 
 # %%
-code = mlflow.artifacts.download_artifacts(from_code[0].model_uri)
+code = mlflow.artifacts.download_artifacts(latest["follow_up"].model_uri)
 settings = {
     "python_model": f"{code}/follow_up_model.py",
     "artifacts": {"coefficients": f"{code}/artifacts/coefficients.json"},
@@ -96,7 +85,7 @@ with mlflow.start_run(
     run_name="environnement", description="Le même modèle, avec trois listes de dépendances."
 ):
     recorded = {
-        "donnée par train.py": trained[0],
+        "donnée par train.py": latest["model"],
         "devinée par MLflow": mlflow.pyfunc.log_model(name="guessed", **settings),
         "python_env.yaml": mlflow.pyfunc.log_model(
             name="pinned", pip_requirements=pins, **settings
@@ -108,26 +97,21 @@ with mlflow.start_run(
 
 
 # %%
-def version_of(line: str) -> str:
-    """`numpy==2.4.6`, d'une ligne qui dit peut-être aussi pour quelles machines."""
-    return line.partition(";")[0].strip()
+def versions(lines: list[str]) -> set[str]:
+    """`numpy==2.4.6`, de chaque ligne, qui dit peut-être aussi pour quelles machines."""
+    return {line.partition(";")[0].strip() for line in lines}
 
 
-wanted = {version_of(pin) for pin in pins}
+wanted = versions(pins)
 for name, model in recorded.items():
     kept = Path(mlflow.artifacts.download_artifacts(model.model_uri))
-    said = {
-        version_of(line)
-        for line in (kept / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    }
-    lock = kept / "uv.lock"
-    hashes = (
-        f", {lock.read_text(encoding='utf-8').count('sha256:')} empreintes" if lock.exists() else ""
-    )
-    others = f", et {', '.join(sorted(said - wanted))}" if said - wanted else ""
-    print(f"{name:20} {len(said & wanted):2} versions du projet sur {len(wanted)}{others}{hashes}")
-
-# %%
+    said = versions((kept / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    remarks = [f"et {other}" for other in sorted(said - wanted)]
+    if (kept / "uv.lock").exists():
+        hashes = (kept / "uv.lock").read_text(encoding="utf-8").count("sha256:")
+        remarks.append(f"{hashes} empreintes")
+    counted = f"{len(said & wanted):2} versions du projet sur {len(wanted)}"
+    print(f"{name:20} " + ", ".join([counted, *remarks]))
 
 # %% [markdown]
 # ## À retenir

@@ -12,44 +12,28 @@
 # uv run 03_mlflow_project/local/06_measure_reproducibility.py
 # ```
 #
-# Deux minutes, dont l'environnement que `uv` rebâtit (`--env-manager local` s'en passe).
+# Deux minutes, dont l'environnement que `uv` rebâtit, en dernier, et qui demande le réseau.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import os
 import tempfile
 import time
 from pathlib import Path
 
+import git
 import mlflow
 import pandas as pd
-from mlflow.exceptions import MlflowException
-from mlflow.utils.process import ShellCommandException
-from rich.progress import track
-
-from comparison import SCREEN, close_left_running, draw, outcome, retouched_clone, silenced
-from launch import clone_uri, git, reason, recorded_parameters, recorded_source
-from options import short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Rejoue des runs à partir de ce que MLflow en a noté.")
-parser.add_argument("--experiment", type=short_text, default="measurements")
-parser.add_argument(
-    "--env-manager",
-    choices=["uv", "local"],
-    default="uv",
-    help="uv : rebâtit aussi l'environnement ; local : non",
-)
-args = parser.parse_args()
+from matplotlib.figure import Figure
 
 # %%
+from store import ROOT, open_store
+
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-project = Path(__file__).resolve().parents[1]
-uri, commit = clone_uri(project), git(project, "rev-parse", "HEAD")
-client = mlflow.MlflowClient()
+
+# %%
+repository = git.Repo(ROOT)
+uri = f"{ROOT.as_uri()}/%2Egit#03_mlflow_project"  # comme 02_run_from_git.py
+commit = repository.head.commit.hexsha
 
 # %% [markdown]
 # ## Rejouer, comparer
@@ -60,15 +44,29 @@ client = mlflow.MlflowClient()
 
 
 # %%
-def replay(run, env_manager: str = "local"):
-    """Rejoue `run` et renvoie le nouveau run."""
-    source, entry_point = recorded_source(run)[0], run.data.tags["mlflow.project.entryPoint"]
-    commit, parameters = run.data.tags["mlflow.source.git.commit"], recorded_parameters(run)
-    return client.get_run(
-        mlflow.projects.run(
-            source, entry_point, version=commit, parameters=parameters, env_manager=env_manager
-        ).run_id
+def replay(run, source: str | None = None, env_manager: str = "local"):
+    """Rejoue `run`, de `source` ou d'où il dit venir, et renvoie le nouveau run."""
+    again = mlflow.projects.run(
+        source or run.data.tags["mlflow.source.name"],
+        run.data.tags["mlflow.project.entryPoint"],
+        version=run.data.tags["mlflow.source.git.commit"],
+        parameters=run.data.params,
+        env_manager=env_manager,
     )
+    return mlflow.get_run(again.run_id)
+
+
+def outcome(run) -> dict:
+    """Les métriques d'un run et de ses enfants, bit pour bit, et leurs prédictions."""
+    children = f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+    found = {}
+    for each in [run, *mlflow.search_runs(filter_string=children, output_format="list")]:
+        step = each.data.tags["mlflow.project.entryPoint"]
+        found |= {(step, name): value.hex() for name, value in each.data.metrics.items()}
+        if step == "train":
+            predictions = f"runs:/{each.info.run_id}/valid_predictions.csv"
+            found["predictions"] = mlflow.artifacts.load_text(predictions)
+    return found
 
 
 # %% [markdown]
@@ -86,79 +84,72 @@ cases = {
     "sans graine": ("train", {"model": "random_forest", "seed": "none"}),
     "code retouché": ("train", {}),
 }
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("measurements")
 description = "Six runs, chacun suivi de son double, rejoué à partir de ce que MLflow en a noté."
-temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 with (
-    temporary as folder,
-    mlflow.start_run(run_name="measure_reproducibility", description=description) as measure,
+    tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+    mlflow.start_run(run_name="measure_reproducibility", description=description),
 ):
     tempfile.tempdir = folder  # les clones de MLflow iront là, et disparaîtront
-    retouched = retouched_clone(project, uri.partition("#")[0], folder)
+    repository.clone(f"{folder}/clone")
+    file = Path(folder, "clone/03_mlflow_project/diabetes.py")
+    file.write_text(file.read_text("utf-8").replace("seed: int = 0", "seed: int = 1"), "utf-8")
+
     rows, originals = [], {}
-    for name, (entry_point, parameters) in track(
-        cases.items(), "Runs et doubles", transient=True, console=SCREEN
-    ):
-        source, version = (retouched, None) if name == "code retouché" else (uri, commit)
-        with silenced():
-            original = mlflow.projects.run(
-                source, entry_point, version=version, parameters=parameters, env_manager="local"
-            )
-            run = originals[name] = client.get_run(original.run_id)
-            start = time.perf_counter()
-            again = replay(run)
-            seconds = time.perf_counter() - start
-        dirty, same = run.data.tags["git.dirty"] == "true", outcome(run) == outcome(again)
-        rows.append((name, same, dirty, recorded_source(run)[1], seconds))
-    table = pd.DataFrame(
-        rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"]
-    ).set_index("run")
+    for name, (entry_point, parameters) in cases.items():
+        source, version = (uri, commit) if name != "code retouché" else (str(file.parent), None)
+        original = mlflow.projects.run(
+            source, entry_point, version=version, parameters=parameters, env_manager="local"
+        )
+        run = mlflow.get_run(original.run_id)
+        start = time.perf_counter()
+        # d'un dossier, MLflow note le chemin, et l'exécuterait tel qu'il est : une retouche
+        edited = "%2Egit#" not in run.data.tags["mlflow.source.name"]
+        again = replay(run, uri if edited else None)
+        seconds = time.perf_counter() - start
+        dirty = run.data.tags["git.dirty"] == "true"
+        rows.append((name, outcome(run) == outcome(again), dirty, edited, seconds))
+        originals[name] = run
+
+    table = pd.DataFrame(rows, columns=["run", "identical", "dirty", "edited", "replay_seconds"])
+    table = table.set_index("run")
     sound = table.loc[["elastic_net", "random_forest", "ann", "workflow"]]
-    mlflow.log_metrics(
-        {
-            "success_rate": sound["identical"].mean(),
-            "replay_seconds": sound["replay_seconds"].mean(),
-            "hand_edits": int(sound["edited"].sum()),
-            "control_identical": float(table.loc["sans graine", "identical"]),
-            "retouched_identical": float(table.loc["code retouché", "identical"]),
-            "retouched_flagged": float(table.loc["code retouché", "dirty"]),
-        }
-    )
+    rate, edits = sound["identical"].mean(), sound["edited"].sum()
+    effort = sound["replay_seconds"].mean()
+    metrics = {
+        "success_rate": rate,
+        "replay_seconds": effort,
+        "hand_edits": int(edits),
+        "control_identical": float(table.loc["sans graine", "identical"]),
+        "retouched_identical": float(table.loc["code retouché", "identical"]),
+        "retouched_flagged": float(table.loc["code retouché", "dirty"]),
+    }
+    mlflow.log_metrics(metrics)
     mlflow.log_text(table.to_csv(), "replays.csv")
-    mlflow.log_figure(draw(table), "replays.png")
+    figure = Figure(figsize=(7, 3.5), layout="tight")
+    axes = figure.subplots()
+    colors = table["identical"].map({True: "tab:green", False: "tab:red"})
+    axes.barh(table.index, table["replay_seconds"], color=colors)
+    axes.invert_yaxis()
+    axes.set_xlabel("secondes pour rejouer (vert : identique au bit près ; rouge : différent)")
+    mlflow.log_figure(figure, "replays.png")
+
+    for name, row in table.iterrows():
+        verdict = "identique au bit près" if row["identical"] else "différent"
+        flag = " (git.dirty : le run le disait)" if row["dirty"] else ""
+        print(f"{name:14} {verdict}{flag}")
+    print(f"Taux de réussite, graine fixée et code dans le commit : {100 * rate:.0f} %.")
+    print(f"Effort : une commande, {edits} retouche, {effort:.0f} s en moyenne.", flush=True)
 
     # Le même double, dans un environnement rebâti de zéro d'après python_env.yaml.
-    rebuilt = None
-    if args.env_manager == "uv":
-        os.environ["MLFLOW_ENV_ROOT"] = folder
-        start = time.perf_counter()
-        try:
-            with silenced(), SCREEN.status("Environnement"):
-                again = replay(originals["elastic_net"], "uv")
-            seconds, same = (
-                time.perf_counter() - start,
-                outcome(originals["elastic_net"]) == outcome(again),
-            )
-            mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
-            rebuilt = f"{'identique' if same else 'différent'}, {seconds:.0f} s en tout"
-        # sans réseau, ou sans uv
-        except (MlflowException, ShellCommandException, OSError) as error:
-            rebuilt = f"non mesuré ({reason(error)})"
-            close_left_running(measure)
-
-# %%
-for name, row in table.iterrows():
-    verdict = "identique au bit près" if row["identical"] else "différent"
-    print(f"{name:14} {verdict}" + (" (git.dirty : le run le disait)" if row["dirty"] else ""))
-rate = 100 * sound["identical"].mean()
-print(f"Taux de réussite, graine fixée et code dans le commit : {rate:.0f} %.")
-print(
-    f"Effort : une commande, {sound['edited'].sum()} retouche, {sound['replay_seconds'].mean():.0f} s en moyenne."
-)
-if rebuilt:
-    print(f"Dans un environnement rebâti de zéro : {rebuilt}.")
-
-# %%
+    os.environ["MLFLOW_ENV_ROOT"] = folder
+    start = time.perf_counter()
+    again = replay(originals["elastic_net"], env_manager="uv")
+    seconds = time.perf_counter() - start
+    same = outcome(originals["elastic_net"]) == outcome(again)
+    mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
+    verdict = "identique" if same else "différent"
+    print(f"Dans un environnement rebâti de zéro : {verdict}, {seconds:.0f} s en tout.")
 
 # %% [markdown]
 # ## À retenir

@@ -24,6 +24,7 @@ def open_store() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # ce cours n'appelle personne
     # un modèle note les mêmes dépendances, que le script soit lancé par uv ou par pip
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # des sorties brèves
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return

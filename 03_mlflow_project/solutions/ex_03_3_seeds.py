@@ -20,32 +20,22 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
 from pathlib import Path
 
 import mlflow
 
-from launch import check_project
-from options import short_text
+# %% tags=["local"]
+from store import ROOT, open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Le réseau, graine par graine, contre ElasticNet.")
-parser.add_argument(
-    "--experiment", type=short_text, default="03_mlflow_project"
-)  # databricks: "/Shared/03_mlflow_project"
-args = parser.parse_args()
+open_store()
 
 # %%
-project = next(
-    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
-)
+project = Path.cwd().parents[1]  # sur Databricks, un notebook s'exécute dans son dossier
 
 # %% tags=["local"]
-open_store()
-project = Path(__file__).resolve().parents[1]
+project = ROOT / "03_mlflow_project"
 
 # %% [markdown]
 # ## Un parent qui résume ses enfants
@@ -54,14 +44,13 @@ project = Path(__file__).resolve().parents[1]
 # les enfants la prouvent.
 
 # %%
-check_project(project)
 # solution : une variante par graine, de 0 à 4, en plus d'ElasticNet
 variants = [{"model": "elastic_net"}, *({"model": "ann", "seed": str(seed)} for seed in range(5))]
 # départ
 # variants = [{"model": "elastic_net"}, {"model": "ann", "seed": "0"}]
 # fin
 
-experiment = mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("03_mlflow_project")
 with mlflow.start_run(
     run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet."
 ) as parent:
@@ -75,10 +64,10 @@ with mlflow.start_run(
             env_manager="local",
         )
 
-    finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
-    runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
+    children = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    runs = mlflow.search_runs(filter_string=children, output_format="list")
     networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
-    (linear,) = [
+    [linear] = [
         run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
     ]
     # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
@@ -87,7 +76,8 @@ with mlflow.start_run(
     mlflow.log_metric("wins", sum(rmse < linear for rmse in networks))
     # fin
     print(
-        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}"
+        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines :"
+        f" de {min(networks):.2f} à {max(networks):.2f}"
     )
 
 # %% tags=["local"]

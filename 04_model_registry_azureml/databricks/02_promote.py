@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_promote.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_promote.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 2 : promouvoir, ou pas
 # MAGIC
 # MAGIC **Question.** La forêt bat-elle assez l'arbre pour prendre sa place ? Et la régression logistique,
@@ -10,16 +10,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./holders
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -28,27 +20,15 @@
 # COMMAND ----------
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
 
 # COMMAND ----------
 
-import shlex
+dbutils.widgets.dropdown("rollback", "non", ["non", "oui"])
+
 from types import SimpleNamespace
 
-dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
-dbutils.widgets.text("model", "workspace.default.wine_cultivars")
-dbutils.widgets.text("margin", "0.01")  # gain d'exactitude en deçà duquel on ne change rien
-dbutils.widgets.text("candidates", "challenger outsider")  # leurs alias, dans l'ordre
-dbutils.widgets.dropdown("rollback", "non", ["non", "oui"])  # rend @champion à la version qui le portait avant
-
-if not dbutils.widgets.get("candidates").strip():
-    raise SystemExit("Le réglage « candidates » est vide : remplissez-le en haut de la page, puis relancez.")
 args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    model=short_text(dbutils.widgets.get("model")),
-    margin=number(0, 1)(dbutils.widgets.get("margin")),
-    candidates=[short_text(word) for word in shlex.split(dbutils.widgets.get("candidates"))],
-    rollback=dbutils.widgets.get("rollback") == "oui",
+    rollback=dbutils.widgets.get("rollback") == "oui",  # rend @champion au porteur précédent
 )
 
 # COMMAND ----------
@@ -57,84 +37,63 @@ args = SimpleNamespace(
 # MAGIC ## Un alias désigne, une étiquette raconte
 # MAGIC
 # MAGIC Le code qui sert demande `@champion`. Déplacer cet alias, c'est promouvoir, en un appel ; mais
-# MAGIC MLflow oublie qui le portait. Ce script l'écrit donc : l'alias `@previous`, et une ligne
-# MAGIC d'histoire, toujours en dernier. Un lancement tué entre les deux se reconnaît à ce que l'alias et
-# MAGIC l'histoire ne disent pas la même version : le suivant écrit la ligne qui manque.
+# MAGIC MLflow oublie qui le portait. Ce script l'écrit donc : une ligne d'histoire, et l'alias
+# MAGIC `@previous`. `@champion` ne bouge qu'après : un lancement arrêté plus tôt n'a rien changé à ce qui
+# MAGIC est en service, et se relance.
 
 # COMMAND ----------
 
-client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion").version
-    rivals = {
-        alias: client.get_model_version_by_alias(args.model, alias).version
-        for alias in args.candidates
-    }
-except MlflowException:
-    raise SystemExit(
-        "Il manque un alias. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-
-registered = client.get_registered_model(args.model)
-previous = registered.aliases.get("previous")
-recorded = recorded_champion(registered.tags) or str(champion)
-interrupted = recorded != str(champion)
-if interrupted:
-    if previous == champion:  # un retour en arrière, tué avant de retirer @previous
-        client.delete_registered_model_alias(args.model, "previous")
-    key, line = history_entry(f"{recorded} -> {champion}", "fin d'un lancement interrompu")
-    client.set_registered_model_tag(args.model, key, line)
+dbutils.widgets.text("MODEL", "workspace.default.wine_cultivars")
+MODEL = dbutils.widgets.get("MODEL")
+CANDIDATES = ("challenger", "outsider")  # leurs alias, dans l'ordre
+MARGIN = 0.01  # le gain d'exactitude en deçà duquel on ne change rien
+client = mlflow.MlflowClient()
+champion = client.get_model_version_by_alias(MODEL, "champion").version
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Comparer, décider, écrire pourquoi
 # MAGIC
-# MAGIC Deux conditions, les mêmes pour tous : au moins `margin` d'exactitude en plus, et aucun cultivar
+# MAGIC Deux conditions, les mêmes pour tous : au moins `MARGIN` d'exactitude en plus, et aucun cultivar
 # MAGIC moins bien reconnu. La raison est écrite sur la version, que la réponse soit oui ou non.
 
 # COMMAND ----------
 
-wines = load_wines()
-table = wines.X_train.assign(cultivar=wines.y_train)
+X, _, y, _ = load_wines()  # les 133 vins d'apprentissage
 dataset = mlflow.data.from_pandas(
-    table, source=source_url, name="wine_recognition_train", targets="cultivar"
+    X.assign(cultivar=y), source=source_url, name="wine_recognition_train", targets="cultivar"
 )
-mlflow.set_experiment(args.experiment)
-for alias, rival in rivals.items():
-    if args.rollback:
-        continue  # rien à comparer
+mlflow.set_experiment("/Shared/04_model_registry_azureml")
+for alias in () if args.rollback else CANDIDATES:
+    rival = client.get_model_version_by_alias(MODEL, alias).version
     if rival == champion:
         print(f"@{alias}, version {rival} : déjà champion.")
         continue
-    print(f"@{alias}, version {rival} contre {champion} : ", end="", flush=True)
-    with mlflow.start_run(
-        run_name=f"version {rival} contre {champion}", description="Promotion : voir `decision`."
-    ):
+    name = f"version {rival} contre {champion}"
+    with mlflow.start_run(run_name=name, description="Promotion : voir `decision`."):
         mlflow.log_input(dataset)
         scores = {}
         for role, version in {"champion": champion, "candidate": rival}.items():
-            pipeline = mlflow.sklearn.load_model(f"models:/{args.model}/{version}")
-            scores[role] = cross_validated(pipeline, wines.X_train, wines.y_train)
+            pipeline = mlflow.sklearn.load_model(f"models:/{MODEL}/{version}")
+            scores[role] = cross_validated(pipeline, X, y)
             mlflow.log_metrics({f"{role}_{name}": value for name, value in scores[role].items()})
-        verdict = compare(scores["champion"], scores["candidate"], args.margin)
+        verdict = compare(scores["champion"], scores["candidate"], MARGIN)
         decision = "promoted" if verdict.promoted else "refused"
-        mlflow.log_params({"champion": champion, "candidate": rival, "margin": args.margin})
+        mlflow.log_params({"champion": champion, "candidate": rival, "margin": MARGIN})
         mlflow.log_metric("cv_accuracy_gain", verdict.gain)
         mlflow.set_tags({"decision": decision, "reason": verdict.reason})
         figure = recall_figure(scores, f"{decision} : gain d'exactitude {verdict.gain:+.4f}")
         mlflow.log_figure(figure, "recall_by_cultivar.png")
         display(figure)
-    client.set_model_version_tag(args.model, rival, "decision", decision)
-    client.set_model_version_tag(
-        args.model, rival, "reason", f"contre la version {champion} : {verdict.reason}"
-    )
-    print(f"{'promue' if verdict.promoted else 'refusée'} ({verdict.reason}).")
+    reason = f"contre la version {champion} : {verdict.reason}"
+    client.set_model_version_tag(MODEL, rival, "decision", decision)
+    client.set_model_version_tag(MODEL, rival, "reason", reason)
+    print(f"@{alias}, {name} : {'promue' if verdict.promoted else 'refusée'} ({verdict.reason}).")
     if verdict.promoted:
-        client.set_registered_model_alias(args.model, "previous", champion)
-        client.set_registered_model_alias(args.model, "champion", rival)
-        key, line = history_entry(f"{champion} -> {rival}", verdict.reason)
-        client.set_registered_model_tag(args.model, key, line)
+        client.set_registered_model_tag(MODEL, *story(f"{champion} -> {rival}", verdict.reason))
+        client.set_registered_model_alias(MODEL, "previous", champion)
+        client.set_registered_model_alias(MODEL, "champion", rival)
         champion = rival
 
 # COMMAND ----------
@@ -147,23 +106,20 @@ for alias, rival in rivals.items():
 
 # COMMAND ----------
 
-if args.rollback and previous not in (None, champion):
-    client.set_model_version_tag(args.model, champion, "decision", "rolled back")
-    client.set_registered_model_alias(args.model, "champion", previous)
-    client.delete_registered_model_alias(args.model, "previous")
-    key, line = history_entry(f"{champion} -> {previous}", "retour en arrière")
-    client.set_registered_model_tag(args.model, key, line)
+if args.rollback:
+    previous = client.get_model_version_by_alias(MODEL, "previous").version
+    client.set_model_version_tag(MODEL, champion, "decision", "rolled back")
+    client.set_registered_model_tag(MODEL, *story(f"{champion} -> {previous}", "retour en arrière"))
+    client.set_registered_model_alias(MODEL, "champion", previous)
+    client.delete_registered_model_alias(MODEL, "previous")
     champion = previous
-elif args.rollback and not interrupted:
-    raise SystemExit(
-        f"Personne n'a été @champion avant la version {champion} : rien à rendre. Pour promouvoir, relancez sans --rollback."
-    )
 
 # COMMAND ----------
 
 print(f"@champion : version {champion}. Son histoire :")
-for line in history_lines(client.get_registered_model(args.model).tags):
-    print(f"  {line}")
+for key, line in sorted(client.get_registered_model(MODEL).tags.items()):
+    if key.startswith("history_"):
+        print(f"  {line}")
 
 # COMMAND ----------
 

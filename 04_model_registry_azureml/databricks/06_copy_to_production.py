@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/06_copy_to_production.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/06_copy_to_production.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 6 : du développement à la production
 # MAGIC
 # MAGIC **Question.** L'équipe qui sert ne veut voir que des modèles approuvés : on copie le champion sous
@@ -11,12 +11,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ./options
 
 # COMMAND ----------
 
@@ -24,21 +20,12 @@
 
 # COMMAND ----------
 
-import io
-from contextlib import redirect_stderr
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("model", "workspace.default.wine_cultivars")
-dbutils.widgets.text("to", "workspace.default.wine_cultivars_new")
-
-args = SimpleNamespace(
-    model=short_text(dbutils.widgets.get("model")),
-    to=short_text(dbutils.widgets.get("to")),
-)
+dbutils.widgets.text("MODEL", "workspace.default.wine_cultivars")
+MODEL = dbutils.widgets.get("MODEL")
+dbutils.widgets.text("NEW", "workspace.default.wine_cultivars_new")
+NEW = dbutils.widgets.get("NEW")
 
 # COMMAND ----------
 
@@ -51,27 +38,18 @@ args = SimpleNamespace(
 # COMMAND ----------
 
 client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion")
-except MlflowException:
-    raise SystemExit(
-        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-copies = [
-    each
-    for each in client.search_model_versions(f"name = '{args.to}'")
-    if each.run_id == champion.run_id
-]
+champion = client.get_model_version_by_alias(MODEL, "champion")
+there = client.search_model_versions(f"name = '{NEW}'")
+copies = [version for version in there if version.run_id == champion.run_id]
 if copies:
     copy = copies[0]
     print(
-        f"La version {champion.version} de {args.model} était déjà dans {args.to} : version {copy.version}."
+        f"La version {champion.version} de {MODEL} était déjà dans {NEW} : version {copy.version}."
     )
 else:
-    with redirect_stderr(io.StringIO()):  # MLflow annonce la copie en anglais
-        copy = client.copy_model_version(f"models:/{args.model}@champion", args.to)
-    print(f"{args.model}, version {champion.version} -> {args.to}, version {copy.version}")
-client.set_registered_model_alias(args.to, "champion", copy.version)
+    copy = client.copy_model_version(f"models:/{MODEL}@champion", NEW)
+    print(f"{MODEL}, version {champion.version} -> {NEW}, version {copy.version}")
+client.set_registered_model_alias(NEW, "champion", copy.version)
 
 # COMMAND ----------
 
@@ -83,12 +61,10 @@ client.set_registered_model_alias(args.to, "champion", copy.version)
 files = [
     client.get_model_version_download_uri(each.name, each.version) for each in (champion, copy)
 ]
-original = client.get_model_version(args.model, champion.version)
-print(f"  description : {'copiée' if original.description == copy.description else 'perdue'}")
-print(
-    f"  étiquettes de la version : {'copiées' if dict(original.tags).items() <= dict(copy.tags).items() else 'perdues'}"
-)
-print(f"  lien vers le run : {'copié' if original.run_id == copy.run_id else 'perdu'}")
+tags_kept = champion.tags.items() <= copy.tags.items()
+print(f"  description : {'copiée' if champion.description == copy.description else 'perdue'}")
+print(f"  étiquettes de la version : {'copiées' if tags_kept else 'perdues'}")
+print(f"  lien vers le run : {'copié' if champion.run_id == copy.run_id else 'perdu'}")
 print(f"  fichiers : {'les mêmes, au même endroit' if files[0] == files[1] else 'copiés'}")
 print(f"  source : {copy.source}")
 

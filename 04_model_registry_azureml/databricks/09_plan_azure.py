@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/09_plan_azure.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/09_plan_azure.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 9 : ce qui partirait chez Azure
 # MAGIC
 # MAGIC **Question.** Pour que deux versions du registre répondent chez Azure ML, que faut-il y envoyer,
@@ -16,52 +16,31 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./holders
-
-# COMMAND ----------
-
-# MAGIC %run ./options
-
-# COMMAND ----------
-
 import json
 import shutil
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("model", "workspace.default.wine_cultivars")
-dbutils.widgets.text("files", "../endpoint")  # le dossier endpoint/, s'il est ailleurs
-
-args = SimpleNamespace(
-    model=short_text(dbutils.widgets.get("model")),
-    files=full_path(dbutils.widgets.get("files")),
-)
+dbutils.widgets.text("MODEL", "workspace.default.wine_cultivars")
+MODEL = dbutils.widgets.get("MODEL")
+dbutils.widgets.text("ENDPOINT", "../endpoint")
+ENDPOINT = dbutils.widgets.get("ENDPOINT")
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Deux versions, sorties du registre
 # MAGIC
-# MAGIC `blue` sera la version d'avant (ou, si personne n'est avant le champion, un candidat), `green` le
+# MAGIC `blue` sera la version d'avant (ou, si personne n'est avant le champion, le candidat), `green` le
 # MAGIC champion.
 
 # COMMAND ----------
 
 client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion").version
-except MlflowException:
-    raise SystemExit(
-        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-alias = other_alias(client.get_registered_model(args.model).aliases)
-versions = {"blue": client.get_model_version_by_alias(args.model, alias).version, "green": champion}
+before = "previous" if "previous" in client.get_registered_model(MODEL).aliases else "challenger"
+aliases = {"blue": before, "green": "champion"}
 
 # COMMAND ----------
 
@@ -75,21 +54,17 @@ versions = {"blue": client.get_model_version_by_alias(args.model, alias).version
 # COMMAND ----------
 
 upload = Path("azure_upload")
-for name, version in versions.items():
+for name, alias in aliases.items():
+    version = client.get_model_version_by_alias(MODEL, alias).version
     shutil.rmtree(upload / name, ignore_errors=True)  # celui d'un lancement précédent
     folder = mlflow.artifacts.download_artifacts(
-        f"models:/{args.model}/{version}", dst_path=str(upload / name)
+        f"models:/{MODEL}/{version}", dst_path=str(upload / name)
     )
-    # Azure accepterait le dossier, et le service ne démarrerait pas
-    if not Path(folder, "MLmodel").is_file():
-        raise SystemExit(
-            f"La version {version} de {args.model} n'est pas un modèle MLflow : pas de fichier MLmodel."
-        )
     run = client.get_run(mlflow.models.get_model_info(folder).run_id)
     commit = run.data.tags.get("mlflow.source.git.commit", "inconnu")
     tags = {"mlflow_version": str(version), "mlflow_run_id": run.info.run_id, "git_commit": commit}
     described = {
-        "name": args.model.split(".")[-1],
+        "name": MODEL.split(".")[-1],
         "type": "mlflow_model",
         "path": name,
         "tags": tags,
@@ -97,9 +72,7 @@ for name, version in versions.items():
     # du JSON est du YAML
     (upload / f"{name}.yml").write_text(json.dumps(described, indent=2), encoding="utf-8")
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    print(
-        f"{name} : @{alias if name == 'blue' else 'champion'}, version {version}, {len(files)} fichiers, commit {commit[:7]}"
-    )
+    print(f"{name} : @{alias}, version {version}, {len(files)} fichiers, commit {commit[:7]}")
 (upload / ".gitignore").write_text("*\n", encoding="utf-8")
 
 # COMMAND ----------
@@ -112,7 +85,7 @@ for name, version in versions.items():
 
 # COMMAND ----------
 
-for line in Path(args.files, "green.yml").read_text(encoding="utf-8").splitlines():
+for line in Path(ENDPOINT, "green.yml").read_text(encoding="utf-8").splitlines():
     if line.strip().startswith(("scoring_script", "conda_file", "image", "instance_")):
         print(f"  {line.strip()}")
 print("Partiraient : 2 modèles, 1 point de terminaison, 2 déploiements.")

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/10_deploy_azure.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/10_deploy_azure.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Leçon 4, script 10 : le même déploiement, sur Azure
 # MAGIC
 # MAGIC **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?
@@ -15,73 +15,73 @@
 
 # COMMAND ----------
 
-# MAGIC %run ./options
-
-# COMMAND ----------
-
-# MAGIC %run ./workspaces
-
-# COMMAND ----------
-
-import io
-import logging
+import hashlib
+import json
+import os
+import sys
 from collections import Counter
-from contextlib import redirect_stderr
 from pathlib import Path
 
 import requests
+from azure.ai.ml import MLClient, load_model, load_online_deployment, load_online_endpoint
+from azure.identity import DefaultAzureCredential
 
-try:
-    from azure.ai.ml import MLClient, load_model, load_online_deployment, load_online_endpoint
-    from azure.identity import DefaultAzureCredential
-except ImportError as error:
-    raise SystemExit(
-        f"Il manque le SDK d'Azure ML ({error.name}) : uv run --group azure ..., ou requirements-azure.txt."
-    ) from None
-
-# le SDK annonce en anglais ses classes expérimentales
-logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
+dbutils.widgets.text("ENDPOINT", "../endpoint")
+ENDPOINT = dbutils.widgets.get("ENDPOINT")
 
 # COMMAND ----------
 
+dbutils.widgets.dropdown("yes", "non", ["non", "oui"])
+dbutils.widgets.dropdown("delete", "non", ["non", "oui"])
+
 from types import SimpleNamespace
 
-dbutils.widgets.text("files", "../endpoint")  # le dossier endpoint/, s'il est ailleurs
-dbutils.widgets.text("config", "config.json")  # l'espace de travail ; les variables AZURE_* l'emportent
-dbutils.widgets.dropdown("yes", "non", ["non", "oui"])  # crée les ressources, qui coûtent de l'argent
-dbutils.widgets.dropdown("delete", "non", ["non", "oui"])  # supprime le point de terminaison et ses déploiements
-
 args = SimpleNamespace(
-    files=full_path(dbutils.widgets.get("files")),
-    config=full_path(dbutils.widgets.get("config")),
-    yes=dbutils.widgets.get("yes") == "oui",
-    delete=dbutils.widgets.get("delete") == "oui",
+    yes=dbutils.widgets.get("yes") == "oui",  # crée les ressources, qui coûtent de l'argent
+    delete=dbutils.widgets.get("delete") == "oui",  # supprime le point de terminaison et ses déploiements
 )
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## L'espace de travail
+# MAGIC
+# MAGIC Un abonnement, un groupe de ressources, un espace de travail : de l'environnement, ou du
+# MAGIC `config.json` que le portail d'Azure donne à télécharger. Rien de secret ici : l'identité, elle,
+# MAGIC vient de `DefaultAzureCredential`.
+
+# COMMAND ----------
+
+variables = {
+    "subscription_id": "AZURE_SUBSCRIPTION_ID",
+    "resource_group": "AZURE_RESOURCE_GROUP",
+    "workspace_name": "AZURE_ML_WORKSPACE",
+}
+config = Path("config.json")
+saved = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+place = {name: os.environ.get(variables[name]) or saved.get(name) for name in variables}
 
 # COMMAND ----------
 
 # MAGIC %md
 # MAGIC ## Ce que le SDK a compris des fichiers
 # MAGIC
-# MAGIC Aucun appel à Azure ici : une clé inconnue ou un type faux se voient avant de payer.
+# MAGIC Aucun appel à Azure ici : une clé inconnue ou un type faux se voient avant de payer. Le nom d'un
+# MAGIC point de terminaison est unique dans sa région : le vôtre finit par six signes, tirés de votre
+# MAGIC espace de travail.
 
 # COMMAND ----------
 
-if not Path("azure_upload/green.yml").is_file():
-    raise SystemExit("Lancez d'abord : uv run 04_model_registry_azureml/local/09_plan_azure.py")
-place = workspace(args.config)
-with in_one_line(f"Fichiers refusés, dans {args.files} ou azure_upload"):
-    endpoint = load_online_endpoint(f"{args.files}/endpoint.yml")
-    deployments = {
-        name: load_online_deployment(f"{args.files}/{name}.yml") for name in ("blue", "green")
-    }
-    models = {name: load_model(f"azure_upload/{name}.yml") for name in deployments}
-endpoint.name = unique_name(endpoint.name, place)
+names = ("blue", "green")
+models = {name: load_model(f"azure_upload/{name}.yml") for name in names}  # de 09_plan_azure.py
+endpoint = load_online_endpoint(f"{ENDPOINT}/endpoint.yml")
+deployments = {name: load_online_deployment(f"{ENDPOINT}/{name}.yml") for name in names}
+digest = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
+endpoint.name = f"{endpoint.name}-{digest[:6]}"
 for name, deployment in deployments.items():
+    version = models[name].tags["mlflow_version"]
     machines = f"{deployment.instance_count} machine {deployment.instance_type}"
-    print(
-        f"{endpoint.name}, {name} : version {models[name].tags['mlflow_version']} du registre, {machines}"
-    )
+    print(f"{endpoint.name}, {name} : version {version} du registre, {machines}")
 if not (args.yes or args.delete):
     print("Les fichiers sont bons. Rien n'est envoyé. Pour créer : --yes")
 
@@ -95,24 +95,19 @@ if not (args.yes or args.delete):
 # COMMAND ----------
 
 if args.yes or args.delete:
-    required(place, args.config)
-    names = (place["subscription_id"], place["resource_group"], place["workspace_name"])
-    azure = MLClient(DefaultAzureCredential(), *names, show_progress=False)
+    if missing := [variables[name] for name in place if not place[name]]:
+        sys.exit(f"Il manque, dans l'environnement ou dans config.json : {', '.join(missing)}.")
+    azure = MLClient(DefaultAzureCredential(), *place.values(), show_progress=False)
 if args.yes:
-    with (
-        in_one_line("Azure a refusé. Ce qui est déjà créé se paie, jusqu'à --delete"),
-        redirect_stderr(io.StringIO()),
-    ):
-        print(f"{endpoint.name} ", end="", flush=True)  # le SDK ajoute un point par attente
-        azure.online_endpoints.begin_create_or_update(endpoint).result()
-        for name, deployment in deployments.items():
-            print(f"\n{name} ", end="", flush=True)
-            deployment.endpoint_name = endpoint.name
-            model = azure.models.create_or_update(models[name])
-            deployment.model = model
-            azure.online_deployments.begin_create_or_update(deployment).result()
-            print(f" déployé, avec le modèle {model.name} version {model.version} d'Azure", end="")
-        print()
+    print("Ce qui est créé se paie jusqu'à --delete, même si la suite échoue.")
+    azure.online_endpoints.begin_create_or_update(endpoint).result()
+    for name, deployment in deployments.items():
+        deployment.endpoint_name = endpoint.name
+        model = azure.models.create_or_update(models[name])
+        deployment.model = model
+        azure.online_deployments.begin_create_or_update(deployment).result()
+        # le SDK écrit un point par attente
+        print(f"\n{name} déployé, avec le modèle {model.name} version {model.version} d'Azure")
 
 # COMMAND ----------
 
@@ -125,31 +120,23 @@ if args.yes:
 # COMMAND ----------
 
 if args.yes:
-    sample = Path(args.files, "sample_request.json")
-    with in_one_line("Azure a refusé. Ce qui est déjà créé se paie, jusqu'à --delete"):
-        print(
-            "green, avant tout trafic :",
-            azure.online_endpoints.invoke(
-                endpoint.name, request_file=str(sample), deployment_name="green"
-            ),
-        )
-        address = azure.online_endpoints.get(endpoint.name).scoring_uri
-        key = azure.online_endpoints.get_keys(endpoint.name).primary_key
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        for blue in (100, 90, 0):
-            endpoint.traffic = {"blue": blue, "green": 100 - blue}
-            azure.online_endpoints.begin_create_or_update(endpoint).result()
-            seen = Counter()
-            for _ in range(100):
-                answer = requests.post(
-                    address, data=sample.read_bytes(), headers=headers, timeout=60
-                )
-                seen[
-                    answer.headers.get("azureml-model-deployment", "?")
-                    if answer.ok
-                    else f"code {answer.status_code}"
-                ] += 1
-            print(f"Trafic {blue}/{100 - blue}, 100 requêtes : {dict(sorted(seen.items()))}")
+    sample = f"{ENDPOINT}/sample_request.json"
+    answer = azure.online_endpoints.invoke(
+        endpoint.name, request_file=sample, deployment_name="green"
+    )
+    print("green, avant tout trafic :", answer)
+    address = azure.online_endpoints.get(endpoint.name).scoring_uri
+    key = azure.online_endpoints.get_keys(endpoint.name).primary_key
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    for blue in (100, 90, 0):
+        endpoint.traffic = {"blue": blue, "green": 100 - blue}
+        azure.online_endpoints.begin_create_or_update(endpoint).result()
+        seen = Counter()
+        for _ in range(100):
+            answer = requests.post(address, Path(sample).read_bytes(), headers=headers, timeout=60)
+            by = answer.headers.get("azureml-model-deployment", "?")
+            seen[by if answer.ok else f"code {answer.status_code}"] += 1
+        print(f"Trafic {blue}/{100 - blue}, 100 requêtes : {dict(sorted(seen.items()))}")
     print("Pour ne plus payer : la même commande, avec --delete au lieu de --yes")
 
 # COMMAND ----------
@@ -160,10 +147,10 @@ if args.yes:
 # COMMAND ----------
 
 if args.delete:
-    with in_one_line("Azure a refusé"):
-        azure.online_endpoints.begin_delete(endpoint.name).result()
+    azure.online_endpoints.begin_delete(endpoint.name).result()
     print(
-        f"{endpoint.name} et ses déploiements sont supprimés ; les modèles déposés restent, et ne coûtent que leur stockage."
+        f"{endpoint.name} et ses déploiements sont supprimés ; les modèles déposés restent,"
+        " et ne coûtent que leur stockage."
     )
 
 # COMMAND ----------

@@ -4,11 +4,6 @@ Requête : `{"input_data": {"columns": [...], "index": [...], "data": [[...]]}}`
 facultatif. Réponse 200 : `{"predictions": [...], "model_id": "m-..."}`, qui dit quel modèle a
 répondu. Réponse 400 : `{"message": "..."}`, pour tout corps arrivé jusqu'ici que le modèle ne peut
 servir, clés JSON en double comprises.
-
-Ce qui n'arrive pas jusqu'ici est l'affaire du serveur d'Azure : il répond 500 à un envoi par
-morceaux (*chunked*) mal formé ; du type « formulaire », celui de `curl -d`, il ne nous passe pas le
-corps (ajoutez `-H 'Content-Type: application/json'`) ; et un client qui n'achève pas sa requête
-occupe son seul processus : les autres attendent.
 """
 
 import json
@@ -28,12 +23,15 @@ def init():
 
 
 def no_duplicates(pairs: list[tuple[str, object]]) -> dict:
-    """Un objet JSON ; lève `ValueError` si une clé y est deux fois : json n'en garderait que la
-    dernière, sans un mot.
-    """
+    """Un objet JSON ; d'une clé écrite deux fois, json ne garderait que la dernière."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError("clé en double")
     return dict(pairs)
+
+
+def is_number(value: object) -> bool:
+    """Les arbres comptent en float32, jusqu'à 3.4e38 ; la comparaison écarte aussi NaN."""
+    return type(value) in (int, float) and abs(value) <= 1e30
 
 
 def read_table(text: str) -> pd.DataFrame:
@@ -42,37 +40,22 @@ def read_table(text: str) -> pd.DataFrame:
     Lève `ValueError`, en une phrase, si elle est mauvaise.
     """
     try:
-        body = json.loads(text, object_pairs_hook=no_duplicates)
+        table = json.loads(text, object_pairs_hook=no_duplicates)["input_data"]
+        given, rows = table["columns"], table["data"]
     except (ValueError, RecursionError):
         raise ValueError(
             "Le corps n'est pas du JSON lisible, de type application/json, sans clé en double."
         ) from None
-    table = body.get("input_data") if isinstance(body, dict) else None
-    if (
-        not isinstance(table, dict)
-        or not isinstance(table.get("data"), list)
-        or not isinstance(table.get("columns"), list)
-    ):
-        raise ValueError('Il faut {"input_data": {"columns": [...], "data": [[...]]}}.')
-    given, rows = table["columns"], table["data"]
-    if not all(isinstance(name, str) for name in given) or sorted(given) != sorted(columns):
+    except (KeyError, TypeError):
+        raise ValueError('Il faut {"input_data": {"columns": [...], "data": [[...]]}}.') from None
+    named = isinstance(given, list) and all(isinstance(name, str) for name in given)
+    if not named or sorted(given) != sorted(columns):
         raise ValueError(f"Les colonnes attendues, chacune une fois : {', '.join(columns)}.")
-    if not rows:
-        raise ValueError("Il faut au moins une ligne.")
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("Il faut au moins une ligne, une liste de nombres.")
     for number, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != len(given):
-            raise ValueError(f"Ligne {number} : il faut une liste de {len(given)} nombres.")
-        for name, value in zip(given, row, strict=True):
-            # Les arbres comptent en float32, qui s'arrête à 3.4e38. La comparaison écarte aussi NaN
-            # et les entiers démesurés.
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not abs(value) <= 1e30
-            ):
-                raise ValueError(
-                    f"Ligne {number}, colonne {name} : il faut un nombre fini, au plus 1e30."
-                )
+        if not isinstance(row, list) or len(row) != len(given) or not all(map(is_number, row)):
+            raise ValueError(f"Ligne {number} : il faut {len(given)} nombres, de 1e30 au plus.")
     return pd.DataFrame(rows, columns=given)[columns].astype(float)
 
 

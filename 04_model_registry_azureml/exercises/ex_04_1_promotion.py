@@ -12,21 +12,16 @@
 # uv run tools/check.py --exercise 04-1
 # ```
 #
-# Dix secondes. Dans une classe qui partage un serveur, chacun son nom :
-# `--model exercise_04_1_<votre nom>`.
+# Dix secondes. Dans une classe qui partage un serveur, chacun a son modèle inscrit : ajoutez votre
+# nom à `MODEL`, plus bas.
 
 # %% tags=["local"]
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-import io
-from contextlib import redirect_stderr
-
 import mlflow
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
@@ -37,22 +32,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from options import short_text
 from wines import compare, cross_validated, load_wines, requirements
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Trois candidats, trois exactitudes annoncées : qui promouvoir ?"
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="04_model_registry_azureml"
-)  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument(
-    "--model", type=short_text, default="exercise_04_1"
-)  # databricks: "workspace.default.exercise_04_1"
-args = parser.parse_args()
-
 # %% tags=["local"]
+from store import open_store
+
 open_store()
 
 # %% [markdown]
@@ -62,6 +46,7 @@ open_store()
 # la première en service.
 
 # %%
+MODEL = "exercise_04_1"  # databricks: "workspace.default.exercise_04_1"
 wines = load_wines()
 teams = {
     "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
@@ -74,7 +59,7 @@ trusted = [
     "sklearn.neighbors._kd_tree.KDTree",
 ]
 client = MlflowClient()
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("04_model_registry_azureml")
 
 versions, claimed = {}, {}
 for name, model in teams.items():
@@ -94,12 +79,11 @@ for name, model in teams.items():
             serialization_format="skops",
             skops_trusted_types=trusted,
         )
-    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        versions[name] = mlflow.register_model(logged.model_uri, args.model).version
+    versions[name] = mlflow.register_model(logged.model_uri, MODEL).version
     print(f"version {versions[name]} : {name}, exactitude annoncée {claimed[name]:.3f}")
-client.set_registered_model_tag(args.model, "exercise", "04-1")
+client.set_registered_model_tag(MODEL, "exercise", "04-1")
 champion = versions["random_forest"]
-client.set_registered_model_alias(args.model, "champion", champion)
+client.set_registered_model_alias(MODEL, "champion", champion)
 
 # %% [markdown]
 # ## Ce que vous décidez
@@ -110,7 +94,7 @@ client.set_registered_model_alias(args.model, "champion", champion)
 # %%
 # Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
 winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
-client.set_registered_model_alias(args.model, "champion", versions[winner])
+client.set_registered_model_alias(MODEL, "champion", versions[winner])
 print(f"promu sur parole : {winner}")
 
 # %% tags=["local"]

@@ -12,20 +12,16 @@
 # uv run tools/check.py --exercise 04-2
 # ```
 #
-# Dix secondes. Dans une classe qui partage un serveur, chacun son nom :
-# `--model exercise_04_2_<votre nom>`.
+# Dix secondes. Dans une classe qui partage un serveur, chacun a son modèle inscrit : ajoutez votre
+# nom à `MODEL`, plus bas.
 
 # %% tags=["local"]
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-import io
-from contextlib import redirect_stderr
 from datetime import UTC, datetime
 
 import mlflow
@@ -35,20 +31,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from options import short_text
 from wines import load_wines, requirements
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Une promotion malheureuse, et le retour en arrière.")
-parser.add_argument(
-    "--experiment", type=short_text, default="04_model_registry_azureml"
-)  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument(
-    "--model", type=short_text, default="exercise_04_2"
-)  # databricks: "workspace.default.exercise_04_2"
-args = parser.parse_args()
-
 # %% tags=["local"]
+from store import open_store
+
 open_store()
 
 # %% [markdown]
@@ -58,13 +45,14 @@ open_store()
 # regardé.
 
 # %%
+MODEL = "exercise_04_2"  # databricks: "workspace.default.exercise_04_2"
 wines = load_wines()
 yesterday = {
     "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
     "decision_tree": make_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0)),
 }
 client = MlflowClient()
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("04_model_registry_azureml")
 
 versions = []
 for name, model in yesterday.items():
@@ -79,27 +67,25 @@ for name, model in yesterday.items():
             serialization_format="skops",
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
-    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        versions.append(mlflow.register_model(logged.model_uri, args.model).version)
+    versions.append(mlflow.register_model(logged.model_uri, MODEL).version)
 good, bad = versions
 now = datetime.now(UTC)
-client.set_registered_model_tag(args.model, "exercise", "04-2")
+client.set_registered_model_tag(MODEL, "exercise", "04-2")
 client.set_registered_model_tag(
-    args.model,
+    MODEL,
     f"history_{now:%Y%m%d_%H%M%S_%f}",
     f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}",
 )
-client.set_registered_model_alias(args.model, "champion", bad)
+client.set_registered_model_alias(MODEL, "champion", bad)
 
 # %% [markdown]
 # ## Le symptôme
 
 # %%
-champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
+champion = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
 answered = champion.predict(wines.X_train)
-print(
-    f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
-)
+count = sum(answered == "cultivar_2")
+print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {count}")
 
 # %% [markdown]
 # ## À vous

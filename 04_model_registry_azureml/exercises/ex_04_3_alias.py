@@ -14,22 +14,16 @@
 # uv run tools/check.py --exercise 04-3
 # ```
 #
-# Trente secondes : le service démarre deux fois. Dans une classe :
-# `--model exercise_04_3_<votre nom>`.
+# Trente secondes : le service démarre deux fois. Dans une classe qui partage un serveur, chacun a
+# son modèle inscrit : ajoutez votre nom à `MODEL`, plus bas.
 
 # %% tags=["local"]
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modules de la leçon
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
 
 # %%
-import argparse
-import io
-import os
-from contextlib import redirect_stderr
-
 import mlflow
 import pandas as pd
 import requests
@@ -39,30 +33,22 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from options import short_text
 from servers import free_port, running
 from wines import load_wines, requirements
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Ce que répond un service quand l'alias qu'il sert se déplace."
-)
-parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")
-parser.add_argument(
-    "--model", type=short_text, default="exercise_04_3", help="nom du modèle inscrit"
-)
-args = parser.parse_args()
+# %% tags=["local"]
+from store import open_store
 
-# %%
-os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même magasin
+open_store()
 
 # %% [markdown]
 # ## Deux versions
 
 # %%
+MODEL = "exercise_04_3"
 wines = load_wines()
 client = MlflowClient()
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("04_model_registry_azureml")
 versions = []
 for estimator in (
     DecisionTreeClassifier(random_state=0),
@@ -78,11 +64,10 @@ for estimator in (
             serialization_format="skops",
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
-    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        versions.append(mlflow.register_model(logged.model_uri, args.model).version)
+    versions.append(mlflow.register_model(logged.model_uri, MODEL).version)
 old, new = versions
-client.set_registered_model_tag(args.model, "exercise", "04-3")
-client.set_registered_model_alias(args.model, "live", old)
+client.set_registered_model_tag(MODEL, "exercise", "04-3")
+client.set_registered_model_alias(MODEL, "live", old)
 
 # %% [markdown]
 # ## Le service
@@ -92,19 +77,7 @@ client.set_registered_model_alias(args.model, "live", old)
 
 # %%
 port = free_port()
-command = [
-    sys.executable,
-    "-m",
-    "mlflow",
-    "models",
-    "serve",
-    "-m",
-    f"models:/{args.model}@live",
-    "--env-manager",
-    "local",
-    "-p",
-    str(port),
-]
+command = f"mlflow models serve -m models:/{MODEL}@live --env-manager local -p {port}".split()
 body = {"dataframe_split": wines.X_test.to_dict(orient="split", index=False)}
 
 
@@ -125,7 +98,7 @@ with running(command, f"http://127.0.0.1:{port}/health"):
 # %%
 with mlflow.start_run(run_name="alias déplacé"):
     mlflow.set_tag("exercise", "04-3")
-    mlflow.log_params({"model": args.model, "old_version": old, "new_version": new})
+    mlflow.log_params({"model": MODEL, "old_version": old, "new_version": new})
     mlflow.log_text(pd.DataFrame(answers).to_csv(index=False), "answers.csv")
     # Votre code ici : `changed_after_move` et `changed_after_restart` : combien de réponses, à chaque
 

@@ -1,4 +1,4 @@
-# databricks: non (il lance un serveur sur la machine du lecteur ; Databricks a son propre service de modèles)
+# databricks: non (il lance un serveur local ; Databricks a son propre service de modèles)
 # %% [markdown]
 # # Leçon 4, script 3 : servir le champion
 #
@@ -15,33 +15,17 @@
 # Trente secondes : le service démarre deux fois.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
-import os
-import sys
-
 import mlflow
 import requests
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-from holders import other_alias
-from options import short_text
 from servers import free_port, running
 from wines import load_wines
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Sert le champion par REST et par lot, et compare les deux au modèle."
-)
-parser.add_argument(
-    "--model", type=short_text, default="wine_cultivars", help="nom du modèle inscrit"
-)
-args = parser.parse_args()
+# %% tags=["local"]
+from store import open_store
 
-# %%
-os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même magasin
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt, où le service les lira aussi
 
 # %% [markdown]
 # ## Deux versions, un alias
@@ -50,34 +34,28 @@ os.environ["MLFLOW_TRACKING_URI"] = open_store()  # le service lira le même mag
 # bouge pas. En face, la version d'avant le champion, ou, si personne n'est avant lui, un candidat.
 
 # %%
+MODEL = "wine_cultivars"
 client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion").version
-except MlflowException:
-    raise SystemExit(
-        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-alias = other_alias(client.get_registered_model(args.model).aliases)
-other = client.get_model_version_by_alias(args.model, alias).version
+aliases = client.get_registered_model(MODEL).aliases
+champion = aliases["champion"]
+others = [name for name in ("previous", "challenger", "outsider") if name in aliases]
+alias = next(name for name in others if aliases[name] != champion)
+other = aliases[alias]
 
 wines = load_wines().X_test
 predictions = {}
 for version in (champion, other):
-    predictions[version] = (
-        mlflow.pyfunc.load_model(f"models:/{args.model}/{version}").predict(wines).tolist()
-    )
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL}/{version}")
+    predictions[version] = model.predict(wines).tolist()
 differ = sum(a != b for a, b in zip(predictions[champion], predictions[other], strict=True))
-print(
-    f"@champion : version {champion}. @{alias} : version {other}. Sur {len(wines)} vins, elles diffèrent {differ} fois."
-)
+print(f"@champion : version {champion}. @{alias} : version {other}.", end=" ")
+print(f"Sur {len(wines)} vins, elles diffèrent {differ} fois.")
 
 
+# la version dont les réponses sont exactement celles-ci
 def version_behind(answers: list[str]) -> str:
-    """La version dont les réponses sont exactement celles-ci."""
-    for version, expected in predictions.items():
-        if answers == expected:
-            return f"version {version}"
-    return "version inconnue"
+    found = [f"version {each}" for each, expected in predictions.items() if answers == expected]
+    return found[0] if found else "version inconnue"
 
 
 # %% [markdown]
@@ -90,42 +68,31 @@ def version_behind(answers: list[str]) -> str:
 # %%
 port = free_port()
 url = f"http://127.0.0.1:{port}"
-command = [
-    sys.executable,
-    "-m",
-    "mlflow",
-    "models",
-    "serve",
-    "-m",
-    f"models:/{args.model}@live",
-    "--env-manager",
-    "local",
-    "-p",
-    str(port),
-]
-good = {"dataframe_split": wines.to_dict(orient="split", index=False)}
-bad = {
-    "une colonne manque": {
-        "dataframe_split": wines.drop(columns="proline").to_dict(orient="split", index=False)
-    },
-    "un texte au lieu d'un nombre": {
-        "dataframe_split": wines.assign(proline="beaucoup").to_dict(orient="split", index=False)
-    },
-    "une clé inconnue": {"wines": wines.to_dict(orient="records")},
-}
+command = f"mlflow models serve -m models:/{MODEL}@live --env-manager local -p {port}".split()
+
+
+# l'une des formes que le service accepte : `columns`, et `data`, une ligne par vin
+def split(table) -> dict:
+    return {"dataframe_split": table.to_dict(orient="split", index=False)}
 
 
 def ask(body: dict) -> requests.Response:
     return requests.post(f"{url}/invocations", json=body, timeout=30)
 
 
+# qui répond en ce moment, par REST et par lot
 def compare_answers() -> str:
-    """Qui répond en ce moment, par REST et par lot."""
-    batch = mlflow.pyfunc.load_model(f"models:/{args.model}@live").predict(wines).tolist()
-    return f"REST, {version_behind(ask(good).json()['predictions'])} ; par lot, {version_behind(batch)}."
+    rest = ask(split(wines)).json()["predictions"]
+    batch = mlflow.pyfunc.load_model(f"models:/{MODEL}@live").predict(wines).tolist()
+    return f"REST, {version_behind(rest)} ; par lot, {version_behind(batch)}."
 
 
-client.set_registered_model_alias(args.model, "live", champion)
+bad = {
+    "une colonne manque": split(wines.drop(columns="proline")),
+    "un texte au lieu d'un nombre": split(wines.assign(proline="beaucoup")),
+    "une clé inconnue": {"wines": wines.to_dict(orient="records")},
+}
+client.set_registered_model_alias(MODEL, "live", champion)
 try:
     print("Le service démarre...")
     with running(command, f"{url}/health"):
@@ -135,13 +102,13 @@ try:
             message = answer.json()["message"].split("Error: ")[-1].splitlines()[0]
             print(f"  {name} : {answer.status_code}, {message[:80]}")
         print(f"@live sur la version {champion} : {compare_answers()}")
-        client.set_registered_model_alias(args.model, "live", other)
+        client.set_registered_model_alias(MODEL, "live", other)
         print(f"@live sur la version {other} : {compare_answers()}")
     print("Le service redémarre...")
     with running(command, f"{url}/health"):
         print(f"Après redémarrage : {compare_answers()}")
 finally:
-    client.delete_registered_model_alias(args.model, "live")
+    client.delete_registered_model_alias(MODEL, "live")
 
 # %% tags=["local"]
 print("Ensuite : uv run 04_model_registry_azureml/local/04_deploy_local.py")

@@ -14,35 +14,21 @@
 #
 # Trente secondes.
 
-# %% tags=["local"]
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
-
 import mlflow
 import pandas as pd
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 from mlflow.models import MetricThreshold
 from mlflow.models.evaluation.validation import ModelValidationFailedException
+from sklearn.model_selection import train_test_split
 
-from options import short_text
-from splits import split
 from wines import candidates, compare, cross_validated, load_wines
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Évalue trois versions sur les vins de test, et compare deux règles de promotion."
-)
-parser.add_argument(
-    "--experiment", type=short_text, default="04_model_registry_azureml"
-)  # databricks: "/Shared/04_model_registry_azureml"
-parser.add_argument(
-    "--model", type=short_text, default="wine_cultivars"
-)  # databricks: "workspace.default.wine_cultivars"
-args = parser.parse_args()
+MODEL = "wine_cultivars"  # databricks: "workspace.default.wine_cultivars"
 
 # %% tags=["local"]
+from store import open_store
+
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
@@ -52,31 +38,20 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # figures et un tableau.
 
 # %%
-client = MlflowClient()
-try:
-    aliases = client.get_registered_model(args.model).aliases
-    # arbre, forêt, régression
-    versions = [
-        aliases.get("previous", aliases["champion"]),
-        aliases["challenger"],
-        aliases["outsider"],
-    ]
-except (MlflowException, KeyError):
-    raise SystemExit(
-        "Il manque un alias. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
+aliases = MlflowClient().get_registered_model(MODEL).aliases
+tree = aliases.get("previous", aliases["champion"])  # champion encore, si rien n'a été promu
+versions = [tree, aliases["challenger"], aliases["outsider"]]
 wines = load_wines()
 test = wines.X_test.assign(cultivar=wines.y_test)
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("04_model_registry_azureml")
+config = {"log_model_explainability": False}  # SHAP, dont la leçon ne se sert pas
 results, scores = {}, {}
 for version in versions:
+    uri = f"models:/{MODEL}/{version}"
     with mlflow.start_run(
         run_name=f"gate version {version}", description="Évaluation sur les 45 vins de test."
     ):
-        # l'explication demande SHAP, et la leçon ne s'en sert pas
-        config = {"log_model_explainability": False}
-        uri = f"models:/{args.model}/{version}"
         results[version] = mlflow.models.evaluate(
             uri, test, targets="cultivar", model_type="classifier", evaluator_config=config
         )
@@ -88,27 +63,25 @@ for version in versions:
 # ## Deux barrières, et notre règle
 #
 # `validate_evaluation_results` ne rend rien si les seuils sont tenus ; il lève une exception, qui
-# dit pourquoi, sinon.
+# dit pourquoi, sinon. Notre règle est celle de 02_promote.py : 0.01 d'exactitude en plus sur les
+# 25 plis, et aucun cultivar moins bien reconnu.
 
 # %%
-alone = {"accuracy_score": MetricThreshold(threshold=0.95, greater_is_better=True)}
-better = {
-    "accuracy_score": MetricThreshold(
-        threshold=0.95, min_absolute_change=0.01, greater_is_better=True
-    )
-}
+alone = MetricThreshold(threshold=0.95, greater_is_better=True)
+better = MetricThreshold(threshold=0.95, min_absolute_change=0.01, greater_is_better=True)
 for before, version in zip(versions, versions[1:], strict=False):
     decided = []
-    for thresholds, baseline in ((alone, None), (better, results[before])):
+    for rule, baseline in ((alone, None), (better, results[before])):
         try:
-            mlflow.validate_evaluation_results(thresholds, results[version], baseline)
+            mlflow.validate_evaluation_results({"accuracy_score": rule}, results[version], baseline)
             decided.append("oui")
         except ModelValidationFailedException as error:
             decided.append("non")
             print(f"  MLflow refuse la version {version} : {error.message}")
     decided.append("oui" if compare(scores[before], scores[version], 0.01).promoted else "non")
     print(
-        f"version {version} contre {before} : seuil seul, {decided[0]} ; mieux que l'ancienne, {decided[1]} ; 25 plis, {decided[2]}"
+        f"version {version} contre {before} : seuil seul, {decided[0]} ;"
+        f" mieux que l'ancienne, {decided[1]} ; 25 plis, {decided[2]}"
     )
 
 # %% [markdown]
@@ -120,20 +93,20 @@ for before, version in zip(versions, versions[1:], strict=False):
 # %%
 X, y = pd.concat([wines.X_train, wines.X_test]), pd.concat([wines.y_train, wines.y_test])
 accepted = {"random_forest": 0, "logistic_regression": 0}
-print("Sur 50 autres découpages, oui à la forêt : ", end="", flush=True)
 for seed in range(1, 51):
-    other = split(X, y, valid=0, test=45, seed=seed, stratify=True)
-    right = {}
-    for name, model in candidates().items():
-        right[name] = (
-            model.fit(other.X_train, other.y_train).predict(other.X_test) == other.y_test
-        ).sum()
-    accepted["random_forest"] += right["random_forest"] - right["decision_tree"] >= 0.01 * 45
-    accepted["logistic_regression"] += (
-        right["logistic_regression"] - right["random_forest"] >= 0.01 * 45
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=45, random_state=seed, stratify=y
     )
+    right = {
+        name: (model.fit(X_train, y_train).predict(X_test) == y_test).sum()
+        for name, model in candidates().items()
+    }
+    forest, regression = right["random_forest"], right["logistic_regression"]
+    accepted["random_forest"] += forest - right["decision_tree"] >= 0.01 * 45
+    accepted["logistic_regression"] += regression - forest >= 0.01 * 45
 print(
-    f"{accepted['random_forest']} fois ; à la régression : {accepted['logistic_regression']} fois."
+    f"Sur 50 autres découpages, oui à la forêt : {accepted['random_forest']} fois ;"
+    f" à la régression : {accepted['logistic_regression']} fois."
 )
 
 # %% [markdown]

@@ -13,46 +13,32 @@
 # uv run 04_model_registry_azureml/local/07_webhook.py
 # ```
 #
-# Trente secondes. Le serveur et son magasin sont à jeter : le vôtre n'est pas touché.
+# Trente secondes. Le serveur et son magasin sont jetables : le vôtre n'est pas touché.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import base64
 import hmac
-import io
 import json
 import secrets
-import sys
 import threading
 import time
-from contextlib import redirect_stderr
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from tempfile import TemporaryDirectory
 
 import mlflow
 import requests
 from mlflow import MlflowClient
 
-from options import whole_number
-from servers import free_port, receiving, running, wait_until
+from servers import free_port, running
+from store import open_store
 from wines import candidates, load_wines, requirements
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Un webhook signé : à chaque promotion, un récepteur éprouve le modèle et répond."
-)
-parser.add_argument(
-    "--wait",
-    type=whole_number(0, 600),
-    default=10,
-    help="secondes laissées au message perdu pour arriver",
-)
-args = parser.parse_args()
+WAIT = 10  # secondes laissées au message perdu pour arriver
 
-# %%
-open_store()  # pour ses réglages ; la suite écrit dans un magasin à jeter
+open_store()  # pour ses réglages ; la suite écrit dans un magasin jetable
+port = free_port()
+mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
+client = MlflowClient()
 wines = load_wines()
 secret = secrets.token_urlsafe(32)  # connu du serveur et du récepteur seuls
 down = threading.Event()  # levé : le récepteur est en panne
@@ -71,9 +57,8 @@ def receive(headers, body: str) -> int:
     if down.is_set():
         return 503
     signed = f"{headers['X-MLflow-Delivery-Id']}.{headers['X-MLflow-Timestamp']}.{body}"
-    expected = (
-        "v1," + base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha256")).decode()
-    )
+    digest = hmac.digest(secret.encode(), signed.encode(), "sha256")
+    expected = f"v1,{base64.b64encode(digest).decode()}"
     if not hmac.compare_digest(expected, headers.get("X-MLflow-Signature", "")):
         return 401
     if abs(time.time() - int(headers["X-MLflow-Timestamp"])) > 5 * 60:  # secondes
@@ -81,11 +66,37 @@ def receive(headers, body: str) -> int:
     data = json.loads(body)["data"]
     model = mlflow.pyfunc.load_model(f"models:/{data['name']}/{data['version']}")
     right = (model.predict(wines.X_test) == wines.y_test).sum()
-    client.set_model_version_tag(
-        data["name"], data["version"], "retested", f"{right} vins sur {len(wines.y_test)}"
-    )
+    retested = f"{right} vins sur {len(wines.y_test)}"
+    client.set_model_version_tag(data["name"], data["version"], "retested", retested)
     return 200
 
+
+codes = []  # ce que le récepteur a répondu, message par message
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        code = receive(self.headers, body)
+        self.send_response(code)
+        self.end_headers()
+        codes.append(code)
+
+    def log_message(self, *_):
+        """Rien sur le terminal."""
+
+
+def answered(code: int, times: int) -> int:
+    """Combien de fois le récepteur a répondu `code` : `times`, ou moins après une minute."""
+    end = time.monotonic() + 60
+    while codes.count(code) < times and time.monotonic() < end:
+        time.sleep(0.1)
+    return codes.count(code)
+
+
+receiver = HTTPServer(("127.0.0.1", 0), Receiver)
+threading.Thread(target=receiver.serve_forever, daemon=True).start()
+address = f"http://127.0.0.1:{receiver.server_port}"
 
 # %% [markdown]
 # ## Le serveur et le webhook
@@ -94,74 +105,40 @@ def receive(headers, body: str) -> int:
 # en https : deux variables les ouvrent à cette machine.
 
 # %%
-port = free_port()
 allowed = {
     "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
     "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # rien à voir : un serveur plus léger
 }
-with (
-    TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-    receiving(receive) as (address, codes),
-):
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/webhook.db",
-        "--artifacts-destination",
-        f"{folder}/artifacts",
-    ]
+with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    command = ["mlflow", "server", "--port", port, "--workers", 1]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/webhook.db"]
+    command += ["--artifacts-destination", f"{folder}/artifacts"]
     print("Le serveur démarre...")
     with running(command, f"http://127.0.0.1:{port}/health", **allowed):
-        mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
-        client = MlflowClient()
         model = candidates()["logistic_regression"].fit(wines.X_train, wines.y_train)
+        kept = {"registered_model_name": "wines", "pip_requirements": requirements}
         for _ in range(2):
-            with redirect_stderr(io.StringIO()), mlflow.start_run():
-                mlflow.sklearn.log_model(
-                    model,
-                    name="model",
-                    registered_model_name="wines",
-                    pip_requirements=requirements,
-                )
+            mlflow.sklearn.log_model(model, name="model", **kept)
         client.create_webhook("promotion", address, ["model_version_alias.created"], secret=secret)
 
         client.set_registered_model_alias("wines", "champion", "1")
-        wait_until(lambda: len(codes) == 1)
-        print(
-            f"Version 1 promue : le récepteur répond {codes[0]}, et la version porte {client.get_model_version('wines', '1').tags}"
-        )
-        print(
-            f"Un message sans signature : {requests.post(address, data='{}', timeout=10).status_code}"
-        )
+        answered(200, 1)
+        tags = client.get_model_version("wines", "1").tags
+        print(f"Version 1 promue : le récepteur répond {codes[0]}, et la version porte {tags}")
+        unsigned = requests.post(address, data="{}", timeout=10)
+        print(f"Un message sans signature : {unsigned.status_code}")
 
         down.set()
         client.set_registered_model_alias("wines", "champion", "2")
         print("Récepteur en panne, version 2 promue : la promotion a lieu.")
-        wait_until(lambda: codes.count(503) == 4)
-        print(f"Le serveur a essayé {codes.count(503)} fois.")
-        answered = len(codes)
+        print(f"Le serveur a essayé {answered(503, 4)} fois.")
+        before = len(codes)
         down.clear()
-        time.sleep(args.wait)
-        print(
-            f"Récepteur réparé, {args.wait} secondes plus tard : {len(codes) - answered} message."
-        )
-        untested = [
-            each.version
-            for each in client.search_model_versions("name = 'wines'")
-            if "retested" not in each.tags
-        ]
+        time.sleep(WAIT)
+        print(f"Récepteur réparé, {WAIT} secondes plus tard : {len(codes) - before} message.")
+        versions = client.search_model_versions("name = 'wines'")
+        untested = [each.version for each in versions if "retested" not in each.tags]
         print(f"Le registre, relu, dit ce qui n'a pas été éprouvé : version {untested[0]}.")
 
 # %% [markdown]

@@ -17,47 +17,19 @@
 # réseau.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import json
-import shutil
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import re
+import subprocess
+import sys
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
-from mlflow.utils.process import ShellCommandException
 
-from options import short_text
-from servers import last_error, written_to
 from wines import load_wines, requirements, trusted_types
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Fait répondre le champion dans un environnement bâti de ses seules dépendances."
-)
-parser.add_argument("--experiment", type=short_text, default="04_model_registry_azureml")
-parser.add_argument(
-    "--model", type=short_text, default="wine_cultivars", help="nom du modèle inscrit"
-)
-args = parser.parse_args()
-
 # %%
+from store import ROOT, open_store
+
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion").version
-except MlflowException:
-    raise SystemExit(
-        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-if shutil.which("uv") is None:
-    raise SystemExit(
-        "uv est introuvable, et bâtit ici les environnements : voir https://docs.astral.sh/uv/."
-    )
-wines = load_wines().X_test.head(2)
 
 # %% [markdown]
 # ## Le même modèle, mal déclaré
@@ -67,12 +39,11 @@ wines = load_wines().X_test.head(2)
 # l'oublier ne se voit pas ici, où skops est installé.
 
 # %%
-pipeline = mlflow.sklearn.load_model(f"models:/{args.model}/{champion}")
-forgetful = [
-    f"mlflow-skinny=={mlflow.__version__}",
-    *(line for line in requirements if not line.startswith("skops")),
-]
-mlflow.set_experiment(args.experiment)
+MODEL = "wine_cultivars"
+champion = mlflow.MlflowClient().get_model_version_by_alias(MODEL, "champion").version
+pipeline = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
+kept = [line for line in requirements if not line.startswith("skops")]
+mlflow.set_experiment("04_model_registry_azureml")
 with mlflow.start_run(
     run_name="rehearsal",
     description="Le champion, avec mlflow-skinny au lieu de mlflow, et sans skops.",
@@ -80,7 +51,7 @@ with mlflow.start_run(
     logged = mlflow.sklearn.log_model(
         pipeline,
         name="forgetful",
-        pip_requirements=forgetful,
+        pip_requirements=[f"mlflow-skinny=={mlflow.__version__}", *kept],
         serialization_format="skops",
         skops_trusted_types=trusted_types,
     )
@@ -88,33 +59,27 @@ with mlflow.start_run(
 # %% [markdown]
 # ## Répéter
 #
-# `mlflow.models.predict` lit les dépendances du modèle, bâtit l'environnement, y lance la
-# prédiction, et le jette.
+# `mlflow models predict` lit les dépendances du modèle, bâtit l'environnement, y lance la
+# prédiction, et le jette. Ce que uv et le modèle racontent en chemin est gardé pour n'en dire que
+# l'erreur, s'il y en a une.
 
 # %%
 models = {
-    f"@champion, version {champion}": f"models:/{args.model}/{champion}",
+    f"@champion, version {champion}": f"models:/{MODEL}@champion",
     "le même, mlflow-skinny et sans skops": logged.model_uri,
 }
+request = ROOT / "04_model_registry_azureml/endpoint/mlflow_request.json"  # les deux mêmes vins
+wines = load_wines().X_test.head(2)
 for name, model_uri in models.items():
     print(f"{name} : ici, {mlflow.pyfunc.load_model(model_uri).predict(wines).tolist()}")
     print("  avec ses seules dépendances, ", end="", flush=True)
-    with TemporaryDirectory() as folder:
-        answer, journal = Path(folder, "answer.json"), Path(folder, "journal.txt")
-        try:
-            with written_to(journal):  # uv et le modèle y écrivent, au lieu du terminal
-                mlflow.models.predict(
-                    model_uri, input_data=wines, env_manager="uv", output_path=str(answer)
-                )
-            print(json.loads(answer.read_text())["predictions"])
-        except ShellCommandException:
-            raise SystemExit(
-                f"uv n'a pas bâti l'environnement ({last_error(journal)}) : il lui faut le réseau, ou son cache."
-            ) from None
-        except MlflowException:
-            print(f"rien : {last_error(journal)}")
-
-# %%
+    arguments = f"-m mlflow models predict -m {model_uri} -t json --env-manager uv -i".split()
+    told = subprocess.run([sys.executable, *arguments, request], capture_output=True, text=True)
+    if told.returncode == 0:
+        print(json.loads(told.stdout)["predictions"])
+    else:
+        errors = re.findall(r"^\w*[Ee]rror: .*", told.stderr, re.MULTILINE)
+        print(f"rien : {(errors or told.stderr.splitlines())[-1]}")
 
 # %% [markdown]
 # ## À retenir

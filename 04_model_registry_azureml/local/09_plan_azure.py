@@ -15,53 +15,32 @@
 #
 # Cinq secondes.
 
-# %% tags=["local"]
-from store import ROOT, open_store  # en premier : Ctrl-C se dit alors en une ligne
-
 # %%
-import argparse
 import json
 import shutil
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-from holders import other_alias
-from options import full_path, short_text
-
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Prépare ce que 10_deploy_azure.py enverrait, et dit ce que cela coûterait."
-)
-parser.add_argument(
-    "--model", type=short_text, default="wine_cultivars"
-)  # databricks: "workspace.default.wine_cultivars"
-parser.add_argument(
-    "--files", type=full_path, default=None, help="le dossier endpoint/, s'il est ailleurs"
-)  # databricks: "../endpoint"
-args = parser.parse_args()
+MODEL = "wine_cultivars"  # databricks: "workspace.default.wine_cultivars"
+ENDPOINT = "04_model_registry_azureml/endpoint"  # databricks: "../endpoint"
 
 # %% tags=["local"]
+from store import open_store
+
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-args.files = args.files or str(ROOT / "04_model_registry_azureml/endpoint")
 
 # %% [markdown]
 # ## Deux versions, sorties du registre
 #
-# `blue` sera la version d'avant (ou, si personne n'est avant le champion, un candidat), `green` le
+# `blue` sera la version d'avant (ou, si personne n'est avant le champion, le candidat), `green` le
 # champion.
 
 # %%
 client = MlflowClient()
-try:
-    champion = client.get_model_version_by_alias(args.model, "champion").version
-except MlflowException:
-    raise SystemExit(
-        "Il n'y a pas de @champion. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
-alias = other_alias(client.get_registered_model(args.model).aliases)
-versions = {"blue": client.get_model_version_by_alias(args.model, alias).version, "green": champion}
+before = "previous" if "previous" in client.get_registered_model(MODEL).aliases else "challenger"
+aliases = {"blue": before, "green": "champion"}
 
 # %% [markdown]
 # ## Un dossier par modèle, et des étiquettes qui disent d'où il vient
@@ -72,21 +51,17 @@ versions = {"blue": client.get_model_version_by_alias(args.model, alias).version
 
 # %%
 upload = Path("azure_upload")
-for name, version in versions.items():
+for name, alias in aliases.items():
+    version = client.get_model_version_by_alias(MODEL, alias).version
     shutil.rmtree(upload / name, ignore_errors=True)  # celui d'un lancement précédent
     folder = mlflow.artifacts.download_artifacts(
-        f"models:/{args.model}/{version}", dst_path=str(upload / name)
+        f"models:/{MODEL}/{version}", dst_path=str(upload / name)
     )
-    # Azure accepterait le dossier, et le service ne démarrerait pas
-    if not Path(folder, "MLmodel").is_file():
-        raise SystemExit(
-            f"La version {version} de {args.model} n'est pas un modèle MLflow : pas de fichier MLmodel."
-        )
     run = client.get_run(mlflow.models.get_model_info(folder).run_id)
     commit = run.data.tags.get("mlflow.source.git.commit", "inconnu")
     tags = {"mlflow_version": str(version), "mlflow_run_id": run.info.run_id, "git_commit": commit}
     described = {
-        "name": args.model.split(".")[-1],
+        "name": MODEL.split(".")[-1],
         "type": "mlflow_model",
         "path": name,
         "tags": tags,
@@ -94,9 +69,7 @@ for name, version in versions.items():
     # du JSON est du YAML
     (upload / f"{name}.yml").write_text(json.dumps(described, indent=2), encoding="utf-8")
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    print(
-        f"{name} : @{alias if name == 'blue' else 'champion'}, version {version}, {len(files)} fichiers, commit {commit[:7]}"
-    )
+    print(f"{name} : @{alias}, version {version}, {len(files)} fichiers, commit {commit[:7]}")
 (upload / ".gitignore").write_text("*\n", encoding="utf-8")
 
 # %% [markdown]
@@ -106,7 +79,7 @@ for name, version in versions.items():
 # louée, et combien.
 
 # %%
-for line in Path(args.files, "green.yml").read_text(encoding="utf-8").splitlines():
+for line in Path(ENDPOINT, "green.yml").read_text(encoding="utf-8").splitlines():
     if line.strip().startswith(("scoring_script", "conda_file", "image", "instance_")):
         print(f"  {line.strip()}")
 print("Partiraient : 2 modèles, 1 point de terminaison, 2 déploiements.")

@@ -13,44 +13,25 @@
 # uv run 04_model_registry_azureml/local/11_measure_traceability.py
 # ```
 #
-# Trente secondes. Rien n'est abîmé dans votre magasin : les dégâts sont faits dans un magasin à
-# jeter.
+# Trente secondes. Rien n'est abîmé dans votre magasin : les dégâts sont faits dans un magasin
+# jetable.
 
 # %%
-from store import ROOT, open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-from damages import DAMAGES, one_value_changed, train_on_a_dirty_tree
-from evidence import (
-    LINKS,
-    all_installed,
-    broken,
-    commit_time,
-    in_order,
-    links_figure,
-    replayed_metrics,
-)
-from options import short_text
-from wines import cross_validated, load_wines, source_url
+from store import open_store
+from traceability import DAMAGES, LINKS, commit_time, installed, links_figure, replayed_metrics
+from traceability import register_without_commit
+from wines import cross_validated, load_wines, requirements, source_url
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Vérifie, maillon par maillon, d'où viennent des prédictions."
-)
-parser.add_argument("--experiment", type=short_text, default="measurements")
-parser.add_argument("--model", type=short_text, default="wine_cultivars")
-args = parser.parse_args()
+MODEL = "wine_cultivars"
 
-# %%
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 client = MlflowClient()
 wines = load_wines()
@@ -66,131 +47,125 @@ asked = wines.X_test.head(5)
 
 
 # %%
-def trace(client: MlflowClient, answer: dict, X, repository: Path) -> dict[str, bool]:
-    """Pour chaque maillon de `LINKS`, s'il se retrouve et se vérifie ; `X` : les mesures des vins
-    d'apprentissage.
+def trace(client: MlflowClient, answer: dict, X, code: Path) -> dict[str, bool]:
+    """Pour chaque maillon de `LINKS`, s'il se retrouve et se vérifie.
+
+    `X` : les mesures des vins d'apprentissage ; `code` : le dossier de wines.py, dans son dépôt.
     """
     found = dict.fromkeys(LINKS, False)
-    try:
-        model = client.get_logged_model(answer["model_id"])
-    except MlflowException:
-        return found
-    loaded = mlflow.sklearn.load_model(model.artifact_location)
+    model = client.get_logged_model(answer["model_id"])
+    place = model.artifact_location
+    loaded = mlflow.sklearn.load_model(place)
     found["model"] = loaded.predict(asked).tolist() == answer["predictions"]
     registered = json.loads(model.tags.get("mlflow.modelVersions", "[]"))
     versions = [client.get_model_version(each["name"], each["version"]) for each in registered]
-    files = [client.get_model_version_download_uri(each.name, each.version) for each in versions]
-    found["version"] = files != [] and set(files) == {model.artifact_location}
-    found["environment"] = all_installed(
-        mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt")
-    )
+    files = {client.get_model_version_download_uri(each.name, each.version) for each in versions}
+    found["version"] = files == {place}
+    listed = mlflow.artifacts.download_artifacts(f"{place}/requirements.txt")
+    found["environment"] = installed(Path(listed))
     if not model.source_run_id:
         return found
 
     run = client.get_run(model.source_run_id)
     found["run"] = model.model_id in [each.model_id for each in run.outputs.model_outputs]
     found["author"] = run.data.tags["mlflow.user"] == model.tags["mlflow.user"]
-    found["parameters"] = {
-        name: str(value) for name, value in loaded[-1].get_params().items()
-    }.items() <= run.data.params.items()
+    settings = {name: str(value) for name, value in loaded[-1].get_params().items()}
+    found["parameters"] = settings.items() <= run.data.params.items()
     dataset = mlflow.data.from_pandas(X.assign(cultivar=wines.y_train), targets="cultivar")
     found["data"] = [each.dataset.digest for each in run.inputs.dataset_inputs] == [dataset.digest]
     metrics = {name: value for name, value in run.data.metrics.items() if name.startswith("cv_")}
     found["metrics"] = cross_validated(loaded, X, wines.y_train) == metrics
-    commit = run.data.tags.get("mlflow.source.git.commit", "")
-    found["commit"] = (
-        replayed_metrics(repository, commit).get(run.data.params.get("family")) == metrics
-    )
-    since = [commit_time(repository, commit), run.info.start_time, model.creation_timestamp]
-    found["time"] = in_order(
-        [*since, *(each.creation_timestamp for each in versions), answer["time"]]
-    )
+    commit = run.data.tags.get("mlflow.source.git.commit", "aucun")
+    found["commit"] = replayed_metrics(code, commit).get(run.data.params.get("family")) == metrics
+    dates = [commit_time(code, commit), run.info.start_time, model.creation_timestamp]
+    dates += [*(each.creation_timestamp for each in versions), answer["time"]]
+    found["time"] = None not in dates and dates == sorted(dates)
     return found
 
 
 def answer_of(model_uri: str) -> dict:
     """Ce qu'un service répond pour cinq vins, comme `score.py`, et l'heure."""
     model = mlflow.pyfunc.load_model(model_uri)
-    return {
-        "predictions": model.predict(asked).tolist(),
-        "model_id": model.metadata.model_id,
-        "time": int(time.time() * 1000),
-    }
+    predictions, now = model.predict(asked).tolist(), int(time.time() * 1000)
+    return {"predictions": predictions, "model_id": model.metadata.model_id, "time": now}
+
+
+def broken(found: dict[str, bool]) -> str:
+    """Le nom français des maillons qui ne tiennent pas, ou « aucun »."""
+    return ", ".join(LINKS[link] for link, holds in found.items() if not holds) or "aucun"
 
 
 # %% [markdown]
 # ## Vos modèles : les trois versions qui portent un alias
 
 # %%
-try:
-    aliases = client.get_registered_model(args.model).aliases
-except MlflowException:
-    raise SystemExit(
-        "Aucun modèle inscrit. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
-    ) from None
+here = Path(__file__).parent
 answers, traces = [], []
-for version in sorted(set(aliases.values()), key=int):
-    answers.append(answer_of(f"models:/{args.model}/{version}"))
-    traces.append(trace(client, answers[-1], wines.X_train, ROOT))
+for version in sorted(set(client.get_registered_model(MODEL).aliases.values()), key=int):
+    answers.append(answer_of(f"models:/{MODEL}/{version}"))
+    traces.append(trace(client, answers[-1], wines.X_train, here))
     print(f"version {version}, {len(asked)} prédictions : maillons rompus, {broken(traces[-1])}")
 links = {link: sum(each[link] for each in traces) / len(traces) for link in LINKS}
 true_share = sum(links.values()) / len(links)
+count = len(asked) * len(answers)
 print(
-    f"Maillons retrouvés et vrais : {100 * true_share:.0f} % ({len(asked) * len(answers)} prédictions, {len(LINKS)} maillons)."
+    f"Maillons retrouvés et vrais : {100 * true_share:.0f} %"
+    f" ({count} prédictions, {len(LINKS)} maillons)."
 )
 
 # %% [markdown]
 # ## Des dégâts, et ce que la mesure en remarque
+#
+# Les deux derniers demandent d'entraîner : dans une copie du code, avec son dépôt Git et son
+# magasin, on modifie wines.py sans commit avant 01_register_models.py ; puis on inscrit un modèle
+# hors de tout run.
 
 # %%
 first = answers[0]
+wrong = {**first, "predictions": ["cultivar_9"] * 5}
+changed = wines.X_train.copy()
+changed.iloc[0, 0] += 0.01  # le premier vin a un centième de degré d'alcool de plus
 damages = {
-    "changed_answer": trace(
-        client, {**first, "predictions": ["cultivar_9"] * 5}, wines.X_train, ROOT
-    ),
-    "false_time": trace(client, {**first, "time": 0}, wines.X_train, ROOT),
-    "one_value_changed": trace(client, first, one_value_changed(wines.X_train), ROOT),
+    "changed_answer": trace(client, wrong, wines.X_train, here),
+    "false_time": trace(client, {**first, "time": 0}, wines.X_train, here),
+    "one_value_changed": trace(client, first, changed, here),
 }
 with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     store = f"sqlite:///{Path(folder).as_posix()}/throwaway.db"
-    repository, dirty, orphan = train_on_a_dirty_tree(Path(folder), Path(__file__).parent, store)
-    throwaway = MlflowClient(store)
-    for name, model_id in {"dirty_tree": dirty, "no_run": orphan}.items():
-        answer = answer_of(throwaway.get_logged_model(model_id).artifact_location)
-        damages[name] = trace(throwaway, answer, wines.X_train, repository)
+    code = register_without_commit(Path(folder), store)
+    yours = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store)
+    regression = mlflow.sklearn.load_model(f"models:/{MODEL}@outsider")
+    kept = {"registered_model_name": "no_run", "pip_requirements": requirements}
+    mlflow.sklearn.log_model(regression, name="regression", **kept)
+    for name, uri in {"dirty_tree": f"{MODEL}@challenger", "no_run": "no_run/1"}.items():
+        damages[name] = trace(MlflowClient(), answer_of(f"models:/{uri}"), wines.X_train, code)
+    mlflow.set_tracking_uri(yours)
 for name, found in damages.items():
     print(f"Dégât « {DAMAGES[name]} », maillons rompus : {broken(found)}")
 
 # %%
-mlflow.set_experiment(args.experiment)
+rows = {"vos modèles": links} | {DAMAGES[name]: found for name, found in damages.items()}
+mlflow.set_experiment("measurements")
 with mlflow.start_run(
     run_name="traceability",
     description="Leçon 4 : maillons vrais, et maillons que des dégâts rompent.",
 ):
-    mlflow.log_params({"model": args.model, "predictions": len(asked) * len(answers)})
+    mlflow.log_params({"model": MODEL, "predictions": count})
     mlflow.log_metric("links_true_share", true_share)
     mlflow.log_metrics({f"link_{link}": share for link, share in links.items()})
-    mlflow.log_metrics(
-        {f"broken_by_{name}": len(LINKS) - sum(found.values()) for name, found in damages.items()}
-    )
-    mlflow.log_input(
-        mlflow.data.from_pandas(asked, source=source_url, name="wine_recognition_asked")
-    )
-    mlflow.log_figure(
-        links_figure(
-            {"vos modèles": links, **{DAMAGES[name]: found for name, found in damages.items()}}
-        ),
-        "links.png",
-    )
-print(
-    f"La figure et les chiffres sont dans l'expérience {args.experiment} du magasin : uv run mlflow ui"
-)
+    lost = {f"broken_by_{name}": list(each.values()).count(False) for name, each in damages.items()}
+    mlflow.log_metrics(lost)
+    asked_wines = mlflow.data.from_pandas(asked, source=source_url, name="wine_recognition_asked")
+    mlflow.log_input(asked_wines)
+    mlflow.log_figure(links_figure(rows), "links.png")
+print("La figure et les chiffres sont dans l'expérience measurements du magasin : uv run mlflow ui")
 
 # %% [markdown]
 # ## À retenir
 #
 # Sur un clone Git, les 10 maillons se retrouvent et sont vrais pour 15 prédictions sur 15. Sans
-# `model_id` dans la réponse, rien ne commence : un modèle inconnu, et aucun maillon ne tient.
+# `model_id` dans la réponse, rien ne commence.
 #
 # | dégât | maillons rompus |
 # |---|---|

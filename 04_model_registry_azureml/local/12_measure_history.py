@@ -13,36 +13,28 @@
 # uv run 04_model_registry_azureml/local/12_measure_history.py
 # ```
 #
-# Cinq secondes. Tout se passe dans un magasin à jeter.
+# Cinq secondes. Tout se passe dans un magasin jetable.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow import MlflowClient, MlflowException
 
-from options import short_text
+from store import open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(description="Change et supprime, puis cherche l'ancienne valeur.")
-parser.add_argument("--experiment", type=short_text, default="measurements")
-args = parser.parse_args()
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt ; le magasin jetable a sa propre adresse
 
-# %%
-open_store()  # mlflow.db et mlruns/, à la racine du dépôt ; le magasin à jeter a sa propre adresse
 LABELS = {
     "parameter": "paramètre",
     "metric": "métrique",
     "tag": "étiquette",
     "description": "description",
     "alias": "alias",
+    "run_deletion": "run supprimé",
+    "version_deletion": "version supprimée",
 }
-LABELS |= {"run_deletion": "run supprimé", "version_deletion": "version supprimée"}
 kept = {}  # chose changée -> l'ancienne valeur se retrouve
 
 # %% [markdown]
@@ -96,7 +88,7 @@ print(
     ", ".join(LABELS[name] for name, found in kept.items() if found),
 )
 print("Elle est perdue :", ", ".join(LABELS[name] for name, found in kept.items() if not found))
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("measurements")
 with mlflow.start_run(
     run_name="history",
     description="Leçon 4 : l'ancienne valeur se retrouve-t-elle ? 1 : oui, 0 : non.",

@@ -16,25 +16,14 @@
 # Cinq secondes.
 
 # %%
-from store import open_store  # en premier : Ctrl-C se dit alors en une ligne
-
-# %%
-import argparse
+import sys
 
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient, MlflowException
 
-from options import short_text
+from store import open_store
 
-# %% tags=["parameters"]
-parser = argparse.ArgumentParser(
-    description="Compte ce que les runs du magasin disent d'eux-mêmes."
-)
-parser.add_argument("--experiment", type=short_text, default="measurements")
-args = parser.parse_args()
-
-# %%
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
@@ -66,8 +55,9 @@ for run in mlflow.search_runs(search_all_experiments=True, output_format="list")
     row["signature"] = all(signed(each.model_id) for each in models) if models else None
     rows.append(row)
 if not rows:
-    raise SystemExit(
-        "Aucun run dans le magasin. Lancez d'abord : uv run 04_model_registry_azureml/local/01_register_models.py"
+    sys.exit(
+        "Aucun run dans le magasin. Lancez d'abord :"
+        " uv run 04_model_registry_azureml/local/01_register_models.py"
     )
 
 # %% [markdown]
@@ -86,7 +76,7 @@ english = {
     "auteur": "author",
     "signature": "signature",
 }
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("measurements")
 with mlflow.start_run(
     run_name="transparency",
     description="Leçon 4 : la part des runs qui ont chaque chose, entre 0 et 1.",

@@ -7,41 +7,41 @@
 # cépage) dont chacun vient.
 
 # %%
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import make_scorer, recall_score
-from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
+from sklearn.metrics import ConfusionMatrixDisplay, make_scorer, recall_score
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_predict, cross_validate
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from splits import Split, split
-
 cultivars = ["cultivar_0", "cultivar_1", "cultivar_2"]
 source_url = "https://archive.ics.uci.edu/dataset/109/wine"
 
-# %% [markdown]
-# ## Les données
-
 
 # %%
-def load_wines() -> Split:
-    """133 vins pour apprendre et comparer, 45 de test, qui ne décident d'aucune promotion ; pas de
-    part `valid`.
+class Wines(NamedTuple):
+    """`X_*` : un vin par ligne, 13 mesures réelles ; `y_*` : son cultivar, l'un des `cultivars`."""
 
-    `X_*` : 13 mesures réelles par vin. `y_*` : son cultivar, un texte de `cultivars`, en mêmes
-    proportions partout.
-    """
+    X_train: pd.DataFrame  # pour apprendre et comparer
+    X_test: pd.DataFrame  # des vins à classer, qui ne décident d'aucune promotion
+    y_train: pd.Series
+    y_test: pd.Series
+
+
+def load_wines() -> Wines:
+    """133 vins pour apprendre et comparer, 45 de test, en mêmes proportions de cultivars."""
     X, target = load_wine(return_X_y=True, as_frame=True)
-    names = target.map(dict(enumerate(cultivars))).astype(object).rename("cultivar")
-    return split(X, names, valid=0, test=0.25, stratify=True)
+    y = target.map(dict(enumerate(cultivars))).astype(object).rename("cultivar")
+    return Wines(*train_test_split(X, y, test_size=0.25, random_state=0, stratify=y))
 
 
 # %% [markdown]
@@ -53,10 +53,7 @@ def load_wines() -> Split:
 
 # %%
 def candidates(seed: int = 0) -> dict[str, Pipeline]:
-    """Les trois candidats, non entraînés, par nom.
-
-    Arbres et forêts se passent de mise à l'échelle, pas la régression.
-    """
+    """Les trois candidats, non entraînés, par nom ; seule la régression demande une échelle."""
     return {
         "decision_tree": make_pipeline(DecisionTreeClassifier(random_state=seed)),
         "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=seed)),
@@ -66,8 +63,7 @@ def candidates(seed: int = 0) -> dict[str, Pipeline]:
     }
 
 
-# skops ne recharge que des types déclarés : celui-ci, que les arbres demandent, n'est pas sur sa
-# liste à lui.
+# skops ne recharge que des types déclarés ; celui-ci, que les arbres demandent, manque à sa liste.
 trusted_types = ["sklearn.tree._tree.Tree"]
 
 # Ce qu'il faut pour recharger un candidat et lui donner un tableau, aux versions installées ici ;
@@ -85,11 +81,9 @@ requirements = [
 
 # %%
 def cross_validated(model: Pipeline, X: pd.DataFrame, y: pd.Series) -> dict[str, float]:
-    """Moyennes sur 25 plis, entre 0 et 1 : `cv_accuracy`, puis `cv_recall_<cultivar>` pour chacun
-    des trois.
+    """Moyennes sur 25 plis, entre 0 et 1 : `cv_accuracy`, et `cv_recall_<cultivar>` pour les trois.
 
-    `model` est cloné : il peut être entraîné ou non. Mêmes plis à chaque appel, donc mêmes valeurs,
-    au bit près.
+    `model`, entraîné ou non, est cloné. Les plis sont toujours les mêmes, donc les valeurs aussi.
     """
     scoring = {"cv_accuracy": "accuracy"} | {
         f"cv_recall_{name}": make_scorer(recall_score, labels=[name], average="macro")
@@ -97,7 +91,7 @@ def cross_validated(model: Pipeline, X: pd.DataFrame, y: pd.Series) -> dict[str,
     }
     folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=0)
     scores = cross_validate(model, X, y, scoring=scoring, cv=folds)
-    return {name: float(np.mean(scores[f"test_{name}"])) for name in scoring}
+    return {name: float(scores[f"test_{name}"].mean()) for name in scoring}
 
 
 class Verdict(NamedTuple):
@@ -109,35 +103,47 @@ class Verdict(NamedTuple):
 
 
 def compare(champion: dict[str, float], challenger: dict[str, float], margin: float) -> Verdict:
-    """Le candidat est promu s'il gagne au moins `margin` d'exactitude et ne perd sur aucun
-    cultivar.
-
-    `champion` et `challenger` : ce que renvoie `cross_validated`. Un gain égal à la marge, aux
-    arrondis des flottants près, suffit : 0.91 - 0.90 vaut un peu plus que 0.01 en machine, 0.21 -
-    0.20 un peu moins.
+    """Le candidat est promu s'il gagne au moins `margin` d'exactitude, aux arrondis des flottants
+    près, et ne perd sur aucun cultivar ; les deux premiers viennent de `cross_validated`.
     """
     gain = challenger["cv_accuracy"] - champion["cv_accuracy"]
-    losses = [
-        name
-        for name in cultivars
-        if challenger[f"cv_recall_{name}"] < champion[f"cv_recall_{name}"]
-    ]
-    reason = f"exactitude {gain:+.4f}, marge {margin:g}" + (
-        f" ; sensibilité en baisse sur {', '.join(losses)}" if losses else ""
-    )
+    recalls = {name: f"cv_recall_{name}" for name in cultivars}
+    losses = [name for name, recall in recalls.items() if challenger[recall] < champion[recall]]
+    reason = f"exactitude {gain:+.4f}, marge {margin:g}"
+    if losses:
+        reason += f" ; sensibilité en baisse sur {', '.join(losses)}"
     return Verdict(gain >= margin - 1e-12 and not losses, reason, gain)
 
 
+def story(move: str, reason: str) -> tuple[str, str]:
+    """L'étiquette, clé et valeur, qui raconte ce déplacement de `@champion` (« 1 -> 2 »)."""
+    now = datetime.now(UTC)
+    told = f"{now:%Y-%m-%d %H:%M:%S} UTC, @champion : {move}, {reason}"
+    return f"history_{now:%Y%m%d_%H%M%S_%f}", told
+
+
+# %% [markdown]
+# ## Les figures
+
+
+# %%
+def confusion_figure(name: str, model: Pipeline, X: pd.DataFrame, y: pd.Series) -> Figure:
+    """Ce que `model` confond, en validation croisée à cinq plis."""
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.add_subplot()
+    guesses = cross_val_predict(model, X, y, cv=5)
+    ConfusionMatrixDisplay.from_predictions(y, guesses, ax=axes, colorbar=False)
+    axes.set(title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar")
+    return figure
+
+
 def recall_figure(scores: dict[str, dict[str, float]], title: str) -> Figure:
-    """La sensibilité de chaque cultivar, un point par modèle ; `scores` : nom du modèle -> ce que
-    renvoie `cross_validated`.
-    """
+    """La sensibilité de chaque cultivar ; `scores` : un nom -> ce que rend `cross_validated`."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, score in scores.items():
-        axes.plot(
-            [score[f"cv_recall_{cultivar}"] for cultivar in cultivars], cultivars, "o", label=name
-        )
+        recalls = [score[f"cv_recall_{cultivar}"] for cultivar in cultivars]
+        axes.plot(recalls, cultivars, "o", label=name)
     axes.set(xlabel="sensibilité, moyenne de 25 plis", title=title)
     axes.legend()
     return figure

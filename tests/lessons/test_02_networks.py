@@ -3,7 +3,6 @@ recalculés.
 """
 
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import pandas as pd
 import pytest
 from lesson_02 import (
     FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described,
-    model_uri, network, on_a_pc, script, section, y,
+    keras_of_the_scripts, model_uri, network, on_a_pc, script, section, y,
 )  # fmt: skip
 from mlflow.entities import LoggedModelStatus
-from programs import ended, running
+from programs import running
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error
@@ -32,7 +31,7 @@ VALID, UNSEEN = (part.to_numpy("float32") for part in (IMAGES.X_valid, IMAGES.X_
 def trained(lesson):
     lesson.ended("autoencoder")
     # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
-    digits.import_keras()
+    keras_of_the_scripts()
     return lesson.named("autoencodeur code=8")
 
 
@@ -83,7 +82,7 @@ def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
 
 def best_kept(run):
     """La meilleure époque, telle qu'envoyée au magasin pendant l'apprentissage."""
-    return digits.import_keras().saving.load_model(
+    return keras_of_the_scripts().saving.load_model(
         mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras")
     )
 
@@ -168,19 +167,6 @@ def test_other_instructions_learn_another_network(fresh_course):
         str(len(history(fresh_course, fresh_course.named("autoencodeur code=8"), "loss")))
         == with_avx512()
     )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    sys.platform != "linux",
-    reason="le chargement de CUDA n'est essayé par TensorFlow que sous Linux",
-)
-def test_no_variable_silences_tensorflow(tmp_path):
-    """Ce que dit `import_keras` : la variable ne suffit pas ; lui se tait, la séance l'exige de
-    chaque script.
-    """
-    loaded = ended([sys.executable, "-c", "import tensorflow"], tmp_path, TF_CPP_MIN_LOG_LEVEL="2")
-    assert loaded.returncode == 0 and "cuda" in loaded.stderr
 
 
 @pytest.mark.slow
@@ -325,34 +311,12 @@ def test_without_model_id_the_step_links_and_without_step_nothing_does(scratch):
 
 
 # ------------------------------------------------------------------------------------------------
-# ce qui manque, dit en une ligne
-
-
-def said_in_one_line(told) -> str:
-    assert (told.returncode, told.stdout, len(told.stderr.strip().splitlines())) == (1, "", 1), (
-        told.stderr
-    )
-    return told.stderr
-
-
-def test_without_tensorflow_one_line_says_so(scratch):
-    (scratch.root / script("tensorflow")).write_text(
-        "raise ImportError('TensorFlow n’existe pas ici')", encoding="utf-8"
-    )
-    before = len(scratch.runs(FOLDER))
-    for name in ("autoencoder", "compare_representations"):
-        assert "demande TensorFlow" in said_in_one_line(scratch.fork(script(name), fails=True))
-    assert len(scratch.runs(FOLDER)) == before
+# ce qui manque
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "options", "said"),
-    [
-        ("checkpoints", ("--every", "9", "--epochs", "8"), "--every plus petit"),
-        ("compare_representations", (), f"uv run {script('autoencoder')}"),
-        ("system_metrics", ("--epochs", "2", "--interval", "60"), "aucun relevé"),
-    ],
-)
-def test_what_a_script_lacks_is_said_in_one_line(fresh_course, name, options, said):
-    assert said in said_in_one_line(fresh_course.run(script(name), *options, fails=True))
+def test_without_an_encoder_the_command_to_run_first_is_said(fresh_course):
+    told = fresh_course.run(script("compare_representations"), fails=True)
+    assert told.returncode == 1 and told.stdout == ""
+    assert told.stderr.rstrip().endswith(f"Lancez d'abord : uv run {script('autoencoder')}")
+    assert fresh_course.runs(FOLDER) == []

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    X, answer, artifact_names, by_step, end_of, expected_output, is_fully_described, model_uri, network, on_a_pc, script,
+    X, answer, artifact_names, by_step, end_of, expected_output, is_fully_described, keras_of_the_scripts, model_uri, network, on_a_pc, script,
     section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from texts import heading, in_text, tables
 
@@ -22,11 +23,20 @@ pytestmark = pytest.mark.slow
 NAMES = ["pixels", "pixels standardisés", "ACP", "autoencodeur"]
 
 
+def by_seed(points, *preparation) -> list[tuple]:
+    """Dix K-Means de dix groupes, un par graine : (le pipeline, son ARI)."""
+    models = [make_pipeline(*preparation, KMeans(10, n_init=1, random_state=n)) for n in range(10)]
+    return [
+        (model.fit(points), digits.external_indices(y, model[-1].labels_)["ari"])
+        for model in models
+    ]
+
+
 @pytest.fixture(scope="module")
 def parent(whole_lesson):
     whole_lesson.ended("compare_representations")
     # avant que MLflow ne charge TensorFlow : ses instructions sont celles du script
-    digits.import_keras()
+    keras_of_the_scripts()
     return whole_lesson.named("comparaison des représentations")
 
 
@@ -49,14 +59,13 @@ def test_compare_uses_the_encoder_that_was_logged(whole_lesson, parent, runs):
 
 
 def test_each_representation_is_recomputed(whole_lesson, runs):
-    codes = digits.encode(
-        network(whole_lesson, whole_lesson.named("autoencodeur code=8"), "encoder"), X
-    )
+    encoder = network(whole_lesson, whole_lesson.named("autoencodeur code=8"), "encoder")
+    codes = encoder(X.to_numpy("float32")).numpy().astype(float)
     seen = (
         X.to_numpy(),
         StandardScaler().fit_transform(X),
         PCA(8, random_state=0).fit_transform(X),
-        codes.to_numpy(),
+        codes,
     )
     for name, points in zip(NAMES, seen, strict=True):
         models = [KMeans(10, n_init=1, random_state=seed).fit(points) for seed in range(10)]
@@ -128,7 +137,7 @@ def test_standardizing_weighs_what_hardly_varies(metrics):
         f"{100 * table.var()[least].sum() / table.var().sum():.0f}" for table in (X, scaled)
     )
     low = metrics["pixels standardisés"]["ari_mean"]
-    back = digits.cluster_with_seeds(scaled.drop(columns=least), [], y, 10)[0].ari.mean()
+    back = np.mean([ari for _, ari in by_seed(scaled.drop(columns=least))])
     assert back > low
     pattern = r"pixels qui varient le moins (\d+) % de la variance, au lieu de (\d+) % ; .*? remonter à (\d\.\d+)"
     assert in_text(pattern, end_of("compare_representations")) == (after, before, f"{back:.3f}")
@@ -147,8 +156,9 @@ def test_silhouettes_compare_within_one_space(metrics):
     """Les groupes de l'ACP, jugés parmi les pixels, n'ont plus la meilleure silhouette."""
     judged = {}
     for name, preparation in {"pixels": [], "ACP": [PCA(8, random_state=0)]}.items():
-        by_seed, pipelines = digits.cluster_with_seeds(X, preparation, y, 10)
-        judged[name] = silhouette_score(X, pipelines[by_seed.inertia.idxmin()].predict(X))
+        tried = by_seed(X, *preparation)
+        kept = min((pipeline for pipeline, _ in tried), key=lambda each: each[-1].inertia_)
+        judged[name] = silhouette_score(X, kept.predict(X))
     own = {name: found["kept_silhouette"] for name, found in metrics.items()}
     assert max(own, key=own.get) == "ACP" and judged["ACP"] < judged["pixels"]
     said = in_text(
@@ -167,8 +177,8 @@ def test_silhouettes_compare_within_one_space(metrics):
 @pytest.mark.release  # un apprentissage de plus
 def test_another_autoencoder_changes_the_verdict(fresh_course):
     seed, announced = in_text(
-        r"appris avec `--seed (\d+)`, il monte à (\d\.\d+)", end_of("compare_representations")
+        r"appris avec `SEED = (\d+)`, .*?il monte à (\d\.\d+)", end_of("compare_representations")
     )
-    fresh_course.run(script("autoencoder"), "--seed", seed)
+    fresh_course.run(fresh_course.tune(script("autoencoder"), SEED=int(seed)))
     fresh_course.run(script("compare_representations"))
     assert f"{fresh_course.named('autoencodeur').data.metrics['ari_mean']:.3f}" == announced

@@ -108,7 +108,11 @@ def test_scripts_are_short_and_hold_no_hidden_flow():
             for line in source.splitlines()
             if line.strip() and not line.lstrip().startswith("#")
         ]
-        wrong += [f"{script.path} : {len(code)} lignes"] if len(code) > (60 if script.core else 100) else []
+        wrong += (
+            [f"{script.path} : {len(code)} lignes"]
+            if len(code) > (60 if script.core else 100)
+            else []
+        )
         for node in ast.walk(ast.parse(source)):
             hidden = isinstance(node, ast.FunctionDef) and (
                 node.decorator_list or node.name == "main"

@@ -4,6 +4,7 @@ relit.
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ import warm
 from filelock import FileLock
 from mlflow import MlflowClient
 from programs import SECONDS, ended
+
+from forms.outputs import unexpected
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (".png", ".ipynb", ".dbc")  # la moitié du dépôt, dont peu de tests ont besoin
@@ -98,16 +101,28 @@ class Course:
         start=ended,
         **environment: str,
     ):
-        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et ne rien écrire
-        sur la sortie d'erreur.
+        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et n'avertir de rien :
+        ce que MLflow et TensorFlow disent d'eux-mêmes n'est pas un avertissement.
         """
         told = start(self.command(script, *arguments), cwd or self.root, timeout, **environment)
         assert "Traceback" not in told.stderr, told.stderr
         if not fails:
-            assert (told.returncode, told.stderr.strip()) == (0, ""), (
+            assert (told.returncode, unexpected(told.stderr)) == (0, ""), (
                 f"{script} : code {told.returncode}\n{told.stdout}\n{told.stderr}"
             )
         return told
+
+    def tune(self, script: str, **constants) -> str:
+        """Change, dans la copie, la valeur de constantes en tête d'un script ; renvoie `script`."""
+        path = self.root / script
+        text = path.read_text(encoding="utf-8")
+        for name, value in constants.items():
+            text, count = re.subn(
+                rf"^{name} = [^#\n]*?(?=  #|$)", f"{name} = {value!r}", text, flags=re.MULTILINE
+            )
+            assert count == 1, f"{script} n'a pas une constante {name}, et une seule"
+        path.write_text(text, encoding="utf-8")
+        return script
 
     def fork(self, script: str, *arguments, **options):
         """Comme `run`, dans un programme déjà chaud : pour une ligne ou une autre option, sans

@@ -33,6 +33,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from course import LESSONS, SCRIPTS, Script
+from forms.outputs import unexpected
 
 KEPT = ROOT / ".pytest_cache/d/session"
 BRIEF = 20  # secondes annoncées
@@ -118,7 +119,7 @@ class Recorded(Course):
         return [
             name
             for name, each in self.told["scripts"].items()
-            if each["code"] or each["stderr"].strip()
+            if each["code"] or unexpected(each["stderr"])
         ]
 
     @property
@@ -141,7 +142,7 @@ class Recorded(Course):
             assert missing(script), f"{name} n'est pas de cette séance"
             pytest.skip(missing(script))
         told = self.told["scripts"][name]
-        assert (told["code"], told["stderr"].strip()) == (0, ""), (
+        assert (told["code"], unexpected(told["stderr"])) == (0, ""), (
             f"{name} : code {told['code']}\n{told['stdout']}\n{told['stderr']}"
         )
         return CompletedProcess(name, told["code"], told["stdout"], told["stderr"])

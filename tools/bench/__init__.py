@@ -10,47 +10,62 @@ cours donne, `losses` jugeant ce qui manque ; `claims` : les durées que les pag
 `catalog` nomme les mesures, et les montre.
 """
 
+import ast
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from course import named
+
 ROOT = Path(__file__).resolve().parents[2]
-LESSONS = [
-    str(ROOT / lesson / "local")
-    for lesson in (
-        "01_tracking_supervised",
-        "02_tracking_unsupervised",
-        "04_model_registry_azureml",
-    )
-]
 PROJECT = str(ROOT / "03_mlflow_project")
+LESSONS = [str(path) for room in ("local", "team") for path in sorted(ROOT.glob(f"0?_*/{room}"))]
 
 
 def seconds(*command: str) -> float:
     """La durée d'une commande Python, lancée du dossier courant ; lève `RuntimeError`, avec ce
     qu'elle a écrit, si elle échoue.
     """
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
     # sans bytecode gardé, chaque script recompilerait MLflow
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-X", "utf8", *command]
     start = time.perf_counter()
     ended = subprocess.run(
-        [sys.executable, *command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
+        command, env=environment, capture_output=True, text=True, encoding="utf-8"
     )
     if ended.returncode:
         raise RuntimeError(f"{command} : code {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
     return time.perf_counter() - start
 
 
-def script(lesson: str, name: str) -> str:
-    """Le chemin complet d'un script : `script("01_tracking_supervised", "first_run")`."""
-    return str(ROOT / lesson / "local" / f"{name}.py")
+def script(name: str) -> str:
+    """Le chemin complet d'un script, par son nom sans numéro."""
+    return str(ROOT / named(name).path)
+
+
+def imports(path: str) -> str:
+    """Le programme qui ne fait que les imports d'un script : ce que son démarrage coûte."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    kept = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return beside(path, "\n".join(map(ast.unparse, kept)))
+
+
+def changed(path: str, **constants) -> str:
+    """Le programme d'un script où des constantes valent autre chose : `K_MAX=4`."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in constants:
+            value = constants.pop(ast.unparse(node.targets[0]))
+            node.value = ast.parse(repr(value), mode="eval").body
+    if constants:
+        raise KeyError(f"{path} n'a pas de constante {', '.join(constants)}")
+    return beside(path, ast.unparse(tree))
+
+
+def beside(path: str, program: str) -> str:
+    """Un programme pour `python -c`, qui trouve les modules du dossier d'un script."""
+    return f"import sys; sys.path.insert(0, {str(Path(path).parent)!r})\n{program}"

@@ -33,12 +33,10 @@ TABLE = {
     "Démarrer (1 : importer MLflow, pandas et scikit-learn, rien d'autre)": [
         Line("startup.script", "`01_first_run.py` en entier"),
         Line("startup.opening", "dont l'ouverture du magasin"),
-        Line(
-            "startup.plain_gc", "le même, sans les deux lignes de `store.py` sur le ramasse-miettes"
-        ),
+        Line("startup.plain_gc", "le même, sans le `gc.freeze()` de `store.py`"),
     ],
     "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
-        Line("lesson.first_run", "leçon 1, `01_first_run.py` : 20 ms de travail"),
+        Line("lesson.first_run", "leçon 1, `01_first_run.py` : quatre runs, sans modèle"),
         Line("lesson.svm_sweep", "leçon 1, `04_svm_sweep.py` : 35 runs, 35 modèles"),
         Line("lesson.kmeans_sweep", "leçon 2, `01_kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
@@ -77,7 +75,7 @@ TABLE = {
     "Le magasin à {size} runs (1 : à 100)": [
         Line("volume_{size}.run", "un run de plus, nu"),
         Line("volume_{size}.child", "un run de plus, avec son modèle"),
-        Line("volume_{size}.running", "chercher les runs RUNNING, comme à chaque ouverture"),
+        Line("volume_{size}.running", "chercher les runs RUNNING, comme `09_resume_sweep.py`"),
         Line("volume_{size}.by_name", "chercher un run par son nom"),
         Line("volume_{size}.children", "chercher les enfants d'un run, triés"),
         Line("volume_{size}.best", "les dix meilleurs de tous"),
@@ -132,7 +130,7 @@ TABLE = {
         Line("kills.left_running", "runs que cela a laissés RUNNING, avant de relancer", ""),
         Line(
             "kills.lost",
-            "après : valeurs manquantes, fausses ou en double, runs RUNNING, versions incomplètes",
+            "après : valeurs manquantes, fausses ou en double, balayages ou versions incomplets",
             "",
         ),
     ],
@@ -150,12 +148,12 @@ LIMITS = {
 
 def exceeded(metrics: dict[str, float]) -> list[str]:
     """Les mesures qui dépassent leur limite, une ligne chacune."""
-    lines = {line.metric: line for line in sum(TABLE.values(), [])}
-    return [
-        f"{lines[name].text.replace('`', '')} : {lines[name].shown(metrics[name])}, pour une limite de {limit:g}"
-        for name, limit in LIMITS.items()
-        if metrics.get(name, 0) > limit
-    ]
+    lines, told = {line.metric: line for line in sum(TABLE.values(), [])}, []
+    for name, limit in LIMITS.items():
+        if metrics.get(name, 0) > limit:
+            text, value = lines[name].text.replace("`", ""), lines[name].shown(metrics[name])
+            told.append(f"{text} : {value}, pour une limite de {limit:g}")
+    return told
 
 
 def sizes(pattern: str, metrics: dict[str, float]) -> list[int]:

@@ -67,15 +67,15 @@ def fitted_svms(count: int) -> list[tuple]:
 
 def fitted_kmeans(count: int) -> list[tuple]:
     """Les K-Means de `kmeans_sweep`, entraînés, sous la même forme."""
-    from digits import external_indices, internal_indices, load_images, sklearn_pins
+    from digits import external_indices, internal_indices, load_images, pins
     from sklearn.cluster import KMeans
 
     X, y = load_images()
     models = {k: KMeans(n_clusters=k, n_init=1, random_state=0).fit(X) for k in range(2, 2 + count)}
     scores = internal_indices(X, models[2]) | external_indices(y, models[2].labels_)
-    signature = infer_signature(X, models[2].labels_)
+    signature, requirements = infer_signature(X, models[2].labels_), pins("scikit-learn", "skops")
     return [
-        (model, X, scores, {"n_clusters": k, "n_init": 10, "seed": 0}, signature, sklearn_pins())
+        (model, X, scores, {"n_clusters": k, "n_init": 10, "seed": 0}, signature, requirements)
         for k, model in models.items()
     ]
 

@@ -1,7 +1,9 @@
 """Les durées que les pages annoncent, une mesure par affirmation ; les tests comparent le texte à
 ce qui en est gardé.
 
-    python tools/bench/claims.py storage 100 300     une seule mesure, dans le magasin de MLFLOW_TRACKING_URI ; ici, deux tailles
+    python tools/bench/claims.py storage 100 300     une seule mesure, ici à deux tailles
+
+Le magasin est celui de MLFLOW_TRACKING_URI.
 
 Chaque mesure a son programme : autolog, les serveurs et les requêtes comptées changent celui où ils
 passent.
@@ -32,47 +34,32 @@ def storage(*sizes: str) -> dict[str, float]:
     `ANALYZE` a été fait à la première.
     """
     import mlflow
-    from costs import milliseconds
+    from storage_costs import milliseconds
 
-    sizes = [int(size) for size in sizes]
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         kept = Path(folder, "store")
-        seconds(
-            script("02_tracking_unsupervised", "measure_storage"),
-            "--runs",
-            *map(str, sizes),
-            "--keep",
-            str(kept),
-        )
+        seconds(script("measure_storage"), "--runs", *sizes, "--keep", str(kept))
         grown, small = kept / "mlflow.db", kept / f"analyzed_{sizes[0]}.db"
         with closing(sqlite3.connect(small)) as counted, closing(sqlite3.connect(grown)) as base:
             base.execute("ANALYZE")  # crée la table des comptes
             base.execute("DELETE FROM sqlite_stat1")
-            base.executemany(
-                "INSERT INTO sqlite_stat1 VALUES (?, ?, ?)",
-                counted.execute("SELECT * FROM sqlite_stat1").fetchall(),
-            )
+            counts = counted.execute("SELECT * FROM sqlite_stat1").fetchall()
+            base.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", counts)
             base.commit()
         search = mlflow.MlflowClient(f"sqlite:///{grown}").search_runs
-        early = milliseconds(
-            search, ["1"], order_by=["metrics.silhouette DESC"], max_results=10, repeat=3
-        )
+        best = {"order_by": ["metrics.silhouette DESC"], "max_results": 10}
+        early = milliseconds(search, ["1"], **best, repeat=3)
     (run,) = mlflow.search_runs(
         experiment_names=["measurements"],
         filter_string="run_name = 'stockage'",
         max_results=1,
         output_format="list",
     )
-    found = {f"storage.{name}": run.data.metrics[name] for name in ("batch_ms", "by_hand_ms")} | {
-        "storage.early_analyze_ms": early
-    }
+    found = {f"storage.{name}": run.data.metrics[name] for name in ("batch_ms", "by_hand_ms")}
     for name in READ:
-        points = {
-            each.step: each.value
-            for each in mlflow.MlflowClient().get_metric_history(run.info.run_id, name)
-        }
-        found |= {f"storage.{size}.{name}": points[size] for size in sizes}
-    return found
+        for point in mlflow.MlflowClient().get_metric_history(run.info.run_id, name):
+            found[f"storage.{point.step}.{name}"] = point.value
+    return found | {"storage.early_analyze_ms": early}
 
 
 def log_model() -> dict[str, float]:
@@ -99,11 +86,10 @@ def autolog() -> dict[str, float]:
     laissé à lui-même, ou réglé.
     """
     import mlflow
-    from patients import classifiers, import_keras, load_patients
+    from patients import load_patients, network
 
-    import_keras()
     data = load_patients()
-    network = classifiers(data.X_train)["neural_network"]
+    model = network(data.X_train)
     ways = {
         "alone": {"disable": True},
         "ours": {"log_models": False, "log_datasets": False, "checkpoint": False},
@@ -115,7 +101,7 @@ def autolog() -> dict[str, float]:
             mlflow.tensorflow.autolog(**{"disable": False, **options})
             with mlflow.start_run():
                 start = time.perf_counter()
-                network.fit(data.X_train, data.y_train)
+                model.fit(data.X_train, data.y_train, epochs=50, validation_split=0.2, verbose=0)
                 if turn:
                     spent[name].append(time.perf_counter() - start)
     return {
@@ -132,10 +118,12 @@ def system_metrics(waited: str = "20") -> dict[str, float]:
     """
     import mlflow
 
-    seconds(script("02_tracking_unsupervised", "system_metrics"))
+    seconds(script("system_metrics"))
     watched = mlflow.search_runs(
-        experiment_names=["02_tracking_unsupervised"], filter_string="run_name = 'observé'", output_format="list"
-    )  # fmt: skip
+        experiment_names=["02_tracking_unsupervised"],
+        filter_string="run_name = 'observé'",
+        output_format="list",
+    )
     os.environ["MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"] = "1"
     spent = {}
     for reading in (True, False, True):  # le premier tour importe ce qu'il lui faut
@@ -158,10 +146,8 @@ def project() -> dict[str, float]:
     """Les secondes que `mlflow run` ajoute au script de la leçon 3 : la plus courte de trois, de
     l'un et de l'autre.
     """
-    by_hand, run = (
-        [f"{PROJECT}/train.py"],
-        ["-m", "mlflow", "run", PROJECT, "-e", "train", "--env-manager", "local"],
-    )
+    by_hand = [f"{PROJECT}/train.py"]
+    run = ["-m", "mlflow", "run", PROJECT, "-e", "train", "--env-manager", "local"]
     seconds(*by_hand)  # tout est en mémoire
     spent = [(seconds(*by_hand), seconds(*run)) for _ in range(3)]
     alone, added = map(min, zip(*spent, strict=True))
@@ -182,21 +168,16 @@ def router(requested: str = "300") -> dict[str, float]:
     model = candidates()["random_forest"].fit(wines.X_train, wines.y_train)
     with mlflow.start_run():
         logged = mlflow.sklearn.log_model(
-            model, name="model", signature=mlflow.models.infer_signature(wines.X_train, wines.y_train), pip_requirements=requirements,
-            serialization_format="skops", skops_trusted_types=trusted_types,
-        )  # fmt: skip
-    body = {
-        "input_data": {
-            "columns": list(wines.X_test),
-            "index": [0],
-            "data": wines.X_test.head(1).to_numpy().tolist(),
-        }
-    }
-    session, headers, spent = (
-        requests.Session(),
-        {"Authorization": "Bearer mesure"},
-        defaultdict(list),
-    )
+            model,
+            name="model",
+            signature=mlflow.models.infer_signature(wines.X_train, wines.y_train),
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=trusted_types,
+        )
+    body = {"input_data": wines.X_test.head(1).to_dict(orient="split")}
+    session, headers = requests.Session(), {"Authorization": "Bearer mesure"}
+    spent = defaultdict(list)
     with TemporaryDirectory() as folder, Router("mesure").listening() as between:
         path = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder)
         with deployment(path) as (url, _):
@@ -215,15 +196,14 @@ def epoch() -> dict[str, float]:
     écriture : la médiane de soixante époques.
     """
     import mlflow
-    from costs import milliseconds
+    from storage_costs import milliseconds
 
     client, ratios = mlflow.MlflowClient(), []
     with mlflow.start_run() as run:
         for step in range(60):
             tag = milliseconds(client.set_tag, run.info.run_id, "epoch", step)
-            ratios.append(
-                milliseconds(mlflow.log_metrics, {"loss": 0.5, "val_loss": 0.6}, step=step) / tag
-            )
+            losses = {"loss": 0.5, "val_loss": 0.6}
+            ratios.append(milliseconds(mlflow.log_metrics, losses, step=step) / tag)
     return {"epoch.writes": median(ratios)}
 
 
@@ -240,17 +220,17 @@ def team(repeat: str = "100") -> dict[str, float]:
     import psutil
     import requests
     from mlflow import MlflowClient
-    from team import free_port, start, wait_until_ready
     from writer import write_run
 
-    def cpu(process: psutil.Process) -> float:
-        """Le temps de processeur d'un programme et de ceux qu'il a lancés, finis ou non."""
-        return sum(
-            sum(each.cpu_times()[:4]) for each in (process, *process.children(recursive=True))
-        )
+    from bench.servers import start_server
+
+    def cpu(name: str) -> float:
+        """Le temps de processeur de ce programme-ci et, s'il y en a un, du serveur."""
+        served = [serving[name], *serving[name].children(recursive=True)] if name in serving else []
+        return time.process_time() + sum(sum(each.cpu_times()[:4]) for each in served)
 
     # l'adresse que MLflow affiche d'un run fini : le sixième appel
-    os.environ.pop("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
+    os.environ.pop("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", None)
     answered, send = [], requests.Session.send
 
     def timed(session, request, **options):
@@ -263,50 +243,27 @@ def team(repeat: str = "100") -> dict[str, float]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         direct = MlflowClient(f"sqlite:///{folder / 'direct.db'}")
-        places, serving = (
-            {
-                "sqlite": (
-                    direct,
-                    direct.create_experiment(
-                        "volume", artifact_location=(folder / "direct").as_uri()
-                    ),
-                )
-            },
-            {},
-        )
-        for workers in ("1", "2"):
-            port, log = free_port(), folder / f"{workers}.log"
-            command = [
-                sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / workers}.db",
-                "--artifacts-destination", str(folder / "files"), "--workers", workers, "--port", str(port),
-            ]  # fmt: skip
-            process = start(
-                command,
-                log,
-                MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-                MLFLOW_DISABLE_TELEMETRY="true",
-            )
-            wait_until_ready(process, f"http://127.0.0.1:{port}", log)
-            client, serving[workers] = (
-                MlflowClient(f"http://127.0.0.1:{port}"),
-                psutil.Process(process.pid),
-            )
+        here = direct.create_experiment("volume", artifact_location=(folder / "files").as_uri())
+        places, serving = {"sqlite": (direct, here)}, {}
+        for workers in (1, 2):
+            base = f"sqlite:///{folder / str(workers)}.db"
+            address, process = start_server(folder / f"server{workers}", base, workers)
+            client, serving[workers] = MlflowClient(address), psutil.Process(process.pid)
             places[workers] = client, client.create_experiment("volume")
         spent, late = defaultdict(float), defaultdict(list)
         for number in range(int(repeat) + 2):
             for name, (client, experiment) in places.items():
                 answered.clear()
-                before = time.process_time() + (cpu(serving[name]) if name in serving else 0)
+                before = cpu(name)
                 write_run(client, experiment, number)
-                after = time.process_time() + (cpu(serving[name]) if name in serving else 0)
                 # les deux premiers tours : chacun importe et ouvre ce qu'il lui faut
                 if number > 1:
-                    spent[name] += after - before
+                    spent[name] += cpu(name) - before
                     late[name] += [duration >= LATE for duration in answered]
     return {
-        "team.calls_cpu": spent["2"] / spent["sqlite"],
-        "team.late_share": statistics.mean(late["2"]),
-        "team.late_share_alone": statistics.mean(late["1"]),
+        "team.calls_cpu": spent[2] / spent["sqlite"],
+        "team.late_share": statistics.mean(late[2]),
+        "team.late_share_alone": statistics.mean(late[1]),
     }
 
 

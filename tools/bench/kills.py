@@ -15,24 +15,16 @@ import psutil
 
 from bench import ROOT
 from bench.losses import Store, losses
+from course import named
 
 SECONDS = 300  # au-delà, un programme est bloqué
-RESUME = (
-    "01_tracking_supervised/local/09_resume_sweep.py",
-    "--experiment",
-    "01_tracking_supervised",
-    "--only-resume",
-)
-TRIALS = {  # le script, ses options, et ce qu'il faut lancer ensuite, si ce n'est pas lui
-    "01_tracking_supervised/local/04_svm_sweep.py": (
-        ("--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"),
-        RESUME,
-    ),
-    "04_model_registry_azureml/local/01_register_models.py": ((), None),
+TRIALS = {  # le programme tué, et ce qu'il faut lancer ensuite
+    "01_tracking_supervised/local/resume_sweep.py": named("resume_sweep").path,
+    named("register_models").path: named("register_models").path,
 }
 
 
-def start(root: Path, script: str, *arguments: str) -> subprocess.Popen:
+def start(root: Path, script: str) -> subprocess.Popen:
     """Le script, lancé comme par un lecteur, dans un groupe à lui ; ce qu'il écrit va dans
     `root`/écrit.txt.
     """
@@ -45,8 +37,9 @@ def start(root: Path, script: str, *arguments: str) -> subprocess.Popen:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with open(root / "écrit.txt", "wb") as written:
         return subprocess.Popen(
-            [sys.executable, str(root / script), *arguments], cwd=root, env={**environment, "PYTHONUTF8": "1"},
-            stdin=subprocess.DEVNULL, stdout=written, stderr=written, start_new_session=True,
+            [sys.executable, str(root / script)], cwd=root,
+            env={**environment, "PYTHONUTF8": "1"}, stdin=subprocess.DEVNULL,
+            stdout=written, stderr=written, start_new_session=True,
         )  # fmt: skip
 
 
@@ -86,11 +79,8 @@ def kill(process: subprocess.Popen, whole_family: bool) -> int:
     return len(alive)
 
 
-def trial(
-    root: Path, script: str, arguments=(), kills: int = 3, way_on: tuple | None = None
-) -> dict:
-    """Tue `script` à `kills` moments tirés au sort, puis prend le chemin documenté : la même
-    commande, ou `way_on`.
+def trial(root: Path, script: str, way_on: str, kills: int = 3) -> dict:
+    """Tue `script` à `kills` moments tirés au sort, puis prend le chemin documenté, `way_on`.
 
     `root` : une copie du cours qui a déjà un magasin. Les moments sont tirés entre l'ouverture du
     magasin et la fin d'un lancement sans accident, qui vient d'être mesuré ici même, et dont le
@@ -101,7 +91,7 @@ def trial(
     database, saved, chance = root / "mlflow.db", root / "avant.db", random.Random(f"{script} 0")
     before = Store(root)
     shutil.copy2(database, saved)
-    process = start(root, script, *arguments)
+    process = start(root, script)
     opened = wait_for_the_store(process, database)
     if process.wait(SECONDS):
         raise RuntimeError((root / "écrit.txt").read_text(encoding="utf-8"))
@@ -113,7 +103,7 @@ def trial(
 
     counts, done = {"tried": 0, "finished before the kill": 0, "left RUNNING": 0, "outlived": 0}, {}
     while counts["tried"] < kills and counts["finished before the kill"] < 3 * kills:
-        process = start(root, script, *arguments)
+        process = start(root, script)
         opened = wait_for_the_store(process, database)
         try:
             process.wait(chance.uniform(0, seconds))
@@ -127,7 +117,7 @@ def trial(
         counts["left RUNNING"] += len(cut.status("RUNNING"))
         done |= {run_id: cut.tell(run_id) for run_id in cut.status("FINISHED") - set(before.runs)}
 
-    code = start(root, *(way_on or (script, *arguments))).wait(SECONDS)
+    code = start(root, way_on).wait(SECONDS)
     lost = losses(before, Store(root), expected, done)
     if code:
         lost["relancement"] = [(code, (root / "écrit.txt").read_text(encoding="utf-8"))]
@@ -143,11 +133,9 @@ def measure(kills: int, folder: Path) -> dict[str, float]:
     copy = folder / "copie"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
     # la copie a son magasin
-    if start(copy, "01_tracking_supervised/local/01_first_run.py").wait(SECONDS):
+    if start(copy, named("first_run").path).wait(SECONDS):
         raise RuntimeError((copy / "écrit.txt").read_text(encoding="utf-8"))
-    trials = [
-        trial(copy, script, options, kills, way_on) for script, (options, way_on) in TRIALS.items()
-    ]
+    trials = [trial(copy, script, way_on, kills) for script, way_on in TRIALS.items()]
     for script, each in zip(TRIALS, trials, strict=True):
         if each["lost"]:
             print(f"{script}, perdu : {each['lost']}", file=sys.stderr)

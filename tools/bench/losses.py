@@ -42,11 +42,8 @@ class Store:
         désigne un run, un modèle, un instant.
         """
         run = self.runs[run_id]
-        tags = {
-            name: value
-            for name, value in run.data.tags.items()
-            if not name.startswith("mlflow.source.")
-        }
+        told = ("mlflow.source.", "process")  # d'où il vient, qui l'écrit
+        tags = {name: value for name, value in run.data.tags.items() if not name.startswith(told)}
         texts = [
             {name: neutral(value) for name, value in each.items()}.items()
             for each in (run.data.params, tags)
@@ -133,7 +130,12 @@ def losses(before: Store, after: Store, expected: Store, done: dict[str, tuple])
     }
     found = {run_id: after.tell(run_id) for run_id in after.status("FINISHED") - set(before.runs)}
     told = {
-        "restés RUNNING": [after.runs[each].info.run_name for each in after.status("RUNNING")],
+        # un balayage interrompu se reprend : il porte l'étiquette `process`
+        "restés RUNNING": [
+            after.runs[each].info.run_name
+            for each in after.status("RUNNING")
+            if "process" in after.runs[each].data.tags
+        ],
         "manquent": [each for each in set(wanted.values()) if each not in found.values()],
         "faux": [
             each

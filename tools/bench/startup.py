@@ -8,7 +8,7 @@ from statistics import median
 
 from bench import ROOT, script, seconds
 
-FIRST_RUN = script("01_tracking_supervised", "first_run")
+FIRST_RUN = script("first_run")
 IMPORTS = "import mlflow, pandas, sklearn.svm"
 OPENING = f"""
 import sys, time
@@ -19,15 +19,11 @@ start = time.perf_counter()
 open_store()
 print(time.perf_counter() - start)
 """
-# Le même script, le ramasse-miettes de Python laissé comme il est : les deux lignes de store.py
-# défaites.
+# le même script, sans le `gc.freeze()` de store.py
 PLAIN = f"""
-import atexit, gc, runpy, sys
-sys.argv = [{FIRST_RUN!r}]
+import gc, runpy, sys
+gc.freeze = lambda: None
 sys.path.insert(0, {str(ROOT / "01_tracking_supervised/local")!r})
-import store
-gc.set_threshold(700, 10, 10)
-atexit.unregister(gc.freeze)
 runpy.run_path({FIRST_RUN!r}, run_name="__main__")
 """
 

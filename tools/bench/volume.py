@@ -1,32 +1,30 @@
-"""Le magasin qui grossit : ce que coûtent un run de plus, les requêtes des leçons, et deux scripts."""
+"""Le magasin qui grossit : un run de plus, les requêtes des leçons, deux scripts."""
 
 from pathlib import Path
 from statistics import median
 
 import mlflow
-from costs import milliseconds
 from mlflow import MlflowClient
-from serving import multiply
+from serving import milliseconds, multiply
 from writer import write_run
 
-from bench import script, seconds
+from bench import changed, script, seconds
 from bench.children import child, fitted_svms
 
 
 def queries(client: MlflowClient, experiment: str) -> dict[str, float]:
     """Millisecondes des requêtes que font les scripts des leçons."""
-    asked = {
-        # à chaque ouverture du magasin
-        "running": {"filter_string": "attributes.status = 'RUNNING'"},
-        "by_name": {"filter_string": "attributes.run_name = 'run 7' AND attributes.status = 'FINISHED'", "max_results": 1},
-        "children": {
-            "filter_string": "tags.mlflow.parentRunId = 'aucun'", "order_by": ["metrics.ari DESC", "metrics.silhouette DESC"],
-        },
-        "best": {"order_by": ["metrics.silhouette DESC"], "max_results": 10},
-    }  # fmt: skip
+
+    def asked(query: str, **options) -> float:
+        return milliseconds(client.search_runs, [experiment], query, repeat=3, **options)
+
+    named = "attributes.run_name = 'run 7' AND attributes.status = 'FINISHED'"
+    sorted_by = ["metrics.ari DESC", "metrics.silhouette DESC"]
     return {
-        name: milliseconds(client.search_runs, [experiment], repeat=3, **options)
-        for name, options in asked.items()
+        "running": asked("attributes.status = 'RUNNING'"),
+        "by_name": asked(named, max_results=1),
+        "children": asked("tags.mlflow.parentRunId = 'aucun'", order_by=sorted_by),
+        "best": asked("", order_by=sorted_by[1:], max_results=10),
     }
 
 
@@ -41,7 +39,8 @@ def measure(sizes: list[int], folder: Path) -> dict[str, float]:
     client, fitted = MlflowClient(), fitted_svms(1)[0]
     experiment = mlflow.set_experiment("01_tracking_supervised").experiment_id
     # ce que `search_runs` demande
-    seconds(script("01_tracking_supervised", "svm_sweep"), "--C", "1", "--gamma", "0.01", "0.03")
+    few = {"C": [1.0], "gamma": [0.01, 0.03]}
+    seconds("-c", changed(script("svm_sweep"), GRID=few))
     first, known = write_run(client, experiment, 7), 0
     absolute: dict[int, dict[str, float]] = {}
     for size in sizes:
@@ -52,9 +51,7 @@ def measure(sizes: list[int], folder: Path) -> dict[str, float]:
             found["child"] = median(1000 * child("signature", *fitted) for _ in range(11))
         found |= queries(client, experiment)
         for name in ("first_run", "search_runs"):
-            found[name] = min(
-                1000 * seconds(script("01_tracking_supervised", name)) for _ in range(2)
-            )
+            found[name] = min(1000 * seconds(script(name)) for _ in range(2))
         absolute[size] = found
     smallest = absolute[sizes[0]]
     return {

@@ -2,9 +2,9 @@
 code de l'apprenant.
 
 `store` ouvre le magasin en lecture seule ; `learner` y retrouve ce qu'une personne a laissé ;
-`models` recharge un modèle sans exécuter ce qu'il contient ; `values` compare ce qui est noté à ce
-qui se recalcule. `lesson_01` à `lesson_04` et `project` jugent, `scripts` reconnaît les scripts des
-leçons, `report` écrit.
+`models` recharge un modèle sans exécuter ce qu'il contient ; `recompute` refait une mesure,
+`values` la compare à ce qui est noté. `lesson_01` à `lesson_04` et `project` jugent, `catalog` rend
+le verdict, `scripts` reconnaît les scripts des leçons, `report` écrit.
 """
 
 import sys

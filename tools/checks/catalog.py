@@ -6,13 +6,20 @@ from checks import lesson_01, lesson_02, lesson_03, lesson_04
 from checks.learner import Learner
 from checks.remarks import Exercise, Remark, Untouched
 
-EXERCISES: tuple[Exercise, ...] = (
-    *lesson_01.EXERCISES,
-    *lesson_02.EXERCISES,
-    *lesson_03.EXERCISES,
-    *lesson_04.EXERCISES,
+EXERCISES = (
+    Exercise("01-1", lesson_01.scaler),
+    Exercise("01-2", lesson_01.threshold),
+    Exercise("01-3", lesson_01.query),
+    Exercise("02-1", lesson_02.indices),
+    Exercise("02-2", lesson_02.seeds),
+    Exercise("02-3", lesson_02.checkpoints),
+    Exercise("03-1", lesson_03.alpha),
+    Exercise("03-2", lesson_03.dirty),
+    Exercise("03-3", lesson_03.seeds),
+    Exercise("04-1", lesson_04.promotion),
+    Exercise("04-2", lesson_04.rollback),
+    Exercise("04-3", lesson_04.alias),
 )
-
 GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -28,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(exercise: Exercise, learner: Learner) -> Verdict:
-    """Ce que vaut la réponse d'une personne ; celle de l'un ne peut empêcher de juger les autres."""
+    """Ce que vaut la réponse d'une personne ; celle de l'un n'empêche pas de juger les autres."""
     from mlflow import MlflowException
 
     try:
@@ -40,37 +47,8 @@ def verdict(exercise: Exercise, learner: Learner) -> Verdict:
     except MlflowException as error:
         if error.error_code not in GONE:
             raise  # le magasin lui-même ne répond plus
-        return Verdict(
-            exercise,
-            "à revoir",
-            f"un run, un modèle ou une version de cette réponse n'existe plus. Reprenez : {exercise.start}",
-        )
-    # écrit à la main, ou par un autre programme
+        wrong = "un run, un modèle ou une version de cette réponse n'existe plus"
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        shape = f"n'a pas la forme attendue ({type(error).__name__})"
-        return Verdict(
-            exercise, "à revoir", f"ce qui est dans le magasin {shape}. Reprenez : {exercise.start}"
-        )
-
-
-def chosen(lesson: str | None, number: str | None) -> list[Exercise]:
-    """Les exercices demandés. Lève `SystemExit`, en une ligne, s'il n'y en a pas."""
-    if number is not None:
-        found = [
-            exercise
-            for exercise in EXERCISES
-            if exercise.number == number.strip().replace("_", "-")
-        ]
-        if not found:
-            raise SystemExit(
-                f"« {number[:40]} » n'est pas un exercice. Il y a : {', '.join(each.number for each in EXERCISES)}."
-            )
-        return found
-    if lesson is None:
-        return list(EXERCISES)
-    found = [exercise for exercise in EXERCISES if exercise.lesson[:2] == lesson.strip().zfill(2)]
-    if not found:
-        raise SystemExit(
-            f"« {lesson[:40]} » n'est pas une leçon. Il y a : {', '.join(sorted({each.lesson[:2] for each in EXERCISES}))}."
-        )
-    return found
+        # écrit à la main, ou par un autre programme
+        wrong = f"ce qui est dans le magasin n'a pas la forme attendue ({type(error).__name__})"
+    return Verdict(exercise, "à revoir", f"{wrong}. Reprenez : {exercise.start}")

@@ -1,88 +1,53 @@
 """Les exercices de la leçon 1."""
 
-from checks.learner import Learner, finished, first_right
+from checks.learner import DONE, Learner, answers, one_run
 from checks.models import last_step, model_of, predict, preparation
 from checks.recompute import cross_scores, patients
-from checks.remarks import Exercise, Remark, Untouched
+from checks.remarks import Remark, require
 from checks.values import close, compare, metric, number, text_tag
 
-LESSON = "01_tracking_supervised"
 SWEEP = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
-DONE = "attributes.status = 'FINISHED'"
-TRAINED_ON = {
-    455: "a appris aussi sur la validation",
-    569: "a appris sur toutes les tumeurs, test compris",
-    114: "a appris sur 114 tumeurs",
-}
-
-
-# --- 01-1 : sans mise à l'échelle
 
 
 def scaler(learner: Learner) -> str:
-    runs = finished(learner.tagged("01-1"))
-    if not runs:  # sans étiquette : le défaut se reconnaît, aucune tumeur n'est trouvée
-        runs = learner.search(f"metrics.sensitivity < 0.01 AND {DONE}", LESSON, most=5)
-        runs += (
-            learner.search(f"metrics.sensitivity >= 0.9 AND {DONE}", LESSON, most=20)
-            if runs
-            else []
-        )
-    if not runs:
-        raise Untouched("aucun run ne porte l'étiquette `exercise = 01-1`.")
-    svms = bare_svms(learner, runs[:40])
-    same = [
-        (run, model)
-        for run, model in svms
-        if (last_step(model).gamma, last_step(model).C) == (0.03, 1.0)
-    ]
-    if not same:
-        seen = ", ".join(
-            sorted(
-                {f"gamma={last_step(model).gamma}, C={last_step(model).C:g}" for _, model in svms}
-            )
-        )
-        raise Remark(
-            f"pas de SVM brut aux réglages du cours (gamma=0.03, C=1), mais {seen} : on ne change qu'une chose à la fois."
-        )
-    truth = judged(*same[0])
-    others = [(run, model) for run, model in svms if last_step(model).gamma != 0.03]
-    sensitivities = [judged(run, model)["sensitivity"] for run, model in others]
-    if max(sensitivities, default=0) < 0.9:
-        best = f" ; votre meilleur essai : {max(sensitivities):.3f}" if sensitivities else ""
-        raise Remark(
-            f"la première moitié y est. Reste un gamma qui rende 0.90 de sensibilité, toujours sans mise à l'échelle{best}."
-        )
-    best = max(range(len(others)), key=sensitivities.__getitem__)
+    """Sans mise à l'échelle.
+
+    `make_pipeline(SVC(gamma=0.03))` suffit pour la première moitié. Pour la seconde, pensez à la
+    taille des distances : les mesures brutes vont jusqu'à plusieurs milliers, et le noyau calcule
+    exp(-gamma × distance²).
+    """
+    svms = [(last_step(model), run, model) for run, model in bare_svms(learner)]
+    flawed = [each for each in svms if (each[0].gamma, each[0].C) == (0.03, 1.0)]
+    seen = ", ".join(sorted(f"gamma={svm.gamma}, C={svm.C:g}" for svm, _, _ in svms))
+    require(flawed, f"pas de SVM brut aux réglages du cours (gamma=0.03, C=1), mais {seen}.")
+    truth = judged(*flawed[0][1:])
+    others = [(judged(*each)["sensitivity"], svm.gamma) for svm, *each in svms if svm.gamma != 0.03]
+    best, gamma = max(others, default=(0.0, None))
+    told = "la première moitié y est. Reste un gamma qui rende 0.90 de sensibilité"
+    require(best >= 0.9, f"{told} sans mise à l'échelle ; votre meilleur essai : {best:.3f}.")
     return (
-        f"sans mise à l'échelle, exactitude {truth['accuracy']:.3f}, sensibilité {truth['sensitivity']:.3f} ;"
-        f" avec gamma={last_step(others[best][1]).gamma}, sensibilité {sensitivities[best]:.3f}"
+        f"sans mise à l'échelle, exactitude {truth['accuracy']:.3f}, sensibilité"
+        f" {truth['sensitivity']:.3f} ; avec gamma={gamma}, sensibilité {best:.3f}"
     )
 
 
-def bare_svms(learner: Learner, runs: list) -> list[tuple]:
+def bare_svms(learner: Learner) -> list[tuple]:
     """Les runs dont le modèle est un SVM que rien ne précède, et ce modèle.
 
     Lève `Remark` s'il n'y en a pas.
     """
-    models, remark = [], None
-    for run in runs:
+    models, remarks = [], []
+    for run in answers(learner, "01-1"):
         try:
             models.append((run, model_of(learner, run)))
-        except Remark as found:
-            remark = remark or found
+        except Remark as remark:
+            remarks.append(remark)
     if not models:
-        raise remark
+        raise remarks[0]
     bare = [(run, model) for run, model in models if not preparation(model)]
-    if not bare:
-        raise remark or Remark(
-            "les modèles de vos runs préparent tous les données avant le SVM : le but est de s'en passer."
-        )
+    require(bare, "les modèles de vos runs préparent tous les données avant le SVM : ôtez-le.")
     svms = [(run, model) for run, model in bare if hasattr(last_step(model), "shape_fit_")]
-    if not svms:
-        raise Remark(
-            f"sans mise à l'échelle, il y a un {type(last_step(bare[0][1])).__name__}, pas un SVM (`SVC`)."
-        )
+    require(svms, f"le modèle est un {type(last_step(bare[0][1])).__name__}, pas un SVM (`SVC`).")
     return svms
 
 
@@ -92,196 +57,92 @@ def judged(run, model) -> dict[str, float]:
 
     data, _, _ = patients()
     rows = last_step(model).shape_fit_[0]
-    if rows != len(data.X_train):
-        raise Remark(
-            f"le modèle de « {run.info.run_name} » {TRAINED_ON.get(rows, f'a appris sur {rows} tumeurs')} : il en faut 341."
-        )
+    title = f"le modèle de « {run.info.run_name} »"
+    require(rows == 341, f"{title} a appris sur {rows} tumeurs : il en faut 341.")
     truth = clinical_metrics(data.y_valid, predict(model, data.X_valid))
+    learned = clinical_metrics(data.y_train, predict(model, data.X_train))
+    test = clinical_metrics(data.y_test, predict(model, data.X_test))
     for name in ("accuracy", "sensitivity"):
-        if close(metric(run, name), truth[name]):
-            continue
-        learned = clinical_metrics(data.y_train, predict(model, data.X_train))
-        test = clinical_metrics(data.y_test, predict(model, data.X_test))
         mistakes = {
-            "porte sur l'apprentissage : d'où viennent vos prédictions ? Il faut celles de la validation.": learned[
-                name
-            ],
-            "est celle des bénignes : quelle est la classe positive ?": truth["specificity"],
+            "porte sur l'apprentissage, non sur la validation.": learned[name],
             "porte sur le test, qui ne s'ouvre pas pour choisir.": test[name],
         }
         compare(run, name, truth[name], mistakes)
     return truth
 
 
-# --- 01-2 : le seuil qui n'en manque aucune
+@one_run("01-2")
+def threshold(learner: Learner, run) -> str:
+    """Ne manquer aucune tumeur.
 
-
-def threshold(learner: Learner) -> str:
-    alike = learner.search(f"params.threshold LIKE '%' AND {DONE}", LESSON, most=10)
-    return first_right(learner, "01-2", lambda run: judged_threshold(learner, run), alike)
-
-
-def judged_threshold(learner: Learner, run) -> str:
+    `distance[y == 1.0]` donne les distances des tumeurs malignes : la plus petite décide. Les
+    métriques se calculent sur `distance >= threshold`, pas sur `predict`.
+    """
     model, limit = model_of(learner, run), number(run, "threshold")
-    way = next(
-        (each for each in ("decision_function", "predict_proba") if hasattr(model, each)), None
-    )
-    if way is None:
-        raise Remark(
-            f"{type(last_step(model)).__name__} ne donne pas de distance : un seuil n'y a pas de sens."
-        )
+    way = "decision_function" if hasattr(model, "decision_function") else "predict_proba"
     _, X, y = patients()
     ill, well = (y == 1.0).to_numpy(), (y == 0.0).to_numpy()
     score, learned = cross_scores(model, way), getattr(model, way)(X)
     learned = learned if learned.ndim == 1 else learned[:, 1]
+
+    def rates(scores, at: float) -> dict[str, float]:
+        found, silent = (scores[ill] >= at).mean(), (scores[well] < at).mean()
+        return {"cv_sensitivity": found, "cv_specificity": silent}
+
     reached = limit - 1e-6  # une autre machine arrondit autrement
     missed = int((score[ill] < reached).sum())
-    if missed and limit > 0 and (score[ill] >= -limit - 1e-6).all():
-        raise Remark(
-            f"au seuil {limit:.3f}, {missed} tumeurs malignes sur 170 sont manquées ; à l'opposé, aucune : quel signe ?"
-        )
-    if missed and (learned[ill] >= reached).all():
-        raise Remark(
-            f"le seuil {limit:.3f} suffit aux tumeurs que le modèle a apprises ; en validation croisée, il en manque {missed}."
-        )
     if missed:
-        raise Remark(
-            f"au seuil {limit:.3f}, {missed} tumeurs malignes sur 170 restent manquées en validation croisée."
-        )
-    alerts, fewest = (
-        int((score[well] >= reached).sum()),
-        int((score[well] >= score[ill].min() - 1e-6).sum()),
-    )
-    if alerts > fewest:
-        raise Remark(
-            f"le seuil {limit:.3f} n'en manque aucune, mais il est plus bas que nécessaire : {alerts} fausses alertes."
-        )
-    usual = 0.0 if way == "decision_function" else 0.5
-    for name, part, truth in (
-        ("cv_sensitivity", ill, 1.0),
-        ("cv_specificity", well, 1 - alerts / well.sum()),
-    ):
-        shares = {
-            kind: (scores[part] >= at).mean()
-            for kind, scores, at in (("usual", score, usual), ("learned", learned, reached))
-        }
+        told = f"au seuil {limit:.3f}, {missed} tumeurs malignes sur 170"
+        opposite = limit > 0 and (score[ill] >= -limit - 1e-6).all()
+        require(not opposite, f"{told} sont manquées ; à l'opposé, aucune : quel signe ?")
+        fits = (learned[ill] >= reached).all()
+        require(not fits, f"{told} sont manquées : il suffit à celles que le modèle a apprises.")
+        raise Remark(f"{told} restent manquées en validation croisée.")
+    alerts, least = ((score[well] >= at).sum() for at in (reached, score[ill].min() - 1e-6))
+    told = f"au seuil {limit:.3f}, 170 tumeurs malignes sur 170 et {alerts} fausses alertes"
+    require(alerts <= least, f"{told} : il est plus bas que nécessaire.")
+    origin = rates(score, 0.0 if way == "decision_function" else 0.5)
+    seen, truth = rates(learned, reached), rates(score, reached)
+    for name, value in truth.items():
         mistakes = {
-            "est celle du seuil d'origine, celui de `predict` : comparez la distance à votre seuil.": shares[
-                "usual"
-            ],
-            "porte sur les tumeurs apprises : prenez les distances de la validation croisée.": shares[
-                "learned"
-            ],
+            "est celle du seuil d'origine, celui de `predict`.": origin[name],
+            "porte sur les tumeurs apprises, non sur la validation croisée.": seen[name],
+            "est son complément : la part des fausses alertes.": 1 - value,
         }
-        if part is well:
-            mistakes = {remark: 1 - share for remark, share in mistakes.items()}
-            mistakes["est la part des fausses alertes, son complément."] = 1 - truth
-        compare(run, name, truth, mistakes)
-    return f"au seuil {limit:.3f}, 170 tumeurs malignes sur 170 et {alerts} fausses alertes sur {well.sum()}"
-
-
-# --- 01-3 : un run retrouvé par une question
+        compare(run, name, value, mistakes)
+    return f"{told} sur {well.sum()}"
 
 
 def query(learner: Learner) -> str:
-    runs = learner.tagged("01-3")
-    if not runs:
-        raise Untouched("aucun run ne porte l'étiquette `exercise = 01-3`.")
-    if len(runs) > 1:
-        raise Remark(
-            f"{len(runs)} runs portent l'étiquette `exercise = 01-3` : une question, une réponse."
-        )
-    run, name, parent = runs[0], runs[0].info.run_name, runs[0].data.tags.get("mlflow.parentRunId")
-    if not parent:
-        raise Remark(
-            f"« {name} » n'est pas un couple du balayage : c'est un de ses enfants qu'il faut désigner. ({SWEEP})"
-        )
-    points = [
-        each
-        for each in learner.children(learner.client.get_run(parent))
-        if "cv_specificity" in each.data.metrics
-    ]
-    if len(points) < 35:
-        raise Remark(
-            f"ce balayage n'a que {len(points)} couples finis sur 35. Achevez-le : {SWEEP}"
-        )
-    specificity, sensitivity, least = (
-        metric(run, "cv_specificity"),
-        metric(run, "cv_sensitivity"),
-        284 / 285 - 1e-9,
-    )
-    if specificity < least:
-        raise Remark(
-            f"« {name} » donne {round(285 * (1 - specificity))} fausses alertes sur 285 ; il en faut une au plus."
-        )
-    allowed = [
-        each.data.metrics["cv_sensitivity"]
-        for each in points
-        if each.data.metrics["cv_specificity"] >= least
-    ]
-    if sensitivity < max(allowed) - 1e-9:
-        raise Remark(
-            f"« {name} » tient la contrainte, mais un autre couple qui la tient trouve plus de tumeurs : triez par sensibilité."
-        )
+    """Retrouver un run par une question.
+
+    Une fausse alerte sur 285, c'est une spécificité de 284/285 = 0.9965. Le filtre compare une
+    métrique (`metrics.cv_specificity > ...`), `order_by` trie (`metrics.cv_sensitivity DESC`).
+    """
+    run, *others = answers(learner, "01-3")
+    require(not others, f"{1 + len(others)} runs portent l'étiquette `exercise = 01-3` : un seul.")
+    name, parent = f"« {run.info.run_name} »", run.data.tags.get("mlflow.parentRunId")
+    require(parent, f"{name} n'est pas un couple du balayage : désignez un de ses enfants.")
+    children = learner.children(learner.client.get_run(parent))
+    points = [each.data.metrics for each in children if "cv_specificity" in each.data.metrics]
+    require(len(points) >= 35, f"ce balayage a {len(points)} couples finis sur 35 : {SWEEP}")
+    least, sensitivity = 284 / 285 - 1e-9, metric(run, "cv_sensitivity")
+    alerts = round(285 * (1 - metric(run, "cv_specificity")))
+    require(alerts <= 1, f"{name} donne {alerts} fausses alertes sur 285 ; il en faut une au plus.")
+    allowed = [each["cv_sensitivity"] for each in points if each["cv_specificity"] >= least]
+    told = f"{name} tient la contrainte ; un autre couple qui la tient trouve plus de tumeurs."
+    require(sensitivity >= max(allowed) - 1e-9, told)
     _, _, y = patients()
-    if not close(
-        ((cross_scores(model_of(learner, run), "decision_function") > 0) & (y == 1.0)).sum() / 170,
-        sensitivity,
-    ):
-        raise Remark(
-            f"la sensibilité notée par « {name} » n'est pas celle de son modèle : d'où vient-elle ?"
-        )
-    count = text_tag(
-        run.data.tags,
-        "candidates",
-        f"à « {name} » : combien de couples tiennent la contrainte ?",
-        least=1,
+    found = ((cross_scores(model_of(learner, run), "decision_function") > 0) & (y == 1.0)).sum()
+    told = f"la sensibilité notée par {name} n'est pas celle de son modèle : d'où vient-elle ?"
+    require(close(found / 170, sensitivity), told)
+    count = text_tag(run.data.tags, "candidates", f"à {name} : combien de couples ?", least=1)
+    everywhere = len(
+        learner.search(f"metrics.cv_specificity >= {least} AND {DONE}", "01_tracking_supervised")
     )
-    everywhere = len(learner.search(f"metrics.cv_specificity >= {least} AND {DONE}", LESSON))
-    if count not in (str(len(allowed)), str(everywhere)):
-        whole = (
-            "c'est le balayage entier, que garde votre filtre ?"
-            if count == str(len(points))
-            else "revoyez le filtre."
-        )
-        raise Remark(
-            f"le bon run est trouvé, mais l'étiquette `candidates` dit {count} couples : {whole}"
-        )
-    text_tag(
-        run.data.tags, "mlflow.note.content", f"(la description) à « {name} » : pourquoi celui-là ?"
+    told = f"le bon run est trouvé, mais `candidates` dit {count} couples : revoyez le filtre."
+    require(count in (str(len(allowed)), str(everywhere)), told)
+    text_tag(run.data.tags, "mlflow.note.content", f"(la description) à {name} : pourquoi lui ?")
+    return (
+        f"{count} couples tiennent la contrainte ; {name} trouve {found} tumeurs malignes sur 170"
     )
-    return f"{count} couples tiennent la contrainte ; « {name} » trouve {round(170 * sensitivity)} tumeurs malignes sur 170"
-
-
-EXERCISES = (
-    Exercise(
-        LESSON,
-        "01-1",
-        "scaler",
-        "sans mise à l'échelle",
-        "`make_pipeline(SVC(gamma=0.03))` suffit pour la première moitié. Pour la seconde, pensez à la taille des distances : les"
-        " mesures brutes vont jusqu'à plusieurs milliers, et le noyau calcule exp(-gamma × distance²).",
-        "",
-        scaler,
-    ),
-    Exercise(
-        LESSON,
-        "01-2",
-        "threshold",
-        "ne manquer aucune tumeur",
-        "`distance[y == 1.0]` donne les distances des tumeurs malignes : la plus petite décide. Les métriques se calculent sur"
-        " `distance >= threshold`, pas sur `predict`.",
-        "",
-        threshold,
-    ),
-    Exercise(
-        LESSON,
-        "01-3",
-        "query",
-        "retrouver un run par une question",
-        "une fausse alerte sur 285, c'est une spécificité de 284/285 = 0.9965. Le filtre compare une métrique (`metrics.cv_specificity >"
-        " ...`), `order_by` trie (`metrics.cv_sensitivity DESC`).",
-        "l'étiquette `candidates` et la description : un voisin peut les souffler",
-        query,
-    ),
-)

@@ -2,45 +2,32 @@
 coûtent qu'une validation croisée.
 """
 
+from functools import cache
+
 from checks.models import predict
 
 _known: dict = {}
 
 
-def once(key: tuple, compute):
-    """Le résultat de `compute`, gardé pour la prochaine fois que `key` se présente."""
+def once(model, measure: str, compute):
+    """Le résultat de `compute`, gardé pour les estimateurs que `clone` rendrait égaux : même
+    classe, mêmes réglages.
+    """
+    key = f"{measure} {type(model).__name__} {model.get_params()}"
     if key not in _known:
         _known[key] = compute()
     return _known[key]
 
 
-def settings(model) -> str:
-    """De quoi reconnaître deux estimateurs que `clone` rendrait égaux : les classes et tous les
-    réglages.
-    """
-    parts = {"": model, **model.get_params(deep=True)}
-    return repr(
-        sorted(
-            (name, type(each).__qualname__ if hasattr(each, "get_params") else repr(each))
-            for name, each in parts.items()
-        )
-    )
-
-
+@cache
 def patients():
-    """Le découpage de la leçon 1, et les 455 tumeurs hors test : `(Split, X, y)`."""
+    """Le découpage de la leçon 1, et les 455 tumeurs hors test : `(données, X, y)`."""
     import pandas as pd
     from patients import load_patients
 
-    def load():
-        data = load_patients()
-        return (
-            data,
-            pd.concat([data.X_train, data.X_valid]),
-            pd.concat([data.y_train, data.y_valid]),
-        )
-
-    return once(("patients",), load)
+    data = load_patients()
+    X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+    return data, X, y
 
 
 def cross_scores(model, method: str):
@@ -48,45 +35,43 @@ def cross_scores(model, method: str):
 
     `model` est cloné.
     """
+    from sklearn import model_selection
     from sklearn.base import clone
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     _, X, y = patients()
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    folds = model_selection.StratifiedKFold(5, shuffle=True, random_state=0)
+    asked = {"cv": folds, "method": method}
     score = once(
-        (method, settings(model)),
-        lambda: cross_val_predict(clone(model), X, y, cv=folds, method=method),
+        model, method, lambda: model_selection.cross_val_predict(clone(model), X, y, **asked)
     )
     return score if score.ndim == 1 else score[:, 1]
 
 
+@cache
 def digits():
-    """Les images, `X` et `y`, et leur découpage : `(X, y, Split)`."""
+    """Les images, `X` et `y`, et leur découpage : `(X, y, données)`."""
     from digits import load_images, split_images
 
-    def load():
-        X, y = load_images()
-        return X, y, split_images(X, y)
-
-    return once(("digits",), load)
+    X, y = load_images()
+    return X, y, split_images(X, y)
 
 
-def silhouette(X, groups) -> float:
-    """La silhouette d'un partage."""
-    import numpy as np
-    from sklearn.metrics import silhouette_score
+@cache
+def progressions() -> list[float]:
+    """La progression des 89 patients de validation de la leçon 3, triée."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.model_selection import train_test_split
 
-    X = np.asarray(X)
-    return once(
-        ("silhouette", X.tobytes(), groups.tobytes()), lambda: float(silhouette_score(X, groups))
-    )
+    rest, _ = train_test_split(load_diabetes().target, test_size=0.2, random_state=0)
+    return sorted(train_test_split(rest, test_size=0.25, random_state=0)[1])
 
 
+@cache
 def wines():
     """Les vins de la leçon 4."""
     from wines import load_wines
 
-    return once(("wines",), load_wines)
+    return load_wines()
 
 
 def wine_scores(model) -> dict[str, float]:
@@ -96,9 +81,8 @@ def wine_scores(model) -> dict[str, float]:
     """
     from wines import cross_validated
 
-    return once(
-        ("wines", settings(model)), lambda: cross_validated(model, wines().X_train, wines().y_train)
-    )
+    data = wines()
+    return once(model, "wines", lambda: cross_validated(model, data.X_train, data.y_train))
 
 
 def wine_answers(model) -> list[str]:

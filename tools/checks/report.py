@@ -3,6 +3,7 @@ par personne.
 """
 
 import csv
+from pathlib import Path
 
 from checks.catalog import Verdict, verdict
 from checks.learner import Course, Learner
@@ -27,7 +28,7 @@ def to_learner(learner: Learner, exercises: list[Exercise], hint: bool, scripts:
     return all_done
 
 
-def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> bool:
+def to_teacher(course: Course, exercises: list[Exercise], path: Path | None) -> bool:
     """Écrit le tableau de la classe, et dans `path` le même en CSV ; vrai si tous ont tout fait.
 
     Lève `SystemExit`.
@@ -46,53 +47,33 @@ def to_teacher(course: Course, exercises: list[Exercise], path: str | None) -> b
         rows[user] = [verdict(exercise, Learner(course, user)) for exercise in exercises]
     table = Table("apprenant", *(exercise.number for exercise in exercises), "faits")
     for user, verdicts in rows.items():
-        count = sum(each.state == "fait" for each in verdicts)
-        table.add_row(user, *(MARKS[each.state] for each in verdicts), f"{count}/{len(verdicts)}")
+        marks = [MARKS[each.state] for each in verdicts]
+        table.add_row(user, *marks, f"{marks.count('✓')}/{len(marks)}")
     console = Console(highlight=False, markup=False, width=max(80, 22 + 8 * len(exercises)))
     console.print(table)
-    console.print(
-        f"{len(rows)} apprenant{'s' * (len(rows) > 1)}. ✓ fait, ✗ à revoir, · à faire. Ce qui manque à chacun : --csv FICHIER."
-    )
-    forged = [exercise for exercise in exercises if exercise.forgeable]
-    sure = [exercise.number for exercise in exercises if not exercise.forgeable]
-    if sure:
-        console.print(
-            f"Recalculés depuis les modèles : {', '.join(sure)}. Une métrique inventée y est vue.",
-            soft_wrap=True,
-        )
-    for exercise in forged:
-        console.print(f"Peut être forgé, {exercise.number} : {exercise.forgeable}.", soft_wrap=True)
+    console.print("✓ fait, ✗ à revoir, · à faire. Ce qui manque à chacun : --csv FICHIER.")
     if path:
         write(path, exercises, rows)
         console.print(f"{path} : une ligne par apprenant.", soft_wrap=True)
     return all(each.state == "fait" for verdicts in rows.values() for each in verdicts)
 
 
-def write(path: str, exercises: list[Exercise], rows: dict[str, list[Verdict]]):
+def write(path: Path, exercises: list[Exercise], rows: dict[str, list[Verdict]]):
     """Le tableau en CSV : « fait », « à faire », ou ce qui manque.
 
     Lève `SystemExit` si le fichier ne s'écrit pas.
     """
     try:
-        # le BOM : Excel y reconnaît l'UTF-8
-        with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        with open(path, "w", encoding="utf-8-sig", newline="") as file:  # Excel y lit l'UTF-8
             writer = csv.writer(file)
             writer.writerow(["apprenant", *(exercise.number for exercise in exercises), "faits"])
             for user, verdicts in rows.items():
-                cells = [each.text if each.state == "à revoir" else each.state for each in verdicts]
-                writer.writerow(
-                    [
-                        plain(user),
-                        *map(plain, cells),
-                        sum(each.state == "fait" for each in verdicts),
-                    ]
-                )
+                told = [each.text if each.state == "à revoir" else each.state for each in verdicts]
+                writer.writerow([*map(plain, [user, *told]), told.count("fait")])
     except OSError as error:
         raise SystemExit(f"{path} : écriture impossible ({error.strerror}).") from None
 
 
 def plain(text: str) -> str:
-    """Un texte qu'un tableur n'exécutera pas comme une formule : le nom d'un apprenant est ce qu'il
-    a voulu.
-    """
+    """Un texte qu'un tableur n'exécutera pas : le nom d'un apprenant est ce qu'il a voulu."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

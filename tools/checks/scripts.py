@@ -1,17 +1,17 @@
 """Les scripts des leçons, reconnus au nom que MLflow note dans `mlflow.source.name`, quelle que
-soit leur forme (script, notebook).
+soit leur forme (script, notebook), avec leur numéro ou sans.
 """
 
 from pathlib import Path
 
-from checks.learner import Learner
+from checks.learner import DONE, Learner
 from course import SCRIPTS, Script, bare
 
 # Ceux dont aucun run du magasin ne porte le nom : ils ne font que lire, servir, préparer, ou
 # travaillent dans un magasin à jeter.
 TRACELESS = {
-    "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve", "deploy_local", "plan_azure", "deploy_azure",
-    "team_server", "move_store",
+    "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve",
+    "deploy_local", "plan_azure", "deploy_azure", "team_server", "move_store",
 }  # fmt: skip
 # Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run
 # d'un autre script.
@@ -21,33 +21,25 @@ TRACES = {
     "predict_new": "tags.mlflow.project.entryPoint = 'predict'",
 }
 OPTIONAL = {"spark", "java", "azure", "team"}  # ce que tout le monde n'a pas
-FINISHED = "attributes.status = 'FINISHED'"
 
 
 def expected(lesson: str) -> list[Script]:
     """Les scripts d'une leçon que l'on attend de chacun, dans l'ordre de lecture."""
-    return [
-        script
-        for script in SCRIPTS
-        if script.lesson == lesson
-        and script.name not in TRACELESS
-        and not OPTIONAL & set(script.needs)
-    ]
+    ours = [script for script in SCRIPTS if script.lesson == lesson]
+    return [each for each in ours if each.name not in TRACELESS and not OPTIONAL & {*each.needs}]
+
+
+def name_of(run) -> str:
+    """Le nom du script d'où vient un run, sans dossier, suffixe ni numéro."""
+    return bare(Path(run.data.tags["mlflow.source.name"].replace("\\", "/")).stem)
 
 
 def done(learner: Learner, script: Script) -> bool:
     """Vrai si un run fini du magasin vient de ce script."""
     if script.name in TRACES:
-        return bool(learner.search(f"{TRACES[script.name]} AND {FINISHED}", script.lesson, most=1))
-    if learner.search(
-        f"tags.mlflow.source.name LIKE '%local____{script.name}.py' AND {FINISHED}", most=1
-    ):  # un `_` de LIKE vaut n'importe quel caractère : local/02_full_run.py
-        return True
-    runs = learner.search(f"tags.mlflow.source.name LIKE '%{script.name}%' AND {FINISHED}", most=50)
-    return any(
-        bare(Path(run.data.tags["mlflow.source.name"].replace("\\", "/")).stem) == script.name
-        for run in runs
-    )
+        return bool(learner.search(f"{TRACES[script.name]} AND {DONE}", script.lesson, most=1))
+    runs = learner.search(f"tags.mlflow.source.name LIKE '%{script.name}%' AND {DONE}", most=100)
+    return any(name_of(run) == script.name for run in runs)
 
 
 def summary(learner: Learner, lesson: str) -> str:
@@ -55,5 +47,7 @@ def summary(learner: Learner, lesson: str) -> str:
     scripts = expected(lesson)
     left = [script for script in scripts if not done(learner, script)]
     count = len(scripts) - len(left)
+    plural = "s" if count > 1 else ""
     following = f" Ensuite : {left[0].command}" if left else ""
-    return f"Leçon {int(lesson[:2])} : {count} script{'s' if count > 1 else ''} sur {len(scripts)} fait{'s' if count > 1 else ''}.{following}"
+    told = f"{count} script{plural} sur {len(scripts)} fait{plural}"
+    return f"Leçon {int(lesson[:2])} : {told}.{following}"

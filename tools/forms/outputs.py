@@ -63,12 +63,17 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
     return found
 
 
+# MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA
+OWN = re.compile(
+    r"\s*$|.*(\d+%\||\d+it \[| INFO (mlflow|alembic)|tensorflow|cuda|computation_placer|absl"
+    r"|rebuild TensorFlow|oneDNN)|Successfully registered model|Created version|Registered model '",
+    re.IGNORECASE,
+)
+
+
 def unexpected(text: str) -> str:
-    """Ce que la sortie d'erreur dit d'autre que le chargement de TensorFlow et ses barres."""
-    known = re.compile(
-        r"\s*$|.*(tensorflow|computation_placer|cuda|absl|rebuild|oneDNN|\d+%\|).*", re.I
-    )
-    return "\n".join(line for line in text.splitlines() if not known.match(line))
+    """Ce que la sortie d'erreur dit d'autre que les lignes de MLflow et de TensorFlow."""
+    return "\n".join(line for line in re.split(r"[\r\n]+", text) if not OWN.match(line))
 
 
 def shown(output: dict) -> list[dict]:

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-1 : sans mise à l'échelle
 # MAGIC
 # MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
@@ -17,10 +17,6 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 # MAGIC %run ../patients
 
 # COMMAND ----------
@@ -30,16 +26,6 @@ from mlflow.models import infer_signature
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -68,7 +54,7 @@ models = {
 
 data = load_patients()
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/01_tracking_supervised")
 for name, model in models.items():
     with mlflow.start_run(run_name=name):
         mlflow.set_tag("exercise", "01-1")
@@ -86,11 +72,8 @@ for name, model in models.items():
             serialization_format="skops",
         )
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
-    print(
-        f"{name} : exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}",
-        end="",
-    )
-    print(f" (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
+    shown = f"exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}"
+    print(f"{name} : {shown} (sur les tumeurs apprises : {seen['sensitivity']:.3f})")
 
 # COMMAND ----------
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_01_2_threshold.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_01_2_threshold.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-2 : ne manquer aucune tumeur
 # MAGIC
 # MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
@@ -16,10 +16,6 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 # MAGIC %run ../patients
 
 # COMMAND ----------
@@ -32,16 +28,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -67,7 +53,7 @@ threshold = 0.0  # celui de `predict`
 predicted = (distance >= threshold).astype(float)
 metrics = clinical_metrics(y, predicted, distance)
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/01_tracking_supervised")
 with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
     mlflow.set_tag("exercise", "01-2")
     mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
@@ -82,9 +68,8 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
         serialization_format="skops",
     )
 
-print(
-    f"seuil {threshold:.3f} : sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
-)
+shown = f"sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
+print(f"seuil {threshold:.3f} : {shown}")
 
 # COMMAND ----------
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_01_3_query.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_01_3_query.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 01-3 : retrouver un run par une question
 # MAGIC
 # MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
@@ -16,22 +16,8 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 import mlflow
 from mlflow import MlflowClient
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/01_tracking_supervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -43,7 +29,7 @@ args = SimpleNamespace(
 # COMMAND ----------
 
 client = MlflowClient()
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("/Shared/01_tracking_supervised")
 for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
     client.delete_tag(run.info.run_id, "exercise")
 
@@ -59,9 +45,8 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 # Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
 found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 if not found:
-    raise SystemExit(
-        "Aucun couple dans le magasin. Lancez d'abord : uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    )
+    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+    raise SystemExit(f"Aucun couple dans le magasin. Lancez d'abord : {first}")
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")
 # Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_02_2_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_02_2_seeds.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-2 : une autre graine, un autre sommet
 # MAGIC
 # MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
@@ -10,7 +10,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -19,24 +19,10 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -53,7 +39,7 @@ signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 # Votre code ici : dix graines, de 0 à 9
 seeds = [0]
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
 for seed in seeds:
     with mlflow.start_run(run_name=f"graine {seed}"):
         mlflow.set_tag("exercise", "02-2")
@@ -63,7 +49,8 @@ for seed in seeds:
         best = max(scores, key=scores.get)
         # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
     print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
+        f" à 11 groupes, {scores[11]:.3f}"
     )
 
 # COMMAND ----------

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_02_1_indices.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_02_1_indices.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-1, solution : quatre indices d'accord ont-ils raison ?
 # MAGIC
 # MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.
@@ -11,16 +11,12 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
 
 # MAGIC %run ../digits
-
-# COMMAND ----------
-
-# MAGIC %run ../options
 
 # COMMAND ----------
 
@@ -31,16 +27,6 @@ from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -56,7 +42,7 @@ X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
 rows = []
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
 with mlflow.start_run(run_name="k par indice") as parent:
     mlflow.set_tag("exercise", "02-1")
     mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
@@ -79,7 +65,7 @@ with mlflow.start_run(run_name="k par indice") as parent:
                 model,
                 name="kmeans",
                 signature=signature,
-                pip_requirements=sklearn_pins(),
+                pip_requirements=pins("scikit-learn", "skops"),
                 serialization_format="skops",
             )
             rows.append({"k": k, **metrics})

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_02_2_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_02_2_seeds.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-2, solution : une autre graine, un autre sommet
 # MAGIC
 # MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
@@ -10,7 +10,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -19,24 +19,10 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from sklearn.cluster import KMeans
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -56,7 +42,7 @@ seeds = range(10)
 # seeds = [0]
 # fin
 
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/02_tracking_unsupervised")
 for seed in seeds:
     with mlflow.start_run(run_name=f"graine {seed}"):
         mlflow.set_tag("exercise", "02-2")
@@ -73,12 +59,13 @@ for seed in seeds:
             models[best],
             name="kmeans",
             signature=signature,
-            pip_requirements=sklearn_pins(),
+            pip_requirements=pins("scikit-learn", "skops"),
             serialization_format="skops",
         )
         # fin
     print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ; à 11 groupes, {scores[11]:.3f}"
+        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
+        f" à 11 groupes, {scores[11]:.3f}"
     )
 
 # COMMAND ----------

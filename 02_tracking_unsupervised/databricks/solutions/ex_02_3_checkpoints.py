@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_02_3_checkpoints.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_02_3_checkpoints.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 02-3, solution : le meilleur point de reprise, ou le dernier ?
 # MAGIC
 # MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un
@@ -11,7 +11,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 rich==15.0.0 scikit-learn==1.9.1 threadpoolctl==3.8.0
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1 threadpoolctl==3.8.0
 # MAGIC dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -20,24 +20,10 @@
 
 # COMMAND ----------
 
-# MAGIC %run ../options
-
-# COMMAND ----------
-
 import mlflow
 from mlflow.models import infer_signature
 from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
-
-# COMMAND ----------
-
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/02_tracking_unsupervised")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
 
 # COMMAND ----------
 
@@ -60,7 +46,7 @@ trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 # COMMAND ----------
 
-experiment = mlflow.set_experiment(args.experiment)
+experiment = mlflow.set_experiment("/Shared/02_tracking_unsupervised")
 with mlflow.start_run(run_name="points de reprise") as run:
     mlflow.set_tag("exercise", "02-3")
     mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})
@@ -79,7 +65,7 @@ with mlflow.start_run(run_name="points de reprise") as run:
             name="checkpoint",
             step=epoch,
             signature=signature,
-            pip_requirements=sklearn_pins(),
+            pip_requirements=pins("scikit-learn", "skops"),
             serialization_format="skops",
             skops_trusted_types=trusted,
         )

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_03_1_alpha.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_03_1_alpha.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-1 : jusqu'à quel alpha battre la forêt ?
 # MAGIC
 # MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ?
@@ -10,16 +10,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ../launch
-
-# COMMAND ----------
-
-# MAGIC %run ../options
 
 # COMMAND ----------
 
@@ -30,19 +22,7 @@ from mlflow import MlflowClient
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/03_mlflow_project")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
-
-# COMMAND ----------
-
-project = next(
-    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
-)
+project = Path.cwd().parents[1]  # sur Databricks, un notebook s'exécute dans son dossier
 
 # COMMAND ----------
 
@@ -54,7 +34,6 @@ project = next(
 
 # COMMAND ----------
 
-check_project(project)
 client = MlflowClient()
 
 
@@ -64,7 +43,7 @@ def train(**parameters: str) -> float:
         str(project),
         "train",
         parameters=parameters,
-        experiment_name=args.experiment,
+        experiment_name="/Shared/03_mlflow_project",
         env_manager="local",
     )
     client.set_tag(submitted.run_id, "exercise", "03-1")

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_03_3_seeds.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_03_3_seeds.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 03-3, solution : un classement à une graine près ?
 # MAGIC
 # MAGIC **Question.** Dans la leçon, le réseau (`ann`) est battu par ElasticNet de 0.75. Relancez-le avec
@@ -11,16 +11,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ../launch
-
-# COMMAND ----------
-
-# MAGIC %run ../options
 
 # COMMAND ----------
 
@@ -30,19 +22,7 @@ import mlflow
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/03_mlflow_project")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-)
-
-# COMMAND ----------
-
-project = next(
-    (folder for folder in Path.cwd().parents if (folder / "MLproject").is_file()), Path.cwd()
-)
+project = Path.cwd().parents[1]  # sur Databricks, un notebook s'exécute dans son dossier
 
 # COMMAND ----------
 
@@ -54,14 +34,13 @@ project = next(
 
 # COMMAND ----------
 
-check_project(project)
 # solution : une variante par graine, de 0 à 4, en plus d'ElasticNet
 variants = [{"model": "elastic_net"}, *({"model": "ann", "seed": str(seed)} for seed in range(5))]
 # départ
 # variants = [{"model": "elastic_net"}, {"model": "ann", "seed": "0"}]
 # fin
 
-experiment = mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/03_mlflow_project")
 with mlflow.start_run(
     run_name="réseau, graine par graine", description="Cinq graines du réseau, et ElasticNet."
 ) as parent:
@@ -75,10 +54,10 @@ with mlflow.start_run(
             env_manager="local",
         )
 
-    finished = f"tags.mlflow.parentRunId = '{parent.info.run_id}' AND status = 'FINISHED'"
-    runs = mlflow.search_runs([experiment.experiment_id], finished, output_format="list")
+    children = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    runs = mlflow.search_runs(filter_string=children, output_format="list")
     networks = [run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "ann"]
-    (linear,) = [
+    [linear] = [
         run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
     ]
     # solution : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
@@ -87,7 +66,8 @@ with mlflow.start_run(
     mlflow.log_metric("wins", sum(rmse < linear for rmse in networks))
     # fin
     print(
-        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines : de {min(networks):.2f} à {max(networks):.2f}"
+        f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines :"
+        f" de {min(networks):.2f} à {max(networks):.2f}"
     )
 
 # COMMAND ----------

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-1, solution : une promotion qui ne doit pas se faire
 # MAGIC
 # MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et
@@ -10,21 +10,14 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ../options
 
 # COMMAND ----------
 
 # MAGIC %run ../wines
 
 # COMMAND ----------
-
-import io
-from contextlib import redirect_stderr
 
 import mlflow
 from mlflow import MlflowClient
@@ -38,18 +31,6 @@ from sklearn.svm import SVC
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
-dbutils.widgets.text("model", "workspace.default.exercise_04_1")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    model=short_text(dbutils.widgets.get("model")),
-)
-
-# COMMAND ----------
-
 # MAGIC %md
 # MAGIC ## Ce que les équipes ont fait
 # MAGIC
@@ -58,6 +39,8 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
+dbutils.widgets.text("MODEL", "workspace.default.exercise_04_1")
+MODEL = dbutils.widgets.get("MODEL")
 wines = load_wines()
 teams = {
     "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
@@ -70,7 +53,7 @@ trusted = [
     "sklearn.neighbors._kd_tree.KDTree",
 ]
 client = MlflowClient()
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/04_model_registry_azureml")
 
 versions, claimed = {}, {}
 for name, model in teams.items():
@@ -90,12 +73,11 @@ for name, model in teams.items():
             serialization_format="skops",
             skops_trusted_types=trusted,
         )
-    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        versions[name] = mlflow.register_model(logged.model_uri, args.model).version
+    versions[name] = mlflow.register_model(logged.model_uri, MODEL).version
     print(f"version {versions[name]} : {name}, exactitude annoncée {claimed[name]:.3f}")
-client.set_registered_model_tag(args.model, "exercise", "04-1")
+client.set_registered_model_tag(MODEL, "exercise", "04-1")
 champion = versions["random_forest"]
-client.set_registered_model_alias(args.model, "champion", champion)
+client.set_registered_model_alias(MODEL, "champion", champion)
 
 # COMMAND ----------
 
@@ -111,23 +93,23 @@ client.set_registered_model_alias(args.model, "champion", champion)
 # `reason` ; @champion, s'il le faut
 reference = cross_validated(teams["random_forest"], wines.X_train, wines.y_train)
 for name in ("k_nearest_neighbors", "svm_rbf"):
-    candidate = mlflow.sklearn.load_model(f"models:/{args.model}/{versions[name]}")
+    candidate = mlflow.sklearn.load_model(f"models:/{MODEL}/{versions[name]}")
     scores = cross_validated(candidate, wines.X_train, wines.y_train)
     verdict = compare(reference, scores, 0.01)
     reason = (
         f"annoncée {claimed[name]:.3f}, recalculée {scores['cv_accuracy']:.3f} : {verdict.reason}"
     )
     client.set_model_version_tag(
-        args.model, versions[name], "decision", "promoted" if verdict.promoted else "refused"
+        MODEL, versions[name], "decision", "promoted" if verdict.promoted else "refused"
     )
-    client.set_model_version_tag(args.model, versions[name], "reason", reason)
+    client.set_model_version_tag(MODEL, versions[name], "reason", reason)
     print(f"{name} : {'promu' if verdict.promoted else 'refusé'} ({reason})")
     if verdict.promoted:
-        client.set_registered_model_alias(args.model, "champion", versions[name])
+        client.set_registered_model_alias(MODEL, "champion", versions[name])
         reference = scores
 # départ
 # winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
-# client.set_registered_model_alias(args.model, "champion", versions[winner])
+# client.set_registered_model_alias(MODEL, "champion", versions[winner])
 # print(f"promu sur parole : {winner}")
 # fin
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_04_2_rollback.py par tools/build_databricks.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_04_2_rollback.py par tools/build.py : modifiez le script, pas ce notebook. -->
 # MAGIC # Exercice 04-2, solution : revenir en arrière
 # MAGIC
 # MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la
@@ -10,12 +10,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
+# MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-# MAGIC %run ../options
 
 # COMMAND ----------
 
@@ -23,8 +19,6 @@
 
 # COMMAND ----------
 
-import io
-from contextlib import redirect_stderr
 from datetime import UTC, datetime
 
 import mlflow
@@ -36,18 +30,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 # COMMAND ----------
 
-from types import SimpleNamespace
-
-dbutils.widgets.text("experiment", "/Shared/04_model_registry_azureml")
-dbutils.widgets.text("model", "workspace.default.exercise_04_2")
-
-args = SimpleNamespace(
-    experiment=short_text(dbutils.widgets.get("experiment")),
-    model=short_text(dbutils.widgets.get("model")),
-)
-
-# COMMAND ----------
-
 # MAGIC %md
 # MAGIC ## La promotion d'hier
 # MAGIC
@@ -56,13 +38,15 @@ args = SimpleNamespace(
 
 # COMMAND ----------
 
+dbutils.widgets.text("MODEL", "workspace.default.exercise_04_2")
+MODEL = dbutils.widgets.get("MODEL")
 wines = load_wines()
 yesterday = {
     "random_forest": make_pipeline(RandomForestClassifier(n_estimators=50, random_state=0)),
     "decision_tree": make_pipeline(DecisionTreeClassifier(max_depth=1, random_state=0)),
 }
 client = MlflowClient()
-mlflow.set_experiment(args.experiment)
+mlflow.set_experiment("/Shared/04_model_registry_azureml")
 
 versions = []
 for name, model in yesterday.items():
@@ -77,17 +61,16 @@ for name, model in yesterday.items():
             serialization_format="skops",
             skops_trusted_types=["sklearn.tree._tree.Tree"],
         )
-    with redirect_stderr(io.StringIO()):  # MLflow annonce chaque version en anglais
-        versions.append(mlflow.register_model(logged.model_uri, args.model).version)
+    versions.append(mlflow.register_model(logged.model_uri, MODEL).version)
 good, bad = versions
 now = datetime.now(UTC)
-client.set_registered_model_tag(args.model, "exercise", "04-2")
+client.set_registered_model_tag(MODEL, "exercise", "04-2")
 client.set_registered_model_tag(
-    args.model,
+    MODEL,
     f"history_{now:%Y%m%d_%H%M%S_%f}",
     f"{now:%Y-%m-%d %H:%M} UTC, @champion : {good} -> {bad}",
 )
-client.set_registered_model_alias(args.model, "champion", bad)
+client.set_registered_model_alias(MODEL, "champion", bad)
 
 # COMMAND ----------
 
@@ -96,11 +79,10 @@ client.set_registered_model_alias(args.model, "champion", bad)
 
 # COMMAND ----------
 
-champion = mlflow.sklearn.load_model(f"models:/{args.model}@champion")
+champion = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
 answered = champion.predict(wines.X_train)
-print(
-    f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
-)
+count = sum(answered == "cultivar_2")
+print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_2 : {count}")
 
 # COMMAND ----------
 
@@ -113,18 +95,17 @@ print(
 
 # solution : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
 # une étiquette `history_...` de plus
-client.set_registered_model_alias(args.model, "champion", good)
-client.set_model_version_tag(args.model, bad, "decision", "rolled back")
+client.set_registered_model_alias(MODEL, "champion", good)
+client.set_model_version_tag(MODEL, bad, "decision", "rolled back")
 client.set_model_version_tag(
-    args.model, bad, "reason", "max_depth=1 : cette version ne répond jamais cultivar_2"
+    MODEL, bad, "reason", "max_depth=1 : cette version ne répond jamais cultivar_2"
 )
 now = datetime.now(UTC)
-story = f"{now:%Y-%m-%d %H:%M} UTC, @champion : {bad} -> {good}, retour en arrière"
-client.set_registered_model_tag(args.model, f"history_{now:%Y%m%d_%H%M%S_%f}", story)
-answered = mlflow.sklearn.load_model(f"models:/{args.model}@champion").predict(wines.X_train)
-print(
-    f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar_2 : {sum(answered == 'cultivar_2')}"
-)
+told = f"{now:%Y-%m-%d %H:%M} UTC, @champion : {bad} -> {good}, retour en arrière"
+client.set_registered_model_tag(MODEL, f"history_{now:%Y%m%d_%H%M%S_%f}", told)
+answered = mlflow.sklearn.load_model(f"models:/{MODEL}@champion").predict(wines.X_train)
+count = sum(answered == "cultivar_2")
+print(f"@champion : version {good}. Sur {len(answered)} vins, réponses cultivar_2 : {count}")
 # fin
 
 # COMMAND ----------

@@ -52,16 +52,7 @@ def show_costs(table: pd.DataFrame) -> str:
     """Le tableau en texte, une ligne par taille, pour 80 colonnes ; `table` : les colonnes de
     `06_measure_storage.py`, dans l'ordre.
     """
-    short = [
-        "base",
-        "fichiers",
-        "écrire",
-        "lire",
-        "trouver",
-        "10-meilleurs",
-        "avec-ANALYZE",
-        "tous",
-    ]
+    short = "base fichiers écrire lire trouver 10-meilleurs avec-ANALYZE tous".split()
     return table.set_axis(short, axis=1).round().astype(int).to_string()
 
 
@@ -71,10 +62,15 @@ def draw_costs(table: pd.DataFrame):
     """
     figure, axes = plt.subplots(1, 3, figsize=(12, 5), layout="constrained")
     labels = {
-        "database_bytes_per_run": "base", "artifact_bytes_per_run": "fichiers", "write_ms": "écrire", "get_ms": "lire un run",
-        "find_ms": "en trouver un", "best_ms": "les dix meilleurs", "best_analyzed_ms": "les dix meilleurs, après ANALYZE",
+        "database_bytes_per_run": "base",
+        "artifact_bytes_per_run": "fichiers",
+        "write_ms": "écrire",
+        "get_ms": "lire un run",
+        "find_ms": "en trouver un",
+        "best_ms": "les dix meilleurs",
+        "best_analyzed_ms": "les dix meilleurs, après ANALYZE",
         "table_ms": "tous, en tableau",
-    }  # fmt: skip
+    }
     named = table.rename(columns=labels)
     named.iloc[:, :2].plot(ax=axes[0], marker="o", ylim=(0, None), ylabel="octets par run")
     named.iloc[:, 2:3].plot(ax=axes[1], marker="o", ylim=(0, None), ylabel="millisecondes par run")

@@ -1,10 +1,11 @@
-"""Les valeurs difficiles que `12_measure_tracking.py` écrit et relit, et ce que veut dire « égales au
-bit près ».
+"""Ce que `12_measure_tracking.py` écrit et relit : des valeurs difficiles, et ce que veut dire
+« égales au bit près ». Lancé comme un programme, il écrit une métrique pas à pas.
 """
 
 import math
 import sys
 
+import mlflow
 import numpy as np
 
 LIMITS = {"paramètre": 6000, "étiquette": 8000}  # en caractères : au-delà, MLflow coupe
@@ -86,3 +87,15 @@ def compare(kind: str, sent: list, read: list) -> dict:
         "exact": 1 - len(changed) / len(sent),
         "example": example,
     }
+
+
+if __name__ == "__main__":  # measure_tracking.py MAGASIN NOM : « tué » écrit sans fin
+    uri, kind = sys.argv[1:]
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("exactitude")
+    with mlflow.start_run(run_name=kind):
+        for step in range(10**9 if kind == "tué" else 100):
+            mlflow.log_metric("value", step / 7, step=step)
+            print(step, flush=True)
+            if kind == "erreur" and step == 49:
+                sys.exit(1)

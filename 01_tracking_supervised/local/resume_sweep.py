@@ -1,0 +1,59 @@
+"""Le balayage que `09_resume_sweep.py` lance, tue, puis finit : douze couples (C, gamma).
+
+Chaque run porte une étiquette `process` : la machine et le numéro du programme qui l'écrit.
+"""
+
+import json
+import os
+from itertools import product
+from platform import node
+
+import mlflow
+from mlflow.models import infer_signature
+
+from patients import cross_validated, known_patients, pins, svm, sweep_figure
+from store import open_store
+
+GRID = {"C": [1.0, 10.0, 100.0], "gamma": [0.001, 0.01, 0.03, 0.1]}
+PROCESS = f"{node()} {os.getpid()}"
+
+
+def try_couples(couples: list[tuple[float, float]]):
+    """Juge chaque couple (C, gamma) dans un enfant du run ouvert, comme `04_svm_sweep.py`."""
+    X, y = known_patients()
+    signature, requirements = infer_signature(X, y.to_numpy()), pins()
+    for C, gamma in couples:
+        with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
+            mlflow.set_tag("process", PROCESS)
+            model = svm(C, gamma)
+            mlflow.log_params({"C": C, "gamma": gamma})
+            scores = cross_validated(model, X, y)
+            model.fit(X, y)
+            logged = mlflow.sklearn.log_model(
+                model, name="svm", signature=signature, pip_requirements=requirements
+            )
+            mlflow.log_metrics(scores, model_id=logged.model_id)
+
+
+def sum_up(parent_id: str) -> int:
+    """Écrit dans le run ouvert ce que ses enfants finis ont donné ; renvoie leur nombre."""
+    points = mlflow.search_runs(
+        filter_string=f"tags.mlflow.parentRunId = '{parent_id}' AND attributes.status = 'FINISHED'",
+        order_by=["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"],
+    )
+    points = points.astype({"params.C": float, "params.gamma": float})
+    mlflow.set_tag("best_run_id", points["run_id"][0])
+    mlflow.log_metric("best_cv_sensitivity", points["metrics.cv_sensitivity"][0])
+    mlflow.log_figure(sweep_figure(points), "metric_against_parameter.png")
+    return len(points)
+
+
+if __name__ == "__main__":
+    open_store()
+    mlflow.set_experiment("01_resume_sweep")
+    wanted = {"grid": json.dumps(GRID), "process": PROCESS}
+    with mlflow.start_run(run_name="svm balayage", tags=wanted) as parent:
+        couples = list(product(GRID["C"], GRID["gamma"]))
+        mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
+        try_couples(couples)
+        sum_up(parent.info.run_id)
