@@ -106,8 +106,8 @@ class Script(NamedTuple):
 
     @property
     def number(self) -> str:
-        """Sa place dans sa leçon, comme son titre la dit : « Leçon 1, script 2 »."""
-        room = "" if "/local/" in self.path else f"{Path(self.path).parent.name}, "
+        """Sa place, comme son titre la dit : « Leçon 1, script 2 », « Leçon 2, équipe, script 1 »."""
+        room = "" if "/local/" in self.path else "équipe, "
         return f"Leçon {int(self.lesson[:2])}, {room}script {int(self.stem[:2])}"
 
     @property

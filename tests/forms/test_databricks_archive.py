@@ -85,6 +85,11 @@ def cells() -> dict[str, list[str]]:
     }
 
 
+def at_home(cell: str) -> str:
+    """Le code d'une cellule, ses expériences sous leur nom d'ici."""
+    return cell.replace('"/Shared/', '"')
+
+
 def source_of(name: str) -> Path:
     """Le script d'un notebook : `leçon/nom`, ou `leçon/solutions/nom`."""
     path = ROOT / f"{name}.py"
@@ -110,9 +115,18 @@ def test_the_cells_are_those_of_the_script(cells):
     aussi.
     """
     for name, found in cells.items():
-        theirs = [(kind, text) for kind, tag, text in cells_of(source_of(name)) if not tag]
+        marked = re.compile(r'^(\w+) = ".*"  # databricks: (".*")$', re.MULTILINE)
+        theirs = [
+            (
+                kind,
+                marked.sub(r'dbutils.widgets.text("\1", \2)\n\1 = dbutils.widgets.get("\1")', text),
+            )
+            for kind, tag, text in cells_of(source_of(name))
+            if not tag
+        ]
         ours = [
-            ("markdown", cell[4:]) if cell.startswith("%md\n") else ("code", cell) for cell in found
+            ("markdown", cell[4:]) if cell.startswith("%md\n") else ("code", at_home(cell))
+            for cell in found
         ]
         ours = [
             (kind, text)
@@ -200,9 +214,7 @@ def test_exercises_stand_apart_and_use_the_modules_of_the_lesson(cells):
     assert set(apart) == expected
     for name, text in apart.items():
         modules = re.findall(r"^%run \.\./(\w+)$", text, re.MULTILINE)
-        assert modules and all(
-            f"{name.partition('/')[0]}/{module}" in cells for module in modules
-        ), name
+        assert all(f"{name.partition('/')[0]}/{module}" in cells for module in modules), name
         assert ("Votre code ici" in text) == (
             "/exercises/" in name
         ) and "uv run tools" not in text, name

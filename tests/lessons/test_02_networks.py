@@ -82,7 +82,7 @@ def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
 
 def best_kept(run):
     """La meilleure époque, telle qu'envoyée au magasin pendant l'apprentissage."""
-    return keras_of_the_scripts().saving.load_model(
+    return keras_of_the_scripts().models.load_model(
         mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras")
     )
 

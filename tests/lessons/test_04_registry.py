@@ -1,8 +1,10 @@
 """Leçon 4 : inscrire et promouvoir, dans la leçon enregistrée ; revenir en arrière, réinscrire et
-refuser, dans une copie.
+se tromper d'ordre, dans une copie.
 """
 
 import re
+import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import mlflow
@@ -16,6 +18,7 @@ from lesson_04 import (
     WINES,
     end_of,
     fitted,
+    last_line,
     moves,
     one_line,
     predicted,
@@ -39,7 +42,7 @@ def story(scratch) -> SimpleNamespace:
     """La suite : revenir en arrière, deux fois, et préparer un déploiement."""
     told = SimpleNamespace()
     told.going_back, told.back = scratch.fork(PROMOTE, "--rollback").stdout, registry(scratch)
-    told.again = scratch.fork(PROMOTE, "--rollback", fails=True)
+    told.again, told.kept = scratch.fork(PROMOTE, "--rollback", fails=True), registry(scratch)
     told.planned = scratch.fork(script("plan_azure")).stdout
     return told
 
@@ -57,10 +60,8 @@ def renewed(story, scratch) -> SimpleNamespace:
     told.anew, told.registered = scratch.fork(REGISTER).stdout, registry(scratch)
     scratch.fork(PROMOTE)
     told.promoted = registry(scratch)
-    told.refusing, told.refused = (
-        scratch.fork(PROMOTE, "--candidates", "outsider", "--margin", 0).stdout,
-        registry(scratch),
-    )
+    scratch.tune(PROMOTE, CANDIDATES=("outsider",), MARGIN=0)
+    told.refusing, told.refused = scratch.fork(PROMOTE).stdout, registry(scratch)
     return told
 
 
@@ -86,7 +87,7 @@ def test_the_split_keeps_the_rows_the_proportions_and_the_real_units():
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.25, random_state=0, stratify=y
     )
-    assert (len(WINES.X_train), len(WINES.X_valid), len(WINES.X_test)) == (133, 0, 45)
+    assert (len(WINES.X_train), len(WINES.X_test)) == (133, 45)
     assert WINES.X_train.equals(X_train) and WINES.X_test.equals(X_test)
     assert WINES.y_train.tolist() == [f"cultivar_{each}" for each in y_train]
     assert WINES.y_test.tolist() == [f"cultivar_{each}" for each in y_test]
@@ -292,8 +293,9 @@ def test_rollback_restores_the_previous_holder_and_the_history_tells_all(story):
         line in story.going_back for line in story.back.history
     )
     assert story.back.versions[2].tags["decision"] == "rolled back"
-    said = one_line(story.again)  # une seconde fois : plus personne n'est avant
-    assert "version 1" in said and "sans --rollback" in said
+    # une seconde fois : plus personne n'est avant, et rien ne bouge
+    assert last_line(story.again).endswith("Registered model alias previous not found.")
+    assert vars(story.kept) | {"versions": 3} == vars(story.back) | {"versions": 3}
     assert (
         "blue : @challenger, version 2," in story.planned
         and "green : @champion, version 1," in story.planned
@@ -345,11 +347,28 @@ def test_stages_are_deprecated_and_still_answer(scratch):
 # --- toute la leçon
 
 
-def test_refusals_are_one_line_and_leave_no_run(scratch, fresh_course):
-    before = len(scratch.runs(LESSON))
-    for arguments in (("--candidates", "absent"), ("--model", "inconnu")):
-        assert one_line(scratch.fork(PROMOTE, *arguments, fails=True))
-    assert len(scratch.runs(LESSON)) == before
+@pytest.mark.parametrize("change", ["promotion", "retour en arrière"])
+def test_a_move_cut_short_leaves_the_champion_and_starts_again(lesson, tmp_path, change):
+    """L'histoire s'écrit d'abord, et `@champion` bouge en dernier : ici, la base l'empêche."""
+    course = lesson.copy(tmp_path / "cours")
+    command = [course.tune(PROMOTE, CANDIDATES=("challenger",)), "--rollback"]
+    if change == "promotion":
+        course.fork(*command)
+        command.pop()
+    before, wall = registry(course), "CREATE TRIGGER wall BEFORE UPDATE ON registered_model_aliases"
+    with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
+        base.execute(f"{wall} WHEN NEW.alias = 'champion' BEGIN SELECT RAISE(ABORT, 'mur'); END")
+    assert "mur" in course.fork(*command, fails=True).stderr
+    cut = registry(course)
+    assert cut.aliases["champion"] == before.aliases["champion"]
+    assert len(cut.history) == len(before.history) + 1
+    with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
+        base.execute("DROP TRIGGER wall")
+    course.fork(*command)
+    assert registry(course).aliases["champion"] == {1: 2, 2: 1}[before.aliases["champion"]]
+
+
+def test_too_early_mlflow_says_it_and_nothing_is_half_written(fresh_course):
     for name in (
         "promote",
         "gate",
@@ -360,9 +379,13 @@ def test_refusals_are_one_line_and_leave_no_run(scratch, fresh_course):
         "plan_azure",
         "measure_traceability",
     ):
-        assert one_line(fresh_course.fork(script(name), fails=True)).endswith(
-            f"Lancez d'abord : uv run {REGISTER}"
-        ), name
+        said = last_line(fresh_course.fork(script(name), fails=True))
+        assert said.endswith(f"Registered Model with name={MODEL} not found"), name
+    client = fresh_course.client()
+    assert client.search_registered_models() == [] == fresh_course.runs(LESSON)
+    assert not (fresh_course.root / "azure_upload").exists()
+    said = one_line(fresh_course.fork(script("measure_transparency"), fails=True))
+    assert said.endswith(f"Lancez d'abord : uv run {REGISTER}")
 
 
 @pytest.mark.slow

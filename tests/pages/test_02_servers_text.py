@@ -1,4 +1,4 @@
-"""Leçon 2, script 9 : son tableau est celui de la page, à peu près celui du banc d'essai ; ce que
+"""Leçon 2, équipe, script 3 : son tableau est celui de la page, à peu près celui du banc d'essai ; ce que
 le texte en dit en suit.
 """
 

@@ -43,7 +43,8 @@ def test_lists_are_well_formed():
 
 
 def test_pictures_and_lists_hold_the_same():
-    listed = [picture.path for picture in PICTURES]
+    # le schéma des composants n'est pas une image de l'interface : il est dessiné une fois
+    listed = ["Images/MLFlow_quatre_composants.PNG", *(picture.path for picture in PICTURES)]
     kept = [
         path
         for folder in (ROOT / "Images", *ROOT.glob("0*/Images"))

@@ -6,15 +6,12 @@ import re
 import tomllib
 
 from sklearn import datasets
-from texts import ROOT, last_cell, tables
+from texts import ROOT, last_cell, lesson_text, tables
 
 import course
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LESSONS = {
-    number: (ROOT / lesson / "README.md").read_text(encoding="utf-8")
-    for number, lesson in enumerate(course.LESSONS, 1)
-}
+LESSONS = {number: lesson_text(lesson) for number, lesson in enumerate(course.LESSONS, 1)}
 TABLES = tables(README.replace("\\|", "¦"))  # une barre, dans une commande du tableau
 MEASURES = [row for row in TABLES if set(row) == {"question", "réponse", "chiffre"}]
 
@@ -177,7 +174,7 @@ def test_what_must_be_installed():
     )
     for script in course.SCRIPTS:
         if script.groups or "uv" in script.needs:
-            assert f"`{script.name}.py` (leçon {int(script.lesson[:2])})" in install
+            assert f"`{script.stem}.py` (leçon {int(script.lesson[:2])})" in install
         assert all(f"`--group {group}`" in install for group in script.groups)
     # ce que deploy_local écrit
     assert found(r"télécharge (\d+) Mo", install) == found(r"une fois, (\d+) Mo", LESSONS[4])

@@ -90,13 +90,15 @@ def test_out_of_order(trouble, models):
     assert "114 prédictions égales sur 114" in cured(trouble, models.root)
 
 
-@about("N'est pas un nombre")
+@about("invalid float value")
 def test_comma(trouble, filled):
-    trouble.seen(launched(FIRST, filled.root, "--gamma", "0,3"))
-    assert "gamma 0.3 :" in cured(trouble, filled.root)
+    options = ["--env-manager", "local", "-e", "train", "-P", "alpha=0,3"]
+    trouble.seen(typed([*MLFLOW, "run", "03_mlflow_project", *options], filled.root))
+    cured(trouble, filled.root)
+    assert filled.runs("03_mlflow_project")[0].data.params["alpha"] == "0.3"
 
 
-@about("Interrompu")
+@about("KeyboardInterrupt")
 def test_ctrl_c(trouble, filled):
     statuses, base = "SELECT status FROM runs ORDER BY start_time", filled.root / "mlflow.db"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -107,8 +109,10 @@ def test_ctrl_c(trouble, filled):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    trouble.seen(process.communicate(timeout=120)[0])
-    assert read(base, statuses)[-1] == "FAILED"  # comme le message le dit
+    said = process.communicate(timeout=120)[0]
+    trouble.seen(said)
+    assert said.splitlines()[-1] == "KeyboardInterrupt" and "Traceback" in said
+    assert read(base, statuses)[-1] == "FAILED"  # comme l'entrée le dit
     assert "Modèle enregistré" in cured(trouble, filled.root)
 
 
@@ -124,7 +128,7 @@ def test_moved_clone(trouble, filled, tmp_path):
     assert "accuracy 0.982" in launched(FIRST, moved)
 
 
-@about("Un fichier manque dans mlruns/")
+@about("No such artifact")
 def test_artifacts_deleted(trouble, models):
     models.fork(FULL)
     shutil.rmtree(models.root / "mlruns")
@@ -142,8 +146,8 @@ def test_newer_version(trouble, filled, tmp_path):
     with closing(sqlite3.connect(base)) as newer:
         newer.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
         newer.commit()
-    opened = typed([*MLFLOW, "experiments", "search"], tmp_path)
-    trouble.seen(opened, launched(FIRST, filled.root, MLFLOW_TRACKING_URI=f"sqlite:///{base}"))
+    trouble.seen(typed([*MLFLOW, "experiments", "search"], tmp_path))
+    trouble.seen(launched(FIRST, filled.root, MLFLOW_TRACKING_URI=f"sqlite:///{base}"))
     upgraded = typed([*MLFLOW, "db", "upgrade", "sqlite:///mlflow.db"], tmp_path)
     assert re.search(r"`(Can't .+?)`", trouble.text)[1] in upgraded
     assert "accuracy 0.982" in cured(trouble, filled.root)
@@ -184,7 +188,7 @@ def test_created_together(trouble, tmp_path):
     assert "Error" not in typed(four, tmp_path)
 
 
-@about("Le magasin ne répond pas")
+@about("Max retries exceeded")
 def test_dead_server(trouble, filled):
     # on n'attend pas
     address = {
@@ -196,6 +200,18 @@ def test_dead_server(trouble, filled):
         assert (
             "accuracy 0.982" in reader_in(filled.root, stack, **address).type(trouble.cure()).output
         )
+
+
+@about("database is locked")
+def test_locked_base(trouble, models):
+    models.fork(FULL)
+    before = read(models.root / "mlflow.db", "SELECT run_uuid FROM runs WHERE status = 'FINISHED'")
+    with closing(sqlite3.connect(models.root / "mlflow.db")) as browser:
+        browser.execute("BEGIN EXCLUSIVE")
+        trouble.seen(launched(FULL, models.root))
+    assert "Modèle enregistré" in cured(trouble, models.root)
+    after = read(models.root / "mlflow.db", "SELECT run_uuid FROM runs WHERE status = 'FINISHED'")
+    assert set(before) < set(after)
 
 
 @about("La ligne de commande lit un autre magasin")

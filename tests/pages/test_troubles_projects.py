@@ -13,7 +13,7 @@ from copies import Course
 from mlflow import MlflowException
 from programs import reader_environment
 from texts import tables
-from troubles import FIRST, MLFLOW, PAGE, TROUBLES, about, cured, launched, typed
+from troubles import MLFLOW, PAGE, TROUBLES, about, cured, typed
 
 pytestmark = pytest.mark.slow
 # une étape suffit : la page de la leçon 3 en est une autre preuve
@@ -136,32 +136,30 @@ def test_deleted_experiment(trouble, course, number):
     assert ("avant" in found.tags) is (number == 0)  # la même, ou une autre du même nom
 
 
+LONG = """
+import time, mlflow
+with mlflow.start_run() as run:
+    print(run.info.run_id, flush=True)
+    time.sleep(600)
+"""
+
+
 @about("Un run reste RUNNING")
 def test_killed_run(trouble, course):
-    """Pour un run à soi, le remède ; pour ceux du cours, son script suivant."""
-    script = course.root / FIRST
-    launched(FIRST, course.root)  # d'autres tests ont laissé des runs RUNNING
-    mine = course.client().create_run("0").info.run_id
-    exec(trouble.cure(IDENTIFIANT=mine).text, {})
-    waiting = (
-        "    print(run.info.run_id, flush=True); import time; time.sleep(600)\n    mlflow.log_"
+    program = subprocess.Popen(
+        [sys.executable, "-c", LONG],
+        env=reader_environment(MLFLOW_TRACKING_URI=course.uri),
+        cwd=course.root,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    (script.parent / "essai.py").write_text(
-        script.read_text(encoding="utf-8").replace("    mlflow.log_", waiting, 1), encoding="utf-8"
-    )
-    command = [sys.executable, script.parent / "essai.py"]
-    process = subprocess.Popen(
-        command, cwd=course.root, env=reader_environment(), stdout=subprocess.PIPE, text=True
-    )
-    killed = process.stdout.readline().strip()
-    process.kill()
-    process.communicate(timeout=60)
-    assert [course.client().get_run(each).info.status for each in (mine, killed)] == [
-        "KILLED",
-        "RUNNING",
-    ]
-    trouble.seen(launched(FIRST, course.root))
-    assert course.client().get_run(killed).info.status == "KILLED"
+    killed = program.stdout.readline().strip()
+    program.kill()
+    program.communicate(timeout=60)
+    store = course.client()
+    assert store.get_run(killed).info.status == "RUNNING"
+    exec(trouble.cure(IDENTIFIANT=killed).text, {})
+    assert store.get_run(killed).info.status == "KILLED"
 
 
 @about("module mlflow has no attribute")

@@ -78,10 +78,16 @@ def predicted(course: Course, version: int | str, wines=WINES.X_test) -> list[st
 
 
 def one_line(told: CompletedProcess) -> str:
-    """Ce que dit un script qui refuse."""
+    """Ce que dit un script qui refuse de lui-même."""
     [said] = told.stderr.splitlines()
     assert told.returncode == 1
     return said
+
+
+def last_line(told: CompletedProcess) -> str:
+    """Au bout de la trace, l'erreur de MLflow, du SDK ou de Python, que le script laisse passer."""
+    assert told.returncode == 1 and "Traceback" in told.stderr, told.stderr
+    return told.stderr.splitlines()[-1]
 
 
 def with_server(whole: Recorded) -> Recorded:

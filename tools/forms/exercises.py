@@ -14,7 +14,8 @@
 import re
 from pathlib import Path
 
-from forms.cells import Names, Refused, scan, symbols, where
+from forms.cells import Refused, where
+from forms.names import Names, scan, symbols
 
 OPEN, START, CLOSE = (
     re.compile(r"( *)# solution : (.+)"),

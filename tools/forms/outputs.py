@@ -66,7 +66,8 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
 # MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA
 OWN = re.compile(
     r"\s*$|.*(\d+%\||\d+it \[| INFO (mlflow|alembic)|tensorflow|cuda|computation_placer|absl"
-    r"|rebuild TensorFlow|oneDNN)|Successfully registered model|Created version|Registered model '",
+    r"|rebuild TensorFlow|oneDNN)|Successfully registered model|(Created|Copied) version '"
+    r"|Registered model '",
     re.IGNORECASE,
 )
 
