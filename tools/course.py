@@ -50,7 +50,7 @@ PLAN: dict[str, tuple] = {
     "predict_new": (15,),
     "model_from_code": (10,),
     "locked_environment": (15, "uv"),
-    "measure_reproducibility": (120, "git"),
+    "measure_reproducibility": (120, "git", "uv"),
     "register_models": (10,),
     "promote": (15,),
     "serve": (30,),

@@ -29,6 +29,8 @@ def open_store() -> None:
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return
     os.chdir(ROOT)  # MLflow range dans le dossier courant
+    # sans adresse, MLflow créerait un dossier vide, `Jean%20Dupont`, à côté de `Jean Dupont`
+    mlflow.set_tracking_uri(f"sqlite:///{ROOT.as_posix()}/mlflow.db")
     with FileLock("mlflow.db.lock"):  # deux scripts qui créeraient la base ensemble l'abîmeraient
         places = [Path(each.artifact_location) for each in mlflow.search_experiments()]
     away = [each for each in places if each.is_absolute() and not each.is_relative_to(ROOT)]

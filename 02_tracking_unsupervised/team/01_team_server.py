@@ -1,6 +1,6 @@
 # databricks: non (là-bas, le serveur de l'équipe est Databricks lui-même)
 # %% [markdown]
-# # Leçon 2, script 1 : le serveur d'une équipe
+# # Leçon 2, équipe, script 1 : le serveur d'une équipe
 #
 # **Question.** `mlflow.db` est un fichier de votre disque. Que faut-il pour que deux personnes
 # écrivent dans le même magasin ? Votre pronostic : combien de lignes des scripts de la leçon 1

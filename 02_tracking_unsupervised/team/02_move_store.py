@@ -1,6 +1,6 @@
 # databricks: non (il part d'un fichier SQLite, et arrive sur un serveur d'équipe)
 # %% [markdown]
-# # Leçon 2, script 2 : déménager un magasin
+# # Leçon 2, équipe, script 2 : déménager un magasin
 #
 # **Question.** Vos runs sont dans `mlflow.db` ; l'équipe a maintenant un serveur. MLflow n'a pas de
 # commande pour les y porter. Votre pronostic : une base, ce sont des tables ; suffit-il de les

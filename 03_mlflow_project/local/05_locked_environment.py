@@ -64,7 +64,7 @@ dependencies = {json.dumps(pins)}
 """,
     encoding="utf-8",
 )
-subprocess.run(["uv", "lock"], cwd=folder, check=True)
+subprocess.run(["uv", "lock", "--quiet"], cwd=folder, check=True)
 
 # %% [markdown]
 # ## Quatre listes

@@ -45,7 +45,8 @@ commit = repository.head.commit.hexsha
 
 # %%
 def replay(run, source: str | None = None, env_manager: str = "local"):
-    """Rejoue `run`, de `source` ou d'où il dit venir, et renvoie le nouveau run."""
+    """Rejoue `run`, de `source` ou d'où il dit venir ; renvoie le nouveau run, et les secondes."""
+    start = time.perf_counter()
     again = mlflow.projects.run(
         source or run.data.tags["mlflow.source.name"],
         run.data.tags["mlflow.project.entryPoint"],
@@ -53,7 +54,7 @@ def replay(run, source: str | None = None, env_manager: str = "local"):
         parameters=run.data.params,
         env_manager=env_manager,
     )
-    return mlflow.get_run(again.run_id)
+    return mlflow.get_run(again.run_id), time.perf_counter() - start
 
 
 def outcome(run) -> dict:
@@ -102,11 +103,9 @@ with (
             source, entry_point, version=version, parameters=parameters, env_manager="local"
         )
         run = mlflow.get_run(original.run_id)
-        start = time.perf_counter()
         # d'un dossier, MLflow note le chemin, et l'exécuterait tel qu'il est : une retouche
         edited = "%2Egit#" not in run.data.tags["mlflow.source.name"]
-        again = replay(run, uri if edited else None)
-        seconds = time.perf_counter() - start
+        again, seconds = replay(run, uri if edited else None)
         dirty = run.data.tags["git.dirty"] == "true"
         rows.append((name, outcome(run) == outcome(again), dirty, edited, seconds))
         originals[name] = run
@@ -143,9 +142,7 @@ with (
 
     # Le même double, dans un environnement rebâti de zéro d'après python_env.yaml.
     os.environ["MLFLOW_ENV_ROOT"] = folder
-    start = time.perf_counter()
-    again = replay(originals["elastic_net"], env_manager="uv")
-    seconds = time.perf_counter() - start
+    again, seconds = replay(originals["elastic_net"], env_manager="uv")
     same = outcome(originals["elastic_net"]) == outcome(again)
     mlflow.log_metrics({"rebuilt_seconds": seconds, "rebuilt_identical": same})
     verdict = "identique" if same else "différent"

@@ -48,10 +48,8 @@ asked = wines.X_test.head(5)
 
 # %%
 def trace(client: MlflowClient, answer: dict, X, code: Path) -> dict[str, bool]:
-    """Pour chaque maillon de `LINKS`, s'il se retrouve et se vérifie.
-
-    `X` : les mesures des vins d'apprentissage ; `code` : le dossier de wines.py, dans son dépôt.
-    """
+    """Pour chaque maillon de `LINKS`, s'il se retrouve et se vérifie."""
+    # X : les mesures des vins d'apprentissage ; code : le dossier de wines.py, dans son dépôt
     found = dict.fromkeys(LINKS, False)
     model = client.get_logged_model(answer["model_id"])
     place = model.artifact_location
@@ -108,10 +106,8 @@ for version in sorted(set(client.get_registered_model(MODEL).aliases.values()), 
 links = {link: sum(each[link] for each in traces) / len(traces) for link in LINKS}
 true_share = sum(links.values()) / len(links)
 count = len(asked) * len(answers)
-print(
-    f"Maillons retrouvés et vrais : {100 * true_share:.0f} %"
-    f" ({count} prédictions, {len(LINKS)} maillons)."
-)
+counted = f"{count} prédictions, {len(LINKS)} maillons"
+print(f"Maillons retrouvés et vrais : {100 * true_share:.0f} % ({counted}).")
 
 # %% [markdown]
 # ## Des dégâts, et ce que la mesure en remarque
@@ -147,10 +143,8 @@ for name, found in damages.items():
 # %%
 rows = {"vos modèles": links} | {DAMAGES[name]: found for name, found in damages.items()}
 mlflow.set_experiment("measurements")
-with mlflow.start_run(
-    run_name="traceability",
-    description="Leçon 4 : maillons vrais, et maillons que des dégâts rompent.",
-):
+description = "Leçon 4 : maillons vrais, et maillons que des dégâts rompent."
+with mlflow.start_run(run_name="traceability", description=description):
     mlflow.log_params({"model": MODEL, "predictions": count})
     mlflow.log_metric("links_true_share", true_share)
     mlflow.log_metrics({f"link_{link}": share for link, share in links.items()})

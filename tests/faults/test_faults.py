@@ -17,7 +17,6 @@ from bench.losses import Store
 from copies import Course
 from programs import LIGHT, SECONDS, free_port, hears_ctrl_c, reader_environment, running
 from texts import path_of
-from troubles import about, cured
 
 EXPERIMENT = "01_tracking_supervised"
 FIRST, FULL, SWEEP = map(path_of, ("first_run", "full_run", "svm_sweep"))
@@ -45,8 +44,9 @@ def started(course: Course, command: list[str], **environment: str) -> subproces
     """Un programme, dans un groupe à lui, dont on lit la sortie ligne à ligne."""
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=course.root, env=reader_environment(**environment), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", start_new_session=True, **hears_ctrl_c(),
+        command, cwd=course.root, env=reader_environment(**environment), stdin=pipe, stdout=pipe,
+        stderr=subprocess.STDOUT, text=True, encoding="utf-8", start_new_session=True,
+        **hears_ctrl_c(),
     )  # fmt: skip
 
 
@@ -163,7 +163,10 @@ def test_a_server_killed_and_back_during_a_run_loses_no_metric(fresh_course):
     Toutes sont là, une fois.
     """
     port = free_port()
-    body = "for step in range(1, 101): print(step, flush=True), mlflow.log_metric('x', step / 7, step=step)"
+    body = (
+        "for step in range(1, 101):"
+        " print(step, flush=True), mlflow.log_metric('x', step / 7, step=step)"
+    )
     with server(fresh_course, port) as process:
         # plus d'essais, plus rapprochés : un serveur met longtemps à revenir sur une machine
         # occupée
@@ -219,19 +222,18 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-@about("Le magasin refuse l'écriture")
-def test_a_full_disk_costs_only_the_run_that_met_it(trouble, small_disk):
+def test_a_full_disk_costs_only_the_run_that_met_it(small_disk):
     """Plein au milieu d'un run : la base s'ouvre encore, un fichier du modèle n'entre plus."""
     course, filler = small_disk
     [before] = course.runs(EXPERIMENT)
     free = os.statvfs(course.root)
     with open(filler, "wb") as file:
         os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - 100_000)
-    ended = course.fork(FULL, fails=True)
-    assert ended.returncode == 1
-    trouble.seen(ended.stderr)
+    ended = warm.forked(course.command(FULL), course.root, SECONDS)
+    print(ended.stderr)
+    assert ended.returncode == 1 and "No space left on device" in ended.stderr
     filler.unlink()
-    cured(trouble, course.root)
+    course.fork(FULL)
     store = Store(course.root)
     assert not store.status("RUNNING") and not store.broken_models()
     assert (

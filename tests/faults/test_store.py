@@ -12,11 +12,11 @@ from copies import Course
 from listening import addresses
 from programs import LIGHT, free_port, running
 from recording import recorded
-from texts import ROOT
+from texts import ROOT, path_of
 
 from course import LESSONS
 
-FIRST = "01_tracking_supervised/local/01_first_run.py"
+FIRST = path_of("first_run")
 
 
 def all_runs(course: Course) -> list:

@@ -9,7 +9,7 @@ import pytest
 from lesson_01 import end_of
 from texts import tables
 
-from exact_values import compare, hard_numbers, hard_texts, identical, long_history
+from measure_tracking import compare, hard_numbers, hard_texts, identical, long_history
 
 MEANT = (  # ce que résume chaque ligne du tableau de la dernière cellule
     ["réels de toute grandeur", "réels dénormalisés", "entiers jusqu'à 2^53", "float32", "NaN"],

@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, end_of, model_of
+from lesson_01 import EXPERIMENT, LOCAL, answers, end_of, model_of
 from mlflow.exceptions import MlflowException
 from PIL import Image
 from programs import ended, reader_environment
@@ -102,7 +102,7 @@ def test_annotate_runs(whole_lesson, tmp_path):
     assert len(runs) == 7
     kept = set()
     for run in runs:
-        missed = int((model_of(run).predict(data.X_valid)[data.y_valid == 1] == 0).sum())
+        missed = int((answers(model_of(run), data.X_valid)[data.y_valid == 1] == 0).sum())
         assert run.data.metrics["missed"] == missed and run.info.status == "FINISHED"
         assert run.data.tags["review"] == ("retenu" if missed == 0 else "écarté")
         assert (

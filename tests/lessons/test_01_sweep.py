@@ -3,6 +3,7 @@
 """
 
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -13,7 +14,6 @@ import pandas as pd
 import pytest
 from lesson_01 import (
     EXPERIMENT,
-    LOCAL,
     announced,
     couple,
     end_of,
@@ -22,15 +22,15 @@ from lesson_01 import (
     model_of,
     shown,
 )
-from programs import SECONDS, reader_environment
+from programs import SECONDS, hears_ctrl_c, reader_environment
 from scipy.stats import binomtest
-from texts import in_text, numbers, tables
+from texts import in_text, numbers, path_of, tables
 
 from patients import cross_validated, known_patients, load_patients, risk, svm
+from resume_sweep import GRID
 
 RESUMED = "01_resume_sweep"
-# les douze couples de resume_sweep
-FEW = ["--C", "1", "10", "100", "--gamma", "0.001", "0.01", "0.03", "0.1"]
+SWEEP, RESUME, SEARCH = map(path_of, ("svm_sweep", "resume_sweep", "search_runs"))
 
 
 def files_of(course, run) -> list[str]:
@@ -75,7 +75,8 @@ def test_svm_sweep(lesson):
         for run in children
     )
     said = in_text(
-        r"(\d+) tumeurs malignes trouvées sur (\d+), contre (\d+)\. De plus, (\d+) couples en trouvent (\d+)",
+        r"(\d+) tumeurs malignes trouvées sur (\d+), contre (\d+)\."
+        r" De plus, (\d+) couples en trouvent (\d+)",
         text,
     )
     assert said == tuple(
@@ -85,7 +86,7 @@ def test_svm_sweep(lesson):
 
 
 def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
-    """Ce que disent les aides de --C et de --gamma, et l'en-tête de first_run."""
+    """Ce que disent la grille de svm_sweep et l'en-tête de first_run."""
     data = load_patients()
     fitted = [svm(C, 0.01).fit(data.X_train, data.y_train) for C in (0.01, 1, 100, 10_000)]
     errors = [int((model.predict(data.X_train) != data.y_train).sum()) for model in fitted]
@@ -133,44 +134,51 @@ def test_resume_sweep(lesson):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_was_killed_is_finished_by_only_resume(fresh_course):
+@pytest.mark.parametrize("end", ["Ctrl-C", "tué"])
+def test_your_own_sweep_that_was_interrupted_is_finished_by_only_resume(fresh_course, end):
+    """Ctrl-C a marqué ses runs FAILED ; tué, il est encore RUNNING, et c'est le lecteur qui le dit
+    KILLED.
+    """
+    fresh_course.tune(SWEEP, GRID=GRID)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = fresh_course.command(f"{LOCAL}/04_svm_sweep.py", *FEW)
-    sweep, end = (
-        subprocess.Popen(command, cwd=fresh_course.root, env=reader_environment(), **quiet),
-        time.monotonic() + SECONDS,
+    sweep = subprocess.Popen(
+        fresh_course.command(SWEEP),
+        cwd=fresh_course.root,
+        env=reader_environment(),
+        **quiet,
+        **hears_ctrl_c(),
     )
+    deadline = time.monotonic() + SECONDS
+
+    def runs(status: str) -> set[str]:
+        found = fresh_course.runs(EXPERIMENT, f"attributes.status = '{status}'")
+        return {run.info.run_id for run in found}
+
     try:
-        while (
-            not (fresh_course.root / "mlruns").exists()
-            or len(fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")) < 3
-        ):
-            assert sweep.poll() is None and time.monotonic() < end
+        while not (fresh_course.root / "mlruns").exists() or len(runs("FINISHED")) < 3:
+            assert sweep.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
+        sweep.send_signal(signal.SIGINT if end == "Ctrl-C" else signal.SIGKILL)
+        sweep.wait(60)
     finally:
         sweep.kill()
         sweep.wait()
-    before = Counter(run.info.status for run in fresh_course.runs(EXPERIMENT))
-    done = {
-        run.info.run_id for run in fresh_course.runs(EXPERIMENT, "attributes.status = 'FINISHED'")
-    }
-    assert before["RUNNING"] >= 1 and before["FINISHED"] < 12
+    done, left = runs("FINISHED"), runs("RUNNING" if end == "tué" else "FAILED")
+    assert 3 <= len(done) < 12 and 1 <= len(left) <= 2
+    if end == "tué":
+        assert "Balayage repris" not in fresh_course.fork(RESUME, "--only-resume").stdout
+        assert runs("RUNNING") == left  # sans étiquette `process` : pas des siens
+        for run_id in left:
+            fresh_course.client().set_terminated(run_id, "KILLED")
 
-    resume = [f"{LOCAL}/09_resume_sweep.py", "--experiment", EXPERIMENT, "--only-resume"]
-    fresh_course.fork(*resume)
+    fresh_course.fork(RESUME, "--only-resume")
     assert_whole(fresh_course, fresh_course.named("svm balayage", EXPERIMENT))
     after = fresh_course.runs(EXPERIMENT)
-    assert {run.info.status for run in after} <= {"FINISHED", "KILLED"} and done <= {
-        run.info.run_id for run in after
-    }
-    # ce qui est fini n'est pas repris ; un run sans l'étiquette du cours, d'un autre programme,
-    # reste à lui
+    assert done <= runs("FINISHED") and runs("RUNNING") == set()
+    # ce qui est fini n'est pas repris, et le run d'un autre programme reste à lui
     other = fresh_course.client().create_run(after[0].info.experiment_id).info.run_id
-    assert "Balayage repris" not in fresh_course.fork(*resume).stdout
-    assert (
-        fresh_course.client().get_run(other).info.status == "RUNNING"
-        and len(fresh_course.runs(EXPERIMENT)) == len(after) + 1
-    )
+    assert "Balayage repris" not in fresh_course.fork(RESUME, "--only-resume").stdout
+    assert runs("RUNNING") == {other} and len(fresh_course.runs(EXPERIMENT)) == len(after) + 1
 
 
 def test_search_runs(lesson):
@@ -247,10 +255,11 @@ def test_seven_couples_tie_and_the_test_cannot_separate_them(lesson):
     ]
 
     top = f"{tied[0]['cv']:.3f}"
-    said = re.search(
-        r"Trouvés : (\d+) couples .*? supérieure à ([\d.]+) ; en tête, (\d+) à égalité, à ([\d.]+)\n",
+    said = in_text(
+        r"Trouvés : (\d+) couples .*? supérieure à ([\d.]+) ;"
+        r" en tête, (\d+) à égalité, à ([\d.]+)\n",
         printed,
-    ).groups()
+    )
     assert said == (str(len(good)), "0.9", str(len(tied)), top) and len(tied) == 7
     assert f"Retenu, par la spécificité : {kept['name']}" in printed
     assert in_text(r"(\w+) couples étaient à égalité, à ([\d.]+)\.", text) == ("Sept", top)
@@ -300,20 +309,13 @@ def test_the_test_set_opens_once_for_a_couple(scratch):
             if any(each.dataset.name == "breast_cancer_test" for each in run.inputs.dataset_inputs)
         ]
 
-    first, [judgement] = scratch.fork(f"{LOCAL}/06_search_runs.py").stdout, opened()
-    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "1000", "--gamma", "0.001")
-    again = scratch.fork(f"{LOCAL}/06_search_runs.py").stdout
+    first, [judgement] = scratch.fork(SEARCH).stdout, opened()
+    scratch.fork(scratch.tune(SWEEP, GRID={"C": [1000.0], "gamma": [0.001]}))
+    again = scratch.fork(SEARCH).stdout
     assert re.search("^Test : .*$", first, re.MULTILINE)[0] in again and opened() == [judgement]
-    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "10", "--gamma", "0.03")
-    scratch.fork(f"{LOCAL}/06_search_runs.py")
+    scratch.fork(scratch.tune(SWEEP, GRID={"C": [10.0], "gamma": [0.03]}))
+    scratch.fork(SEARCH)
     assert len(opened()) == 2
-    # un balayage où aucun couple ne convient : une ligne dit quoi lancer, et rien n'est jugé
-    scratch.fork(f"{LOCAL}/04_svm_sweep.py", "--C", "0.1", "--gamma", "0.0001")
-    refused = scratch.fork(f"{LOCAL}/06_search_runs.py", fails=True)
-    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1) and len(
-        opened()
-    ) == 2
-    assert "0.9" in refused.stderr and refused.stderr.endswith(f"uv run {LOCAL}/04_svm_sweep.py\n")
 
 
 @pytest.mark.slow

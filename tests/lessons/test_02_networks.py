@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history, is_fully_described,
+    FOLDER, X, answer, artifact_names, aside, by_step, end_of, expected_output, history,
+    is_fully_described,
     keras_of_the_scripts, model_uri, network, on_a_pc, script, section, y,
 )  # fmt: skip
 from mlflow.entities import LoggedModelStatus
@@ -35,7 +36,7 @@ def trained(lesson):
     return lesson.named("autoencodeur code=8")
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # autoencoder
 
 
@@ -129,7 +130,8 @@ def test_the_text_announces_what_the_network_found(lesson, trained):
     assert lesson.ended("autoencoder").stdout == expected_output("autoencoder")
     metrics, losses = trained.data.metrics, history(lesson, trained, "val_loss")
     said = in_text(
-        r"une erreur de (\S+) ; l'ACP de même taille en fait (\d\.\d+)\. .*? (\d+) époques, et c'est la (\d+)e .*? validation (\d\.\d+)",
+        r"une erreur de (\S+) ; l'ACP de même taille en fait (\d\.\d+)\. .*? (\d+) "
+        r"époques, et c'est la (\d+)e .*? validation (\d\.\d+)",
         end_of("autoencoder"),
     )
     found = [f"{metrics[name]:.4f}" for name in ("test_mse", "pca_test_mse")]
@@ -193,7 +195,7 @@ def test_the_best_epoch_survives_a_killed_machine(fresh_course):
     assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # checkpoints
 
 
@@ -260,8 +262,8 @@ def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
 
 
 def test_two_processes_learn_the_same_bits(lesson, trained, saved):
-    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`02_autoencoder.py` ; le
-    meilleur est le réseau qu'il rend.
+    """Chaque point de reprise a, au bit près, les pertes de la même époque d'`02_autoencoder.py` ;
+    le meilleur est le réseau qu'il rend.
     """
     run, models = saved
     for metric in ("loss", "val_loss"):
@@ -284,7 +286,10 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
     best, last = next(iter(valid)), max(models)
     assert list(valid).index(last) == 2
     numbers = (str(last), f"{valid[last]:.4f}", str(best), f"{valid[best]:.4f}")
-    pattern = r"reprise, époque (\d+), n'est que troisième : (\S+) sur .*? l'époque (\d+) : (\S+), et (\S+) sur le test"
+    pattern = (
+        r"reprise, époque (\d+), n'est que troisième : (\S+) sur .*? l'époque (\d+) : "
+        r"(\S+), et (\S+) sur le test"
+    )
     assert in_text(pattern, end_of("checkpoints")) == (
         *numbers,
         f"{run.data.metrics['test_mse']:.4f}",

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    X, answer, artifact_names, by_step, end_of, expected_output, is_fully_described, keras_of_the_scripts, model_uri, network, on_a_pc, script,
-    section, y,
+    X, answer, artifact_names, by_step, end_of, expected_output, is_fully_described,
+    keras_of_the_scripts, model_uri, network, on_a_pc, script, section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -77,8 +77,10 @@ def test_each_representation_is_recomputed(whole_lesson, runs):
                 dict(indices[index]), abs=1e-12
             )
         expected = {
-            "ari_mean": indices.ari.mean(), "ari_min": indices.ari.min(), "ari_max": indices.ari.max(), "nmi_mean": indices.nmi.mean(),
-            "kept_ari": indices.ari[kept], "kept_silhouette": silhouette_score(points, models[kept].labels_),
+            "ari_mean": indices.ari.mean(), "ari_min": indices.ari.min(),
+            "ari_max": indices.ari.max(), "nmi_mean": indices.nmi.mean(),
+            "kept_ari": indices.ari[kept],
+            "kept_silhouette": silhouette_score(points, models[kept].labels_),
         }  # fmt: skip
         assert {metric: run.data.metrics[metric] for metric in expected} == pytest.approx(
             expected, abs=1e-9
@@ -139,7 +141,10 @@ def test_standardizing_weighs_what_hardly_varies(metrics):
     low = metrics["pixels standardisés"]["ari_mean"]
     back = np.mean([ari for _, ari in by_seed(scaled.drop(columns=least))])
     assert back > low
-    pattern = r"pixels qui varient le moins (\d+) % de la variance, au lieu de (\d+) % ; .*? remonter à (\d\.\d+)"
+    pattern = (
+        r"pixels qui varient le moins (\d+) % de la variance, au lieu de (\d+) % ; .*? "
+        r"remonter à (\d\.\d+)"
+    )
     assert in_text(pattern, end_of("compare_representations")) == (after, before, f"{back:.3f}")
     pattern = r"passent de (\d+) % à (\d+) % .*? remonter de (\S+) à (\d\.\d+)\."
     assert in_text(pattern, answer(5)) == (before, after, f"{low:.3f}", f"{back:.3f}")
@@ -167,7 +172,8 @@ def test_silhouettes_compare_within_one_space(metrics):
     )
     assert said == (f"{judged['ACP']:.3f}", f"{judged['pixels']:.3f}")
     said = in_text(
-        r"silhouette de l'ACP \((\S+)\) ne prouve-t-elle .*? les pixels \((\S+)\) \?.*? n'ont plus que (\d\.\d+)\.",
+        r"silhouette de l'ACP \((\S+)\) ne prouve-t-elle .*? les pixels \((\S+)\) \?.*? "
+        r"n'ont plus que (\d\.\d+)\.",
         answer(3),
     )
     assert said == (f"{own['ACP']:.3f}", f"{own['pixels']:.3f}", f"{judged['ACP']:.3f}")

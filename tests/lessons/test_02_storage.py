@@ -34,7 +34,7 @@ def weighed(scratch):
     return run, kept
 
 
-# ----------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # ce qui se compte
 
 
@@ -272,7 +272,8 @@ def test_the_readme_says_the_same_of_durations():
     text, script_says = section("La mesure"), end_of("measure_storage")
     assert [row for row in tables(text) if "runs" in row] == tables(script_says)
     found = in_text(
-        r"de (\d+) à (\d+) ms à toutes les tailles ; en \*\*lire\*\* un, (\d+) ms ; .*? de (\d+) à (\d+) ms\.",
+        r"de (\d+) à (\d+) ms à toutes les tailles ; en \*\*lire\*\* un, (\d+) ms ; .*? "
+        r"de (\d+) à (\d+) ms\.",
         text,
     )
     assert found == in_text(
@@ -298,7 +299,7 @@ def test_children_and_epochs_cost_little():
     assert RECORD["lesson.kmeans_sweep"] < 2.4 and RECORD["epoch.writes"] < 3
 
 
-# ----------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # system_metrics
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from lesson_02 import (
-    FOLDER, X, aside, answer, artifact_names, end_of, expected_output, is_fully_described, kmeans, model_uri, script,
-    section, y,
+    FOLDER, X, aside, answer, artifact_names, end_of, expected_output, is_fully_described,
+    kmeans, model_uri, script, section, y,
 )  # fmt: skip
 from sklearn.cluster import KMeans
 from sklearn.manifold import trustworthiness
@@ -113,7 +113,10 @@ def test_no_index_recommends_ten_groups_and_none_looks_for_the_digits(sweep, cla
             r"silhouette de (\d\.\d+), (?:et )?le partage en vrais chiffres n'a que (\d\.\d+)", text
         )
         assert said == (f"{nine['silhouette']:.3f}", f"{classes['silhouette']:.3f}")
-    pattern = r"silhouette de (\S+), un Davies-Bouldin de (\S+) et un Calinski-Harabasz de (\d+) .*? : (\S+), (\S+) et (\d+)\."
+    pattern = (
+        r"silhouette de (\S+), un Davies-Bouldin de (\S+) et un Calinski-Harabasz de "
+        r"(\d+) .*? : (\S+), (\S+) et (\d+)\."
+    )
     digits_and_groups = [
         (each["silhouette"], each["davies_bouldin"], each["calinski_harabasz"])
         for each in (classes, nine)
@@ -134,7 +137,8 @@ def test_the_text_tells_who_shares_a_group(sweep):
     _, runs = sweep
     groups = {k: pd.crosstab(kmeans(k).labels_, y) for k in (9, 10, 11)}
     found = in_text(
-        r"À 9 groupes, (\d+) « trois » et (\d+) « neuf » sont ensemble ; à 10, ce sont (\d+) « un » et (\d+) « huit »",
+        r"À 9 groupes, (\d+) « trois » et (\d+) « neuf » sont ensemble ; à 10, ce sont "
+        r"(\d+) « un » et (\d+) « huit »",
         end_of("kmeans_sweep"),
     )
     threes, nines, ones, eights = map(int, found)
@@ -144,7 +148,10 @@ def test_the_text_tells_who_shares_a_group(sweep):
     assert groups[11][[1, 8]].min(axis=1).max() < min(ones, eights) / 4
     assert runs[11].data.metrics["ari"] > runs[10].data.metrics["ari"]
 
-    shared = r"Jusqu'à (\d+) groupes, le (\d) et le (\d) partagent un centre ; jusqu'à (\d+), le (\d) et le (\d)\."
+    shared = (
+        r"Jusqu'à (\d+) groupes, le (\d) et le (\d) partagent un centre ; jusqu'à (\d+), "
+        r"le (\d) et le (\d)\."
+    )
     found = [int(each) for each in in_text(shared, section(heading("kmeans_sweep")))]
     for last, *pair in (found[:3], found[3:]):
         apart = [

@@ -11,8 +11,9 @@ import mlflow
 import numpy as np
 import pytest
 from copies import Course
-from lesson_03 import LESSON, LOCAL, declared, fitted, in_grams, parts
+from lesson_03 import LESSON, declared, fitted, in_grams, parts
 from programs import ended
+from texts import path_of
 
 PINS = declared("python_env.yaml")["dependencies"]
 CLOSE = 200  # au-delà, le suivi est rapproché
@@ -35,7 +36,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
 
 
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # model_from_code
 
 
@@ -97,7 +98,8 @@ def test_where_pickles_are_refused_only_the_model_from_code_loads(scratch, tmp_p
     ]
     (tmp_path / "relit.py").write_text(
         "import mlflow, os\n"
-        "for allowed, place in (('true', {}), ('false', {}), ('false', {'DATABRICKS_RUNTIME_VERSION': '17.3'})):\n"
+        "databricks = {'DATABRICKS_RUNTIME_VERSION': '17.3'}\n"
+        "for allowed, place in (('true', {}), ('false', {}), ('false', databricks)):\n"
         "    os.environ |= {'MLFLOW_ALLOW_PICKLE_DESERIALIZATION': allowed, **place}\n"
         f"    for uri in {uris!r}:\n"
         "        try:\n"
@@ -176,7 +178,8 @@ def test_an_environment_built_from_the_lock_is_the_lock(lesson, tmp_path):
     found, folder = logged(lesson, "locked")
     code = (
         "import mlflow, pandas as pd\n"
-        f"table = pd.read_json({str(folder / 'input_example.json')!r}, orient='split').astype(float)\n"
+        f"table = pd.read_json({str(folder / 'input_example.json')!r}, orient='split')\n"
+        "table = table.astype(float)\n"
         f"mlflow.models.predict({found.model_uri!r}, input_data=table, env_manager='uv')\n"
     )
     told = ended(
@@ -192,23 +195,14 @@ def test_an_environment_built_from_the_lock_is_the_lock(lesson, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        (
-            "#!/bin/sh\necho 'erreur: pas de réseau' >&2; exit 1\n",
-            "uv ne pose pas de verrou : erreur: pas de réseau",
-        ),
-        (None, "Il faut uv"),
-    ],
-)
-def test_without_uv_or_network_one_line(scratch, tmp_path, script, message):
-    if script:
-        (tmp_path / "uv").write_text(script, encoding="utf-8")
-        (tmp_path / "uv").chmod(0o755)
+def test_what_uv_says_is_said_and_nothing_is_half_written(scratch, tmp_path):
+    (tmp_path / "uv").write_text("#!/bin/sh\necho 'erreur: pas de réseau' >&2; exit 1\n")
+    (tmp_path / "uv").chmod(0o755)
+    before = len(scratch.runs(LESSON))
     told = scratch.fork(
-        f"{LOCAL}/05_locked_environment.py",
+        path_of("locked_environment"),
         fails=True,
         PATH=os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"]),
     )
-    assert told.stderr.startswith(message) and len(told.stderr.splitlines()) == 1
+    assert told.returncode == 1 and told.stderr.startswith("erreur: pas de réseau\n")
+    assert len(scratch.runs(LESSON)) == before

@@ -2,20 +2,20 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import mlflow
 import pytest
-from launch import clone_uri, git_uri, recorded_source
 from lesson_03 import (
     LESSON,
     LINEAR,
-    LOCAL,
-    steps_of,
+    PAGE,
+    announced,
     fitted,
     hexes,
     mean_rmse,
     parts,
+    script,
+    steps_of,
     table,
     text,
     valid_rmse,
@@ -23,9 +23,9 @@ from lesson_03 import (
 )
 from programs import reader_environment
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-from texts import last_cell, tables
+from texts import last_cell, path_of, tables
 
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # run_project
 
 
@@ -74,24 +74,18 @@ def test_the_models_are_those_announced(lesson, kind, name):
 
 
 def test_an_impossible_variant_is_said_and_its_run_is_failed(scratch):
-    ended = scratch.fork(
-        f"{LOCAL}/01_run_project.py",
-        "--alphas",
-        "beaucoup",
-        "--models",
-        "--experiment",
-        "impossible",
-        fails=True,
-    )
-    failed, parent = scratch.runs("impossible")
+    """La page montre argparse, puis l'exception de MLflow."""
+    options = ("--alphas", "beaucoup", "--models")
+    ended = scratch.fork(path_of("run_project"), *options, fails=True)
+    failed, parent = scratch.runs(LESSON)[:2]
     assert (ended.returncode, failed.info.status, parent.info.status) == (1, "FAILED", "FAILED")
     assert (failed.info.run_name, parent.info.run_name) == ("elastic_net beaucoup", "variantes")
-    assert f"Run (ID '{failed.info.run_id}') failed" in ended.stdout
-    why, how_many = ended.stderr.splitlines()
-    assert "« beaucoup »" in why and "1 sur 1" in how_many  # une ligne du projet, une du script
+    told = announced(script("run_project", "--alphas", "0.1", "beaucoup", "--models"))
+    assert told[2] in ended.stderr.splitlines()
+    assert ended.stderr.splitlines()[-1] == told[-1].replace("…", failed.info.run_id)
 
 
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # predict_new
 
 
@@ -113,35 +107,26 @@ def test_new_patients_are_predicted_by_the_best_run(lesson):
 
 
 def test_predict_new_again_finds_the_same_model_and_the_same_number(lesson, scratch):
-    again = scratch.fork(f"{LOCAL}/03_predict_new.py").stdout.splitlines()
+    again = scratch.fork(path_of("predict_new")).stdout.splitlines()
     # l'identifiant du run est un autre
     assert lesson.ended("predict_new").stdout.splitlines()[:-2] == again[:-2]
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "command"),
+    ("name", "first"),
     [
-        ("predict_new", [], "run_project"),
-        ("predict_new", ["--run", "0" * 32], "run_project"),
-        ("model_from_code", [], "run_project"),
-        ("locked_environment", [], "model_from_code"),
+        ("predict_new", "run_project"),
+        ("model_from_code", "run_project"),
+        ("locked_environment", "model_from_code"),
     ],
 )
-def test_without_the_run_it_needs_a_script_says_what_to_type(scratch, name, arguments, command):
-    ended = scratch.fork(f"{LOCAL}/{name}.py", "--experiment", "vide", *arguments, fails=True)
-    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1
-    assert ended.stderr.endswith(f" uv run {LOCAL}/{command}.py\n")
+def test_without_the_run_it_needs_a_script_says_what_to_type(fresh_course, name, first):
+    ended = fresh_course.fork(path_of(name), fails=True)
+    [said] = ended.stderr.splitlines()
+    assert ended.returncode == 1 and said.endswith(f"Lancez d'abord : uv run {path_of(first)}")
 
 
-def test_patients_that_do_not_fit_are_said_by_the_project_then_by_the_script(scratch, tmp_path):
-    file = tmp_path / "patients.csv"
-    file.write_text("age,sex\n59,2\n", encoding="utf-8")
-    ended = scratch.fork(f"{LOCAL}/03_predict_new.py", "--patients", file, fails=True)
-    why, what = ended.stderr.splitlines()
-    assert "bmi, bp, s1, s2, s3, s4, s5, s6" in why and "Run (ID '" in what
-
-
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # run_from_git
 
 
@@ -195,90 +180,63 @@ def test_steps_pass_their_data_by_run_id(lesson, workflow):
 
 
 def test_the_address_of_a_clone_survives_a_space_and_an_accent(lesson, workflow):
-    """La leçon est enregistrée dans un tel dossier : rien n'est né à côté, et chaque façon de le
-    nommer le fait cloner.
-    """
-    folder, uri = lesson.root / LESSON, clone_uri(lesson.root / LESSON)
-    assert uri == f"{lesson.root.as_uri()}/%2Egit#{LESSON}" and " " not in uri
-    assert (
-        git_uri(f"{lesson.root.as_uri()}#{LESSON}")
-        == git_uri(f"file://{lesson.root}#{LESSON}")
-        == git_uri(str(folder))
-        == uri
-    )
-    # MLflow n'encode pas
+    """La leçon est enregistrée dans un tel dossier : l'adresse l'encode, rien n'est né à côté."""
+    uri = f"{lesson.root.as_uri()}/%2Egit#{LESSON}"
+    assert workflow.data.tags["mlflow.source.name"] == uri and " " not in uri and "é" not in uri
+    # d'un dossier, MLflow note le chemin tel qu'il est
     assert variant(lesson).data.tags["mlflow.source.name"] == f"file://{lesson.root}#{LESSON}"
-    assert recorded_source(variant(lesson)) == (uri, True)
-    assert workflow.data.tags["mlflow.source.name"] == uri and recorded_source(workflow) == (
-        uri,
-        False,
-    )
     assert lesson.told["beside"] == [lesson.root.name]
-
-
-def test_a_bare_repository_whose_name_is_an_accent_is_cloned(lesson, tmp_path):
-    for name in ("été", "depot", "un dépôt.git"):
-        bare, clone = tmp_path / name, tmp_path / "clone" / name
-        subprocess.run(["git", "clone", "-q", "--bare", str(lesson.root), str(bare)], check=True)
-        uri, inside = git_uri(f"{bare}#{LESSON}").split("#")
-        assert inside == LESSON and not Path(uri.removeprefix("file://")).exists()
-        subprocess.run(["git", "clone", "-q", uri, str(clone)], check=True)
-        assert (clone / LESSON / "MLproject").is_file()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--version", "0123abcd"], "les 40 caractères d'un commit"),
+        (["--version", "0123abcd"], "Unable to checkout version '0123abcd' of git repo"),
         (["--uri", "file:///rien.git#ici"], "does not appear to be a git repository"),
-        (["--entry-point", "absent"], "Could not find absent among entry points"),
-        (None, "n'est pas dans un clone Git"),
     ],
 )
-def test_what_git_or_mlflow_refuses_is_said_in_one_line(scratch, tmp_path, arguments, message):
-    """Le dernier : les fichiers d'une archive ZIP, sans `.git`."""
-    if arguments is None:
-        shutil.copytree(scratch.root / LESSON, tmp_path / LESSON)
-    folder, before = scratch.root if arguments else tmp_path, len(scratch.runs(LESSON))
-    ended = scratch.fork(
-        str(folder / LOCAL / "02_run_from_git.py"),
-        *(arguments or []),
-        fails=True,
-        MLFLOW_TRACKING_URI=scratch.uri,
-    )
-    assert message in ended.stderr and len(ended.stderr.splitlines()) == 1 and ended.returncode == 1
-    assert len(scratch.runs(LESSON)) == before  # aucun run n'a été ouvert
+def test_what_git_or_mlflow_refuses_is_said_and_opens_no_run(scratch, arguments, message):
+    """Le premier : `--version` veut un commit entier."""
+    before = len(scratch.runs(LESSON))
+    ended = scratch.fork(path_of("run_from_git"), *arguments, fails=True)
+    assert ended.returncode == 1 and message in ended.stderr
+    assert len(scratch.runs(LESSON)) == before
+
+
+@pytest.mark.parametrize("name", ["run_from_git", "measure_reproducibility"])
+def test_outside_a_clone_git_says_so(scratch, tmp_path, name):
+    """Les fichiers d'une archive ZIP, sans `.git` : ce que la page en dit."""
+    shutil.copytree(scratch.root / LESSON, tmp_path / LESSON)
+    ended = scratch.fork(str(tmp_path / path_of(name)), fails=True, MLFLOW_TRACKING_URI=scratch.uri)
+    refused = ended.stderr.splitlines()[-1].partition(":")[0]
+    assert (ended.returncode, refused) == (1, "git.exc.InvalidGitRepositoryError")
+    assert f"`{refused.rpartition('.')[2]}`" in PAGE
 
 
 @pytest.mark.slow
 def test_branch_tag_and_commit_of_a_bare_repository(scratch, tmp_path):
-    """Deux commits : la version exécutée est bien celle demandée, même dans un chemin avec une
-    espace.
+    """Deux commits : la version exécutée est bien celle demandée, même d'un chemin qui a une espace
+    et un accent. Le point d'entrée `main` y est l'entraînement seul.
     """
     source, bare = tmp_path / "source", tmp_path / "un dépôt.git"
     subprocess.run(["git", "clone", "-q", str(scratch.root), str(source)], check=True)
+    project = source / LESSON / "MLproject"
 
     def git(*arguments: str) -> str:
-        command = [
-            "git",
-            "-C",
-            str(source),
-            "-c",
-            "user.name=test",
-            "-c",
-            "user.email=test@localhost",
-            *arguments,
-        ]
+        who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        command = ["git", "-C", str(source), *who, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    def committed(before: str, after: str) -> str:
+        written = project.read_text(encoding="utf-8")
+        assert before in written
+        project.write_text(written.replace(before, after), encoding="utf-8")
+        git("commit", "-qam", after)
+        return git("rev-parse", "HEAD")
+
+    first = committed("python main.py", "python train.py")
     git("tag", "v1")
-    project = source / LESSON / "MLproject"
-    project.write_text(
-        project.read_text(encoding="utf-8").replace("default: 0.1}", "default: 10}"),
-        encoding="utf-8",
-    )
-    git("commit", "-qam", "alpha = 10 par défaut")
-    first, second = git("rev-parse", "v1"), git("rev-parse", "HEAD")
+    second = committed("default: 0.1}", "default: 10}")
     subprocess.run(["git", "clone", "-q", "--bare", str(source), str(bare)], check=True)
     for version, commit, alpha in (
         ("v1", first, "0.1"),
@@ -286,29 +244,17 @@ def test_branch_tag_and_commit_of_a_bare_repository(scratch, tmp_path):
         (first, first, "0.1"),
         (None, second, "10"),
     ):
-        arguments = [
-            "--uri",
-            f"file://{bare}#{LESSON}",
-            "--entry-point",
-            "train",
-            "--experiment",
-            "dépôt nu",
-        ]
-        scratch.fork(
-            f"{LOCAL}/02_run_from_git.py", *arguments, *(["--version", version] if version else [])
-        )
-        run = scratch.runs("dépôt nu")[0]
-        assert (
-            run.info.status,
-            run.data.params["alpha"],
-            run.data.tags["mlflow.source.git.commit"],
-        ) == ("FINISHED", alpha, commit)
+        asked = ["--version", version] if version else []
+        scratch.fork(path_of("run_from_git"), "--uri", f"{bare.as_uri()}#{LESSON}", *asked)
+        run = scratch.runs(LESSON)[0]
+        assert (run.info.status, run.data.params["alpha"]) == ("FINISHED", alpha)
+        assert run.data.tags["mlflow.source.git.commit"] == commit
         assert run.data.metrics["valid_rmse"] == pytest.approx(
             valid_rmse("elastic_net", float(alpha)), rel=1e-12
         )
 
 
-# --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # measure_reproducibility
 
 
@@ -364,7 +310,7 @@ def test_the_measure_is_what_the_text_says_of_it(whole_lesson):
         sane.data.tags["mlflow.source.git.commit"]
         == retouched.data.tags["mlflow.source.git.commit"]
     )
-    shown = tables(last_cell(f"{LOCAL}/06_measure_reproducibility.py"))
+    shown = tables(last_cell(path_of("measure_reproducibility")))
     assert {row["run"]: (row["son double est identique"], row["`git.dirty`"]) for row in shown} == {
         "ElasticNet, forêt, réseau, workflow": (f"{same[sound].sum()} sur 4", "false"),
         "forêt sans graine": (f"{int(same['sans graine'])} sur 1", "false"),
@@ -383,26 +329,28 @@ mlflow.projects.run = launched_once
 
 
 @pytest.mark.slow
-def test_without_uv_the_rest_is_still_measured(fresh_course, tmp_path):
-    """`uv` échoue.
+def test_without_uv_the_rest_is_already_measured(fresh_course, tmp_path):
+    """`uv` échoue, en dernier : la page dit que le reste est mesuré, et qu'un run reste RUNNING.
 
     Les douze autres lancements, la leçon enregistrée les a : ici, le même run sert douze fois.
     """
-    script, opening = (
-        fresh_course.root / LOCAL / "06_measure_reproducibility.py",
-        "mlflow.set_experiment(args.experiment)\n",
-    )
-    source = script.read_text(encoding="utf-8")
+    measure = fresh_course.root / path_of("measure_reproducibility")
+    opening = 'mlflow.set_experiment("measurements")\n'
+    source = measure.read_text(encoding="utf-8")
     assert source.count(opening) == 1
-    script.write_text(source.replace(opening, ONCE + opening), encoding="utf-8")
+    measure.write_text(source.replace(opening, ONCE + opening), encoding="utf-8")
     # il lance le projet tel que le dernier commit le donne
     fresh_course.commit("un lancement pour douze")
     (tmp_path / "uv").write_text("#!/bin/sh\necho 'pas de réseau' >&2; exit 1\n")
     (tmp_path / "uv").chmod(0o755)
-    # le script place l'environnement Python en tête du PATH ; `uv` ne s'y trouve pas
     ended = fresh_course.run(
-        f"{LOCAL}/06_measure_reproducibility.py", PATH=f"{tmp_path}:{reader_environment()['PATH']}"
+        path_of("measure_reproducibility"),
+        fails=True,
+        PATH=f"{tmp_path}:{reader_environment()['PATH']}",
     )
-    assert "non mesuré" in ended.stdout
-    statuses = [run.info.status for run in fresh_course.runs("measurements")]
-    assert statuses.count("FAILED") == 1 and "RUNNING" not in statuses
+    assert ended.returncode == 1 and "Effort : une commande" in ended.stdout
+    assert "rebâti" not in ended.stdout
+    rebuilt, _, measured = fresh_course.runs("measurements")
+    assert [run.info.status for run in (rebuilt, measured)] == ["RUNNING", "FAILED"]
+    assert {"success_rate", "retouched_flagged"} <= set(measured.data.metrics)
+    assert "**Un run reste RUNNING** : son environnement n'a pas pu être bâti" in PAGE

@@ -2,6 +2,7 @@
 sur un Azure simulé.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -12,9 +13,9 @@ import pytest
 from lesson_04 import (
     ENDPOINT,
     LESSON,
-    LOCAL,
     MODEL,
     WINES,
+    last_line,
     one_line,
     predicted,
     script,
@@ -22,8 +23,6 @@ from lesson_04 import (
 )
 from programs import ended
 from texts import ROOT
-
-from workspaces import unique_name
 
 AZURE, PLAN = script("deploy_azure"), script("plan_azure")
 PLACE = {
@@ -153,7 +152,7 @@ def simulate(course, *arguments, start=None, fails=False, **environment):
     sdk()
     journal = course.root / "journal.json"
     simulated = ("tests/support/azure_simulated.py", journal, course.root / AZURE, *arguments)
-    told = (start or course.fork)(*simulated, fails=fails, **PLACE, **environment)
+    told = (start or course.fork)(*simulated, fails=fails, **PLACE | environment)
     return told, json.loads(journal.read_text(encoding="utf-8"))
 
 
@@ -175,14 +174,11 @@ def created(scratch):
 @pytest.mark.slow
 def test_create_sends_everything_in_order(created):
     _, journal = created
-    name = unique_name(
-        "wine-cultivars",
-        dict(
-            zip(
-                ("subscription_id", "resource_group", "workspace_name"), PLACE.values(), strict=True
-            )
-        ),
+    place = dict(
+        zip(("subscription_id", "resource_group", "workspace_name"), PLACE.values(), strict=True)
     )
+    digest = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
+    name = f"wine-cultivars-{digest[:6]}"
     order = [re.sub(r".*/workspaces/espace/", "", each["path"]) for each in puts(journal)]
     endpoint = f"onlineEndpoints/{name}"
     assert [path for path in order if not path.startswith(("codes/", "environments/"))] == [
@@ -263,38 +259,40 @@ def test_without_option_the_files_are_checked_and_nothing_is_sent(scratch):
 
 
 @pytest.mark.slow
-def test_what_azure_refuses_is_one_line_and_stops_there(scratch):
+def test_what_azure_refuses_stops_there(scratch):
     told, journal = simulate(scratch, "--yes", fails=True, SIMULATED_FAILURE="blue")
-    # ce qui est créé se paie
-    assert "ImageBuildFailure" in one_line(told) and "--delete" in one_line(told)
+    assert "ImageBuildFailure" in last_line(told) + told.stderr
+    assert "--delete" in told.stdout  # ce qui est créé se paie
     assert len(puts(journal, "/deployments/")) == 1  # green n'a pas été tenté
     told, journal = simulate(scratch, "--delete", fails=True)
-    assert "introuvable" in one_line(told) and [each["method"] for each in journal] == ["DELETE"]
+    assert "introuvable" in last_line(told) + told.stderr
+    assert [each["method"] for each in journal] == ["DELETE"]
 
 
 @pytest.mark.slow
-def test_what_is_missing_or_badly_written_is_one_line(scratch, fresh_course, tmp_path):
-    sdk()
+def test_what_is_missing_or_badly_written_sends_nothing(scratch, fresh_course):
+    """Le SDK dit ce qui est faux dans un fichier ; le script, ce qui manque pour joindre Azure."""
 
-    def said(*arguments, course=scratch, **environment) -> str:
-        return one_line(course.fork(AZURE, *arguments, fails=True, cwd=tmp_path, **environment))
+    def said(*arguments, course=scratch, how=last_line, **environment) -> str:
+        told, journal = simulate(course, *arguments, fails=True, **environment)
+        assert journal == []
+        return how(told) + told.stderr
 
-    assert said(course=fresh_course).endswith(f"Lancez d'abord : uv run {PLAN}")
-    asked = said("--yes", AZURE_RESOURCE_GROUP="groupe")
-    assert (
-        "AZURE_SUBSCRIPTION_ID" in asked
-        and "AZURE_ML_WORKSPACE" in asked
-        and "AZURE_RESOURCE_GROUP" not in asked
-    )
-    for config in ("{", "[]", '{"subscription_id": ""}'):
-        (tmp_path / "config.json").write_text(config)
-        assert "config.json" in said("--yes")
-    for name in ("endpoint.yml", "blue.yml", "green.yml", "conda.yml"):
-        (tmp_path / name).write_text(
-            (ENDPOINT / name).read_text() + ("couleur: verte\n" if name == "green.yml" else "")
-        )
-    (tmp_path / "config.json").unlink()
-    assert "couleur" in said("--files", tmp_path)
+    assert "azure_upload/blue.yml" in said(course=fresh_course)
+    nowhere = dict.fromkeys(PLACE, "")
+    asked = said("--yes", how=one_line, **nowhere | {"AZURE_RESOURCE_GROUP": "groupe"})
+    assert "AZURE_SUBSCRIPTION_ID" in asked and "AZURE_ML_WORKSPACE" in asked
+    assert "AZURE_RESOURCE_GROUP" not in asked
+    config = scratch.root / "config.json"
+    config.write_text('{"subscription_id": "", "workspace_name": "espace"}', encoding="utf-8")
+    asked = said("--yes", how=one_line, **nowhere)
+    assert "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP." in asked
+    config.unlink()
+    green = scratch.root / LESSON / "endpoint/green.yml"
+    kept = green.read_text(encoding="utf-8")
+    green.write_text(kept + "couleur: verte\n", encoding="utf-8")
+    assert "couleur" in said()
+    green.write_text(kept, encoding="utf-8")
 
 
 def test_a_folder_that_is_no_mlflow_model_never_leaves(fresh_course):
@@ -307,13 +305,16 @@ def test_a_folder_that_is_no_mlflow_model_never_leaves(fresh_course):
         client.set_registered_model_alias(
             MODEL, alias, client.create_model_version(MODEL, folder.as_uri()).version
         )
-    assert "MLmodel" in one_line(fresh_course.fork(PLAN, fails=True))
+    assert "MLmodel" in last_line(fresh_course.fork(PLAN, fails=True))
+    # sans lui, deploy_azure ne part pas
+    assert not (fresh_course.root / "azure_upload/blue.yml").exists()
 
 
-def test_without_the_sdk_one_line_tells_the_group(scratch):
-    blocked = f"import sys, runpy; sys.modules['azure.ai.ml'] = None; sys.argv = ['x']; sys.path.insert(0, {str(scratch.root / LOCAL)!r})\n"
+def test_without_the_sdk_the_error_names_azure(scratch):
+    blocked = "import sys, runpy; sys.modules['azure.ai.ml'] = None; "
     code = blocked + f"runpy.run_path({str(scratch.root / AZURE)!r})"
-    assert "--group azure" in one_line(ended([sys.executable, "-c", code], scratch.root))
+    said = last_line(ended([sys.executable, "-c", code], scratch.root))
+    assert said.startswith("ModuleNotFoundError") and "azure" in said
 
 
 @pytest.mark.slow

@@ -44,12 +44,8 @@ def test_gate(whole_lesson):
         ]
         assert (len(run.data.metrics), sorted(files)) == (8, ["csv", "png", "png", "png", "png"])
 
-    decisions = dict(
-        re.findall(
-            r"version (\d contre \d) : seuil seul, (\w+ ; mieux que l'ancienne, \w+ ; 25 plis, \w+)",
-            output,
-        )
-    )
+    said = r"version (\d contre \d) : (seuil seul, \w+ ; mieux que l'ancienne, \w+ ; 25 plis, \w+)"
+    decisions = dict(re.findall(said, output))
     rows = {row[""]: list(row.values())[1:] for row in tables(last_cell(GATE))}
     assert set(rows) == {"forêt contre arbre", "régression contre forêt"} and set(right) == {
         1,
@@ -118,10 +114,8 @@ def test_copy_to_production(lesson, scratch):
 @pytest.mark.slow
 def test_webhook(whole_lesson):
     output, text = whole_lesson.ended("webhook").stdout, end_of("webhook")
-    told = re.search(
-        r"Version 1 promue : le récepteur répond 200, et la version porte \{'retested': '(\d+) vins sur 45'\}",
-        output,
-    )
+    promoted = "Version 1 promue : le récepteur répond 200, et la version porte"
+    told = re.search(promoted + r" \{'retested': '(\d+) vins sur 45'\}", output)
     same = predicted(whole_lesson, 3)  # la même régression logistique, apprise des mêmes vins
     assert int(told[1]) == accuracy_score(WINES.y_test, same, normalize=False)
     for said in (

@@ -104,7 +104,8 @@ def test_commit_and_author_are_noted_without_being_asked(fresh_course):
     """« dès que le script est dans un dépôt Git » : dans le dépôt, un commit ; dans le même dossier
     sans dépôt, aucun.
     """
-    bare = "from store import open_store\nopen_store()\nimport mlflow\nwith mlflow.start_run():\n    pass\n"
+    bare = "from store import open_store\nopen_store()\n"
+    bare += "import mlflow\nwith mlflow.start_run():\n    pass\n"
     (fresh_course.root / LOCAL / "nu.py").write_text(bare, encoding="utf-8")
     fresh_course.fork(f"{LOCAL}/nu.py")
     tags = fresh_course.runs("Default")[0].data.tags

@@ -17,10 +17,8 @@ def test_the_service_keeps_its_version_until_restarted(whole_lesson):
     lines = whole_lesson.ended("serve").stdout.splitlines()
     new, old = predicted(whole_lesson, 2), predicted(whole_lesson, 1)
     differ = sum(a != b for a, b in zip(new, old, strict=True))
-    assert (
-        lines[0]
-        == f"@champion : version 2. @previous : version 1. Sur {len(new)} vins, elles diffèrent {differ} fois."
-    )
+    told = f"Sur {len(new)} vins, elles diffèrent {differ} fois."
+    assert lines[0] == f"@champion : version 2. @previous : version 1. {told}"
     assert f"les deux versions diffèrent {differ} fois" in end_of("serve") and differ > 0
     assert f"Un vin : {{'predictions': ['{new[0]}']}}" in lines
     assert [line for line in lines if "REST" in line] == [

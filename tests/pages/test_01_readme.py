@@ -158,10 +158,11 @@ def test_guessed_requirements_are_too_many(tmp_path):
     """Un vrai programme, qui n'a importé que ce que nos scripts importent."""
     code = f"""
 import sys; sys.path.insert(0, {str(ROOT / EXPERIMENT / "local")!r})
-import mlflow, rich.progress
+import mlflow
 from patients import load_patients, svm
 data = load_patients()
-mlflow.sklearn.save_model(svm(1.0, 0.03).fit(data.X_train, data.y_train), "guessed", input_example=data.X_valid.head(3))
+model = svm(1.0, 0.03).fit(data.X_train, data.y_train)
+mlflow.sklearn.save_model(model, "guessed", input_example=data.X_valid.head(3))
 """
     saved = ended([sys.executable, "-c", code], tmp_path)
     assert saved.returncode == 0, saved.stderr

@@ -1,5 +1,5 @@
-"""Leçon 2, équipe, script 3 : son tableau est celui de la page, à peu près celui du banc d'essai ; ce que
-le texte en dit en suit.
+"""Leçon 2, équipe, script 3 : son tableau est celui de la page, à peu près celui du banc d'essai ;
+ce que le texte en dit en suit.
 """
 
 import re

@@ -3,13 +3,13 @@ provoqué.
 """
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pages
 import pytest
 from lesson_03 import (
     LESSON,
-    LOCAL,
     PAGE,
     announced,
     by_command,
@@ -23,18 +23,26 @@ from lesson_03 import (
 )
 from sklearn.datasets import load_diabetes
 from sklearn.metrics import r2_score, root_mean_squared_error
-from texts import ROOT, in_text, last_cell, numbers, tables
+from texts import ROOT, in_text, last_cell, numbers, path_of, tables
 from warm import forked
+
+from course import SCRIPTS
 
 PROSE = re.sub(r"\s+", " ", pages.prose(PAGE))
 BRIEF = ["run_project", "run_from_git", "predict_new", "model_from_code", "locked_environment"]
 
 
 def source(name: str) -> str:
-    return (ROOT / LOCAL / f"{name}.py").read_text(encoding="utf-8").replace("\n# ", " ")
+    return (ROOT / path_of(name)).read_text(encoding="utf-8").replace("\n# ", " ")
 
 
-# ---------------------------------------------------------------------------------------------------
+def by_mlflow(*options: str, experiment: str = LESSON) -> str:
+    """La commande de la page qui lance `train` par `mlflow run`."""
+    asked = ["-e train", *options, "--env-manager local", f"--experiment-name {experiment}"]
+    return " ".join([f"uv run mlflow run {LESSON}", *asked])
+
+
+# --------------------------------------------------------------------------------------------------
 # sorties et nombres
 
 
@@ -79,16 +87,18 @@ def variants(seed: int, chosen: list[tuple[str, str, float]]) -> tuple[list[str]
 def test_the_outputs_shown_are_what_the_models_give():
     steps, ranked_here = variants(0, [*ELASTIC, *OTHERS])
     assert announced(script("run_project"))[:-2] == [*steps, *ranked_here]
-    steps, ranked = variants(1, [ELASTIC[0], OTHERS[0]])
-    retouched = script(
-        "run_project", "--experiment", "03_retouche", "--alphas", "0.1", "--models", "random_forest"
-    )
-    assert announced(retouched)[:-2] == [*steps, *ranked]
-    command = f"uv run mlflow run {LESSON} -e train -P model=ann --env-manager local --experiment-name {LESSON}"
-    assert announced(command) == variants(0, [OTHERS[1]])[0]
-    rows = tables(last_cell(f"{LOCAL}/01_run_project.py"))
-    names = "ElasticNet, `alpha = 0.1` | réseau de neurones (`ann`) | ElasticNet, `alpha = 1` | forêt aléatoire | ElasticNet, `alpha = 10`"
-    assert [row["variante"] for row in rows] == names.split(" | ")
+    steps, _ = variants(1, [ELASTIC[0], OTHERS[0]])
+    for options, step in zip([(), ("-P model=random_forest",)], steps, strict=True):
+        assert announced(by_mlflow(*options, experiment="03_retouche")) == [step]
+    assert announced(by_mlflow("-P model=ann")) == variants(0, [OTHERS[1]])[0]
+    rows = tables(last_cell(path_of("run_project")))
+    assert [row["variante"] for row in rows] == [
+        "ElasticNet, `alpha = 0.1`",
+        "réseau de neurones (`ann`)",
+        "ElasticNet, `alpha = 1`",
+        "forêt aléatoire",
+        "ElasticNet, `alpha = 10`",
+    ]
     assert [row["RMSE"] for row in rows] == [line.split()[1] for line in ranked_here[1:]]
 
 
@@ -135,7 +145,7 @@ def test_the_numbers_of_the_texts():
     assert in_text(r"l'emporte sur la forêt, de ([\d.]+)\.", PROSE) + in_text(
         r"n'est plus que de ([\d.]+) :", PROSE
     ) == (forest, other)
-    assert numbers(last_cell(f"{LOCAL}/01_run_project.py").rpartition("|")[2]) == [
+    assert numbers(last_cell(path_of("run_project")).rpartition("|")[2]) == [
         forest,
         f"{penalty:.2f}",
         "0.1",
@@ -149,10 +159,10 @@ def test_the_numbers_of_the_texts():
     )
     assert in_text(r"([\d.]+) sur la validation, ([\d.]+) sur le test", PROSE) == (known, unseen)
     assert in_text(r"En mars, vous obtenez une erreur de ([\d.]+),", PROSE) == (known,)
-    assert numbers(last_cell(f"{LOCAL}/03_predict_new.py")) == [unseen, known]
+    assert numbers(last_cell(path_of("predict_new"))) == [unseen, known]
     kept, lost = (f"{model.predict(X).mean():.1f}" for X in (X_valid, in_grams()))
     assert in_text(r"la moyenne passe de ([\d.]+) à ([\d.]+)", PROSE) == (kept, lost)
-    assert numbers(last_cell(f"{LOCAL}/04_model_from_code.py")) == [kept, lost]
+    assert numbers(last_cell(path_of("model_from_code"))) == [kept, lost]
     pins = str(len(declared("python_env.yaml")["dependencies"]))
     assert in_text(r"Le projet fige (\d+) bibliothèques", PROSE) == (pins,)
     assert in_text(
@@ -160,7 +170,7 @@ def test_the_numbers_of_the_texts():
     ) == (pins, pins)
     counts = in_text(
         r"donne (\d+) versions sur (\d+), MLflow en devine (\d+)",
-        last_cell(f"{LOCAL}/05_locked_environment.py"),
+        last_cell(path_of("locked_environment")),
     )
     assert counts == ("5", pins, "4")  # comptées par test_03_models
 
@@ -182,7 +192,7 @@ def test_the_table_of_entry_points_is_mlproject():
 
 
 def test_the_table_of_the_measure_is_what_the_script_prints():
-    """Le script écrit ces mots quand la mesure les trouve ; test_03_runs relit la mesure elle-même."""
+    """Le script écrit ces mots quand la mesure les trouve ; test_03_runs relit la mesure."""
     printed = "\n".join(announced(script("measure_reproducibility")))
     sound, without_seed, retouched, effort = [
         row["résultat"] for row in tables(PAGE) if "ce que l'on mesure" in row
@@ -193,42 +203,32 @@ def test_the_table_of_the_measure_is_what_the_script_prints():
 
 
 def test_every_mlflow_command_names_the_experiment_and_the_environment():
-    lines = [
-        line
-        for block in pages.blocks(PAGE)
-        if block.language == "bash"
-        for line in block.lines
-        if "mlflow run" in line
+    """Dans la page, et dans l'en-tête des étapes, qui coupe les siennes."""
+    typed = [
+        line for block in pages.blocks(PAGE) if block.language == "bash" for line in block.lines
     ]
-    for line in [
-        *lines,
-        *(
-            line
-            for path in (ROOT / LESSON).glob("*.py")
-            for line in path.read_text(encoding="utf-8").splitlines()
-        ),
-    ]:
-        if "mlflow run 03" in line:
-            assert "--env-manager local" in line and f"--experiment-name {LESSON}" in line, line
+    steps = [path.read_text(encoding="utf-8") for path in (ROOT / LESSON).glob("*.py")]
+    headers = [line for step in steps for line in re.sub(r"\\\n *", "", step).splitlines()]
+    found = [line for line in (*typed, *headers) if "mlflow run 03" in line]
+    assert len(found) == 9  # quatre dans la page, une par étape
+    for line in found:
+        retouched = "03_retouche" in line and line in typed  # « pour ne rien mélanger »
+        experiment = "03_retouche" if retouched else LESSON
+        assert line.endswith(f" --env-manager local --experiment-name {experiment}"), line
 
 
 def test_the_scripts_named_on_databricks_have_a_notebook():
-    text = PAGE.partition("## Sur Databricks")[2].partition("## La mesure")[0]
-    named = [
-        name for name in re.findall(r"`(\w+)`", text) if (ROOT / LOCAL / f"{name}.py").is_file()
-    ]
-    sources = {
-        path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / LOCAL).glob("*.py"))
+    text = PAGE.partition("## Sur Databricks")[2].partition("\n## ")[0]
+    ours = [each for each in SCRIPTS if each.lesson == LESSON]
+    named = {each.name for each in ours if f"`{each.name}`" in text}
+    assert named == {
+        each.name
+        for each in ours
+        if (ROOT / LESSON / "databricks" / Path(each.path).name).is_file()
     }
-    with_notebook = [
-        n
-        for n, each in sources.items()
-        if not each.startswith("# databricks: non") and 'tags=["parameters"]' in each
-    ]
-    assert sorted(named) == with_notebook
 
 
-# ------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # les pièges
 
 
@@ -280,7 +280,8 @@ def test_the_lock_of_a_folder_becomes_the_requirements_of_a_model(scratch, tmp_p
     personne.
     """
     (tmp_path / "pyproject.toml").write_text(
-        '[project]\nname = "ailleurs"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["six==1.17.0"]\n',
+        '[project]\nname = "ailleurs"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        'dependencies = ["six==1.17.0"]\n',
         encoding="utf-8",
     )
     (tmp_path / "uv.lock").write_text(LOCK, encoding="utf-8")
@@ -289,9 +290,11 @@ def test_the_lock_of_a_folder_becomes_the_requirements_of_a_model(scratch, tmp_p
         "import mlflow, pathlib, pandas as pd\n"
         f"file = {str(ROOT / LESSON / 'follow_up_model.py')!r}\n"
         "example = pd.DataFrame({'s1': [1.0], 's2': [1.0], 's3': [1.0]})\n"
-        "settings = {'artifacts': {'coefficients': 'c.json'}, 'model_config': {'threshold': 1}, 'input_example': example}\n"
+        "settings = {'artifacts': {'coefficients': 'c.json'}, 'model_config': {'threshold': 1}}\n"
+        "settings['input_example'] = example\n"
         "model = mlflow.pyfunc.log_model(name='m', python_model=file, **settings)\n"
-        "print(pathlib.Path(mlflow.artifacts.download_artifacts(model.model_uri), 'requirements.txt').read_text())\n"
+        "folder = mlflow.artifacts.download_artifacts(model.model_uri)\n"
+        "print(pathlib.Path(folder, 'requirements.txt').read_text())\n"
     )
     variables = {
         "MLFLOW_TRACKING_URI": scratch.uri,

@@ -97,8 +97,8 @@ def test_no_store_no_registry_no_path_of_a_machine():
 
 
 def test_scripts_are_short_and_hold_no_hidden_flow():
-    """Une idée par script : soixante lignes de code au plus dans le tronc commun, cent ailleurs ; ni
-    `main`, ni décorateur, ni exception mise en silence, ni signal.
+    """Une idée par script : soixante lignes de code au plus dans le tronc commun, cent ailleurs ;
+    ni `main`, ni décorateur, ni exception mise en silence, ni signal.
     """
     wrong = []
     for script in SCRIPTS:

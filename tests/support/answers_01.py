@@ -106,8 +106,9 @@ def sweep(me, points=35) -> dict[tuple, str]:
     parent = me.run(lesson=LESSON, name="svm balayage", tags={"grid": "C gamma"})
     return {(None, None): parent} | {
         (C, gamma): me.run(
-            lesson=LESSON, name=f"C={C:g} gamma={gamma:g}", params={"C": C, "gamma": gamma}, parent=parent,
-            metrics=noted(gamma, C), model=fitted(gamma, C) if (C, gamma) in ANSWERED else None,
+            lesson=LESSON, name=f"C={C:g} gamma={gamma:g}", params={"C": C, "gamma": gamma},
+            parent=parent, metrics=noted(gamma, C),
+            model=fitted(gamma, C) if (C, gamma) in ANSWERED else None,
         )
         for C, gamma in GRID[:points]
     }  # fmt: skip

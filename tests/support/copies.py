@@ -116,8 +116,12 @@ class Course:
         path = self.root / script
         text = path.read_text(encoding="utf-8")
         for name, value in constants.items():
+            # une valeur, ou un dictionnaire sur plusieurs lignes
             text, count = re.subn(
-                rf"^{name} = [^#\n]*?(?=  #|$)", f"{name} = {value!r}", text, flags=re.MULTILINE
+                rf"^{name} = (\{{\n(.*\n)*?\}}$|[^#\n]*?(?=  #|$))",
+                f"{name} = {value!r}",
+                text,
+                flags=re.MULTILINE,
             )
             assert count == 1, f"{script} n'a pas une constante {name}, et une seule"
         path.write_text(text, encoding="utf-8")

@@ -26,11 +26,18 @@ def couple(run) -> tuple[float, float]:
 def model_of(run):
     """Le modèle, relu, d'un run qui n'en a produit qu'un."""
     [output] = run.outputs.model_outputs
-    return mlflow.sklearn.load_model(f"models:/{output.model_id}")
+    uri = f"models:/{output.model_id}"
+    keras = "tensorflow" in mlflow.models.get_model_info(uri).flavors
+    return (mlflow.tensorflow if keras else mlflow.sklearn).load_model(uri)
+
+
+def answers(model, X):
+    """La classe que le modèle donne à chaque ligne ; un réseau ne rend qu'une probabilité."""
+    return model.predict(X) if hasattr(model, "classes_") else (risk(model, X) > 0.5).astype(float)
 
 
 def judged(model, X, y) -> dict[str, float]:
-    return clinical_metrics(y, model.predict(X), risk(model, X))
+    return clinical_metrics(y, answers(model, X), risk(model, X))
 
 
 @cache
@@ -51,7 +58,7 @@ def is_cross_validated(run) -> bool:
 
 
 def shown(metrics: dict[str, float], prefix: str = "") -> list[str]:
-    """Sensibilité, spécificité et exactitude, telles que les scripts et les tableaux les écrivent."""
+    """Sensibilité, spécificité, exactitude, telles que les scripts et les tableaux les écrivent."""
     return [f"{metrics[prefix + name]:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
 
 

@@ -26,13 +26,12 @@ from sklearn.preprocessing import StandardScaler
 from texts import ROOT, lesson_text, path_of
 
 LESSON = "03_mlflow_project"
-LOCAL = f"{LESSON}/local"
 PAGE = lesson_text(LESSON)
 LINEAR = "elastic_net alpha=0.1 l1_ratio=0.5"  # le nom du meilleur run
 MLFLOW = str(Path(sys.executable).with_name("mlflow"))
 
 
-# ------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # recalculer, sans le projet
 
 
@@ -78,7 +77,7 @@ def in_grams() -> pd.DataFrame:
     return X_valid.assign(**X_valid[["s1", "s2", "s3"]] / 100)
 
 
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # lancer les étapes
 
 
@@ -108,7 +107,7 @@ def by_command(
     )
 
 
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # relire un run
 
 

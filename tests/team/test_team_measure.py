@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from team_servers import embedded_postgres, short_folder
 
 import mlflow
+import processes
 import psutil
 import pytest
 import requests
 import serving
 import sqlalchemy
-import team as programs
 import writer
 from listening import addresses
 from mlflow import MlflowClient
@@ -121,14 +121,8 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
     for store, *values in table["data"]:
         logged = [run.data.metrics[f"{store}.{measure}"] for measure in measures]
         assert values == pytest.approx(logged, abs=1e-10)  # `log_table` garde dix décimales
-    heading, columns, *rows, then = [
-        re.split(r" {2,}", line.strip()) for line in shown.splitlines()
-    ]
-    assert (
-        heading[0].endswith("SQLite vaut 1 (200 runs) :")
-        and len(columns) == len(measures)
-        and then[0].startswith("Ensuite : ")
-    )
+    heading, columns, *rows = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
+    assert heading[0].endswith("SQLite vaut 1 (200 runs) :") and len(columns) == len(measures)
     assert [row[0] for row in rows] == [serving.NAMES[store] for store in stores]
     for store, row in zip(stores, rows, strict=True):
         assert row[1:] == [f"{run.data.metrics[f'{store}.{measure}']:.2g}" for measure in measures]
@@ -150,7 +144,7 @@ def test_a_run_is_six_calls_and_late_only_when_two_programs_answer(tmp_path, mon
         "send",
         lambda self, asked, **options: sent.append(asked.method) or send(self, asked, **options),
     )
-    port, log = programs.free_port(), tmp_path / "server.log"
+    port, log = processes.free_port(), tmp_path / "server.log"
     command = [
         sys.executable,
         "-m",
@@ -162,11 +156,11 @@ def test_a_run_is_six_calls_and_late_only_when_two_programs_answer(tmp_path, mon
         str(port),
     ]
     command += ["--artifacts-destination", str(tmp_path / "files"), "--workers", "1"]
-    server = programs.start(
+    server = processes.start(
         command, log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", MLFLOW_DISABLE_TELEMETRY="true"
     )
     try:
-        programs.wait_until_ready(server, f"http://127.0.0.1:{port}", log)
+        processes.wait_until_ready(server, f"http://127.0.0.1:{port}", log)
         client = MlflowClient(f"http://127.0.0.1:{port}")
         experiment = client.create_experiment("volume")
         for number in range(3):
@@ -174,7 +168,7 @@ def test_a_run_is_six_calls_and_late_only_when_two_programs_answer(tmp_path, mon
             writer.write_run(client, experiment, number)
             assert sent == ["POST", "POST", "GET", "PUT", "GET", "POST"]
     finally:
-        programs.stop(server)
+        processes.stop(server)
     assert RECORD["team.late_share_alone"] == 0 < RECORD["team.late_share"]
 
 

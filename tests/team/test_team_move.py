@@ -8,7 +8,8 @@ import sqlite3
 import struct
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import mlflow
 import moving
@@ -19,27 +20,22 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Metric, ViewType
 from programs import hears_ctrl_c, reader_environment
-from team_servers import short_folder, team_server
+from team_servers import FIRST, first_run_in, short_folder, stopped_by, team_server
+from texts import path_of
+from warm import forked
 
 pytestmark = pytest.mark.release
 
 MOVE = "02_tracking_unsupervised/team/02_move_store.py"
-FIRST = "01_tracking_supervised/local/01_first_run.py"
-SCRIPTS = {
-    FIRST: (),
-    "01_tracking_supervised/local/02_full_run.py": (),
-    "02_tracking_unsupervised/local/01_kmeans_sweep.py": ("--k-max", "4"),
-    "04_model_registry_azureml/local/01_register_models.py": (),
-    "04_model_registry_azureml/local/02_promote.py": (),
-}
+SCRIPTS = map(path_of, ("first_run", "full_run", "kmeans_sweep", "register_models", "promote"))
 HARD = (0.1, 5e-324, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), -0.0, 1 / 3)
 
 
 @pytest.fixture(scope="module")
 def store(course, tmp_path_factory):
     """Le magasin de la copie du cours, avec en plus ce que les scripts n'y mettent pas."""
-    for script, arguments in SCRIPTS.items():
-        course.fork(script, *arguments)
+    for script in SCRIPTS:
+        course.fork(script)
     client = course.client()
     elsewhere = tmp_path_factory.mktemp("ailleurs") / "avec espace"
     experiment = client.create_experiment(
@@ -81,9 +77,14 @@ def content(client: MlflowClient) -> dict:
         ):
             info = run.info
             found["run", info.run_id] = (
-                info.run_name, info.status, info.lifecycle_stage, info.start_time, info.end_time, run.data.params, run.data.tags,
-                [(each.dataset.to_dictionary(), [(tag.key, tag.value) for tag in each.tags]) for each in run.inputs.dataset_inputs],
-                [(each.model_id, each.step) for each in run.outputs.model_outputs] if run.outputs else [],
+                info.run_name, info.status, info.lifecycle_stage, info.start_time, info.end_time,
+                run.data.params, run.data.tags,
+                [
+                    (each.dataset.to_dictionary(), [(tag.key, tag.value) for tag in each.tags])
+                    for each in run.inputs.dataset_inputs
+                ],
+                [(each.model_id, each.step) for each in run.outputs.model_outputs]
+                if run.outputs else [],
             )  # fmt: skip
             for key in run.data.metrics:
                 history = client.get_metric_history(info.run_id, key)
@@ -92,8 +93,11 @@ def content(client: MlflowClient) -> dict:
                 )
         for model in client.search_logged_models([experiment.experiment_id], max_results=50):
             found["logged model", model.model_id] = (
-                model.name, model.status, model.params, model.tags, model.source_run_id, model.creation_timestamp,
-                sorted((each.key, struct.pack(">d", each.value), each.step) for each in model.metrics),
+                model.name, model.status, model.params, model.tags, model.source_run_id,
+                model.creation_timestamp,
+                sorted(
+                    (each.key, struct.pack(">d", each.value), each.step) for each in model.metrics
+                ),
             )  # fmt: skip
     for model in client.search_registered_models(max_results=1000):
         # un entier en local, un texte par le serveur
@@ -106,16 +110,19 @@ def content(client: MlflowClient) -> dict:
         )
         for version in client.search_model_versions(f"name = '{model.name}'"):
             found["version", model.name, str(version.version)] = (
-                version.run_id, version.model_id, version.source, version.status, version.description, version.tags,
+                version.run_id, version.model_id, version.source, version.status,
+                version.description, version.tags,
                 version.creation_timestamp, sorted(version.aliases),
             )  # fmt: skip
     return found
 
 
-def move(team, *arguments, **options):
-    return team.course.fork(
-        MOVE, "--folder", team.folder, "--server", team.uri, *arguments, **options
-    )
+def options(team) -> tuple:
+    return "--folder", team.folder, "--server", team.uri
+
+
+def move(team, *arguments, **options_of_the_run):
+    return team.course.fork(MOVE, *options(team), *arguments, **options_of_the_run)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +150,7 @@ def test_everything_is_there_bit_for_bit_as_mlflow_reads_it(store, team, moved, 
 
 
 def test_it_says_so_in_true_counts(store, moved):
-    sent, counts, model, then = moved
+    sent, counts, model = moved
     files = [path for path in (store.root / "mlruns").rglob("*") if path.is_file()]
     # et la note rangée ailleurs
     assert sent == f"{len(files) + 1} fichiers envoyés : ceux que le serveur n'avait pas encore."
@@ -154,9 +161,6 @@ def test_it_says_so_in_true_counts(store, moved):
     )
     assert model.endswith(
         "chargé à travers le serveur : prédictions égales à celles de l'original."
-    )
-    assert then.startswith(
-        "Ensuite : uv run --group team 02_tracking_unsupervised/team/03_measure_server.py"
     )
 
 
@@ -223,8 +227,8 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
     base n'est plus « vide ».
     """
     store.fork(FIRST, **team.account("alice"))
-    store.fork(FIRST, "--experiment", "nouvelle", **team.account("alice"))
-    assert store.fork(FIRST, fails=True, **team.account("bob")).returncode == 1
+    store.fork(first_run_in(store, "nouvelle"), **team.account("alice"))
+    assert "Permission denied" in stopped_by(store, FIRST, **team.account("bob")).splitlines()[-1]
     client = team.client(monkeypatch)
     numbers = [
         int(each.experiment_id) for each in client.search_experiments(view_type=ViewType.ALL)
@@ -248,10 +252,6 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
     )
 
 
-# ------------------------------------------------------------------------------------------------------------
-# interrompu, ou refusé
-
-
 @pytest.fixture(scope="module")
 def empty_team(course):
     with short_folder() as folder, team_server(course, folder) as started:
@@ -260,8 +260,8 @@ def empty_team(course):
 
 def start_move(team) -> subprocess.Popen:
     return subprocess.Popen(
-        team.course.command(MOVE, "--folder", team.folder, "--server", team.uri), env=reader_environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, **hears_ctrl_c(),
+        team.course.command(MOVE, *options(team)), env=reader_environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **hears_ctrl_c(),
     )  # fmt: skip
 
 
@@ -274,33 +274,45 @@ def rows(engine) -> int:
         )
 
 
-def test_what_cannot_be_moved_is_one_line_and_moves_nothing(store, empty_team, tmp_path):
-    engine = sqlalchemy.create_engine(empty_team.base)
+@contextmanager
+def in_place_of_the_store(course, base: Path | None):
+    """À la place de `mlflow.db`, le temps d'un test : cette base, ou rien."""
+    here = course.root / "mlflow.db"
+    kept = here.rename(here.with_name("gardée.db"))
+    try:
+        if base:
+            shutil.copy(base, here)
+        yield
+    finally:
+        kept.replace(here)
+
+
+def test_what_cannot_be_moved_moves_nothing(store, empty_team, tmp_path):
     older = shutil.copy(store.root / "mlflow.db", tmp_path / "ancienne.db")
-    with sqlite3.connect(older) as base:
+    with closing(sqlite3.connect(older)) as base:
         base.execute("UPDATE alembic_version SET version_num = 'abc'")
-    nul = shutil.copy(store.root / "mlflow.db", tmp_path / "nul.db")
-    with sqlite3.connect(nul) as base:
-        base.execute(
-            "UPDATE params SET value = 'a' || char(0) || 'b' WHERE rowid = (SELECT min(rowid) FROM params)"
-        )
-    for arguments, said in (
-        (("--source", older), "Deux versions de MLflow"),
-        (("--source", nul), "PostgreSQL refuse le caractère NUL, qui est dans params"),
-        (
-            ("--source", tmp_path / "absent.db"),
-            "Lancez d'abord : uv run 01_tracking_supervised/local/01_first_run.py",
-        ),
-        (("--owner", "zed"), "zed n'a pas de compte"),
-        (
-            ("--folder", tmp_path),
-            "Lancez d'abord : uv run --group team 02_tracking_unsupervised/team/01_team_server.py",
-        ),
-        (("--server", "http://127.0.0.1:9"), "ne répond pas"),
-    ):
-        ended = move(empty_team, *arguments, fails=True, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
-        (line,) = ended.stderr.strip().splitlines()
-        assert said in line and ended.returncode == 1 and ended.stdout == "", ended
+        base.commit()
+    nul = MlflowClient(f"sqlite:///{tmp_path / 'nul.db'}")
+    experiment = nul.create_experiment("nul", artifact_location=(tmp_path / "nul").as_uri())
+    nul.log_param(nul.create_run(experiment).info.run_id, "texte", "a\0b")
+
+    def refused(*arguments) -> str:
+        few = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        return stopped_by(store, MOVE, *options(empty_team), *arguments, **few).splitlines()[-1]
+
+    with in_place_of_the_store(store, older):
+        assert refused().startswith("Deux versions de MLflow : ")
+    with in_place_of_the_store(store, None):
+        assert refused() == f"Lancez d'abord : uv run {FIRST}"
+    assert refused("--folder", tmp_path).startswith("Lancez d'abord : uv run --group team ")
+    assert "User with username=zed not found" in refused("--owner", "zed")
+    assert "Max retries exceeded" in refused("--server", "http://127.0.0.1:9")
+    # PostgreSQL refuse le caractère NUL, que SQLite accepte : l'erreur vient pendant la copie
+    with in_place_of_the_store(store, tmp_path / "nul.db"):
+        ended = forked(store.command(MOVE, *options(empty_team)), store.root, 300)
+    assert ended.returncode == 1 and "NUL (0x00)" in ended.stderr
+    assert ended.stdout == "0 fichiers envoyés : ceux que le serveur n'avait pas encore.\n"
+    engine = sqlalchemy.create_engine(empty_team.base)
     assert rows(engine) == 1
     engine.dispose()
 
@@ -320,24 +332,20 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
         time.sleep(0.01)
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=60)
-    shown = [
-        line for line in errors.replace("\r", "\n").splitlines() if line.startswith("Interrompu")
-    ]
-    assert (
-        shown == ["Interrompu. Relancez la même commande : elle reprendra où elle en était."]
-        and "Traceback" not in errors
-    )
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
     sent, total = there(), sum(path.is_file() for path in (store.root / "mlruns").rglob("*")) + 1
     assert 0 < sent < total and rows(engine) == 1  # le fichier en route a pu ne pas arriver
 
     # la dernière table attend : le temps de tuer en pleine transaction
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text(
-            "CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END' LANGUAGE plpgsql"
+            "CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(60); RETURN "
+            "NEW; END' LANGUAGE plpgsql"
         ))  # fmt: skip
         connection.execute(
             sqlalchemy.text(
-                "CREATE TRIGGER wait BEFORE INSERT ON registered_model_aliases FOR EACH ROW EXECUTE FUNCTION wait()"
+                "CREATE TRIGGER wait BEFORE INSERT ON registered_model_aliases FOR EACH ROW "
+                "EXECUTE FUNCTION wait()"
             )
         )
         second = start_move(empty_team)
@@ -351,7 +359,8 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
         second.communicate()
         connection.execute(
             sqlalchemy.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = "
+                "'PgSleep'"
             )
         )
         connection.execute(sqlalchemy.text("DROP FUNCTION wait CASCADE"))

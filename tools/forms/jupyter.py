@@ -86,7 +86,7 @@ def quiet(text: str) -> str:
     """
     body = ast.parse(text).body
     shown = body and isinstance(body[-1], ast.Expr)
-    if not shown or ast.unparse(body[-1]).startswith(("print(", "display(")):
+    if not shown or ast.unparse(body[-1]).startswith(("print(", "display(", "open_store(")):
         return text
     lines = text.split("\n")
     line = lines[body[-1].end_lineno - 1].encode()

@@ -63,11 +63,12 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
     return found
 
 
-# MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA
+# MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA ;
+# et l'avertissement que cause, exprès, model_from_code
 OWN = re.compile(
     r"\s*$|.*(\d+%\||\d+it \[| INFO (mlflow|alembic)|tensorflow|cuda|computation_placer|absl"
-    r"|rebuild TensorFlow|oneDNN)|Successfully registered model|(Created|Copied) version '"
-    r"|Registered model '",
+    r"|rebuild TensorFlow|oneDNN| WARNING mlflow\.pyfunc: Passing a Python object as )"
+    r"|Successfully registered model|(Created|Copied) version '|Registered model '",
     re.IGNORECASE,
 )
 
