@@ -18,7 +18,7 @@ from forms.archive import COMMAND, FOLDER, MANIFEST, NOTEBOOK
 from forms.cells import read_lesson
 from forms.requirements import read_pins
 
-# -------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # le format `.dbc`
 
 
@@ -71,7 +71,7 @@ def test_an_archive_is_like_those_that_databricks_exports(lesson):
     assert {type(number) for number in numbers} == {int} and len(set(numbers)) == len(numbers)
 
 
-# -----------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # les quatre leçons
 
 

@@ -28,7 +28,7 @@ def notebook_of(script: Script) -> Path:
     return ROOT / script.lesson / "jupyter" / f"{script.stem}.ipynb"
 
 
-# ------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # de script à notebook
 
 MODULE = "# %% [markdown]\n# # Un module\n\n# %%\ndef double(x):\n    return 2 * x\n"
@@ -106,7 +106,7 @@ def test_outputs_depend_on_code_and_versions_and_on_nothing_else(lesson):
     assert sources(script=numpy) != with_numpy
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # les sorties
 
 MASKS = {
@@ -201,7 +201,7 @@ def test_a_figure_drawn_again_keeps_its_bytes_only_if_nothing_moved():
     assert steady([moved], before) == [moved]
 
 
-# ------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # les notebooks du cours
 
 

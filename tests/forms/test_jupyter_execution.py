@@ -53,7 +53,7 @@ def executed(path: Path, cwd: Path | None = None):
     return node
 
 
-# ------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # l'outil, de bout en bout
 
 HEAD = "# %% [markdown]\n# # Leçon 1, script 1 : essai\n\n"
@@ -166,8 +166,8 @@ def test_a_cell_that_fails_or_warns_stops_all(short_course, code, reason):
 
 
 def test_it_notes_its_name_and_the_commit(short_course):
-    """Exécuté dans son dossier, comme le font Jupyter et VS Code ; deux fois la première cellule n'y
-    change rien.
+    """Exécuté dans son dossier, comme le font Jupyter et VS Code ; deux fois la première cellule
+    n'y change rien.
     """
     root = short_course.root
     ask(build, root, "--lesson", "01")
@@ -181,7 +181,7 @@ def test_it_notes_its_name_and_the_commit(short_course):
     assert run.data.tags["mlflow.source.git.commit"] == short_course.git("rev-parse", "HEAD")
 
 
-# --------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # chaque notebook et son script
 
 
@@ -243,7 +243,7 @@ def test_every_notebook_says_and_records_what_its_script_does(tmp_path, lesson):
     compare(Course(tmp_path / "cours", whole=True), scripts)
 
 
-# ---------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # ce que l'on en voit
 
 

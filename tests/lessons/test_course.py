@@ -96,7 +96,7 @@ def test_what_is_missing_is_said(monkeypatch):
     assert run_course.missing(by_name["run_from_git"]).startswith("demande git")
 
 
-# -------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # run_course
 
 STUBS = {

@@ -25,8 +25,8 @@ hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall
 
 
 def test_the_page_follows_the_scripts(tmp_path):
-    """Une ligne de plus dans un script ne change rien ; un appel retiré quitte l'index ; un mot doit
-    se montrer.
+    """Une ligne de plus dans un script ne change rien ; un appel retiré quitte l'index ; un mot
+    doit se montrer.
     """
     for name in ["README.md", "tools/glossary.txt", *FILES]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,8 @@ text = "mlflow.log_text()"  # mlflow.log_dict()
 
 def test_calls_are_named_in_full():
     assert glossary.calls(SCRIPT) == {
-        "mlflow.MlflowClient", "mlflow.tracking.MlflowClient", "mlflow.start_run", "mlflow.data.from_pandas",
+        "mlflow.MlflowClient", "mlflow.tracking.MlflowClient", "mlflow.start_run",
+        "mlflow.data.from_pandas",
         "MlflowClient.get_run", "MlflowClient.set_tag", "mlflow.models.infer_signature",
     }  # fmt: skip
 

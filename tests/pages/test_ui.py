@@ -122,7 +122,8 @@ def test_a_picture_made_again_looks_the_same(tmp_path):
     ]
     ended = subprocess.run(
         [sys.executable, ROOT / "tools/make_images.py", *options],
-        cwd=ROOT, env=reader_environment(), capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL,
+        cwd=ROOT, env=reader_environment(), capture_output=True, text=True, timeout=900,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05

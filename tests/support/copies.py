@@ -101,8 +101,8 @@ class Course:
         start=ended,
         **environment: str,
     ):
-        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et n'avertir de rien :
-        ce que MLflow et TensorFlow disent d'eux-mêmes n'est pas un avertissement.
+        """Lance un script comme un lecteur ; sauf `fails=True`, il doit réussir et n'avertir de
+        rien : ce que MLflow et TensorFlow disent d'eux-mêmes n'est pas un avertissement.
         """
         told = start(self.command(script, *arguments), cwd or self.root, timeout, **environment)
         if not fails:

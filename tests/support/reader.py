@@ -205,7 +205,8 @@ class Reader:
             self.session = self.stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-c", SESSION], cwd=self.root, env=reader_environment(**self.variables),
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                    text=True, encoding="utf-8",
                 )
             )  # fmt: skip
         self.session.stdin.write(json.dumps(self.elsewhere(block.text)) + "\n")
@@ -239,8 +240,8 @@ def follow(text: str, reader: Reader) -> list[str]:
 
 
 def what_is_wrong(text: str, root: Path, session: Recorded | None = None) -> str:
-    """Suit la page `text` dans `root`, au besoin la copie de `session` ; renvoie, en clair, ce qui n'y est
-    pas vrai, ou rien.
+    """Suit la page `text` dans `root`, au besoin la copie de `session` ; renvoie, en clair, ce qui
+    n'y est pas vrai, ou rien.
     """
     with ExitStack() as stack:
         return "\n\n".join(follow(text, Reader(root, stack, session=session)))

@@ -22,10 +22,13 @@ from functools import cache
 from pathlib import Path
 
 PRELOADED = (
-    "mlflow", "mlflow.sklearn", "mlflow.models", "mlflow.data", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.db.utils", "mlflow.projects", "alembic", "sqlalchemy", "filelock", "psutil", "rich.progress", "skops.io",
+    "mlflow", "mlflow.sklearn", "mlflow.models", "mlflow.data", "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.db.utils", "mlflow.projects", "alembic", "sqlalchemy", "filelock", "psutil",
+    "rich.progress", "skops.io",
     "pandas", "numpy",
-    "matplotlib.pyplot", "sklearn.svm", "sklearn.ensemble", "sklearn.cluster", "sklearn.decomposition", "sklearn.linear_model",
+    "matplotlib.pyplot", "sklearn.svm", "sklearn.ensemble", "sklearn.cluster",
+    "sklearn.decomposition", "sklearn.linear_model",
     "sklearn.model_selection", "sklearn.neural_network", "sklearn.compose", "sklearn.impute",
 )  # fmt: skip
 
@@ -115,7 +118,8 @@ def forked(
     process = started()
     with tempfile.TemporaryDirectory() as folder:
         asked = {
-            "script": script, "arguments": arguments, "cwd": str(cwd), "env": reader_environment(**environment),
+            "script": script, "arguments": arguments, "cwd": str(cwd),
+            "env": reader_environment(**environment),
             "out": f"{folder}/out", "err": f"{folder}/err", "seconds": int(timeout),
         }  # fmt: skip
         process.stdin.write(json.dumps(asked) + "\n")

@@ -38,7 +38,10 @@ class Notebook:
 
 
 def notebooks(lesson: Path, pins: dict[str, str]) -> list[Notebook]:
-    """Les notebooks d'une leçon, dans l'ordre de lecture. Lève `Refused`, toutes raisons réunies."""
+    """Les notebooks d'une leçon, dans l'ordre de lecture.
+
+    Lève `Refused`, toutes raisons réunies.
+    """
     siblings, found, reasons = read_lesson(lesson), [], []
     planned = [
         each

@@ -23,7 +23,9 @@ DISTRIBUTIONS |= {"marshmallow": "azure-ai-ml"}
 
 
 def read_pins(root: Path) -> dict[str, str]:
-    """distribution -> `distribution==version`, de requirements.txt et des groupes de pyproject.toml."""
+    """distribution -> `distribution==version`, de requirements.txt et des groupes de
+    pyproject.toml.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project.get("dependency-groups", {}).values()
     lines = [line for group in groups for line in group if isinstance(line, str)]
