@@ -3,7 +3,7 @@
 
     uv run tools/build.py                                 écrit ce qui a changé
     uv run tools/build.py --check                         le nomme, sans rien écrire (code 1)
-    uv run --group jupyter tools/build.py --execute       refait aussi les sorties des notebooks Jupyter
+    uv run --group jupyter tools/build.py --execute       refait les sorties des notebooks Jupyter
     uv run --group jupyter tools/build.py --execute --lesson 01
 
 Un script de `0X_*/local/` est fait de cellules (`# %%`). Celles marquées `tags=["local"]` restent

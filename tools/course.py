@@ -106,7 +106,7 @@ class Script(NamedTuple):
 
     @property
     def number(self) -> str:
-        """Sa place, comme son titre la dit : « Leçon 1, script 2 », « Leçon 2, équipe, script 1 »."""
+        """Sa place, comme son titre : « Leçon 1, script 2 », « Leçon 2, équipe, script 1 »."""
         room = "" if "/local/" in self.path else "équipe, "
         return f"Leçon {int(self.lesson[:2])}, {room}script {int(self.stem[:2])}"
 

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_first_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_first_run.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 1 : un premier run
 # MAGIC
 # MAGIC **Question.** Un SVM (*support vector machine*) trace une frontière entre les tumeurs malignes

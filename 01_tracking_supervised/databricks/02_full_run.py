@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_full_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_full_run.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 2 : un run que l'on retrouve
 # MAGIC
 # MAGIC **Question.** Dans six mois, que faudra-t-il avoir gardé pour comprendre cet essai et se resservir

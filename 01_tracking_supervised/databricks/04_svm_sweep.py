@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/04_svm_sweep.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/04_svm_sweep.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 4 : un balayage
 # MAGIC
 # MAGIC **Question.** Un SVM a deux réglages, `C` et `gamma`. Quel couple trouve le plus de tumeurs

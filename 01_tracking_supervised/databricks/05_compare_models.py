@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/05_compare_models.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/05_compare_models.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 5 : sept classifieurs côte à côte
 # MAGIC
 # MAGIC **Question.** Sur 114 tumeurs de validation, lequel de sept classifieurs manque le moins de

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/06_search_runs.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/06_search_runs.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 6 : retrouver, juger, prédire
 # MAGIC
 # MAGIC **Question.** Le couple retenu par le balayage trouvait 164 tumeurs malignes sur 170. Que vaut-il

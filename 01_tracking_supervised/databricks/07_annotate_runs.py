@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/07_annotate_runs.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/07_annotate_runs.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 7 : annoter après coup, et retrouver
 # MAGIC
 # MAGIC **Question.** Un run est fini depuis un mois, et vous venez de le relire. Que peut-on encore y

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/08_rich_run.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/08_rich_run.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 8 : un run riche
 # MAGIC
 # MAGIC **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/13_svm_sweep_spark.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/13_svm_sweep_spark.py par tools/build.py. -->
 # MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
 # MAGIC
 # MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/patients.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/patients.py par tools/build.py. -->
 # MAGIC # Les patientes : données, modèles et métriques
 # MAGIC
 # MAGIC Ce que les scripts de la leçon partagent, MLflow mis à part. Données : *Breast Cancer Wisconsin

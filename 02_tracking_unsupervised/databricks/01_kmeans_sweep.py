@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_kmeans_sweep.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_kmeans_sweep.py par tools/build.py. -->
 # MAGIC # Leçon 2, script 1 : combien de groupes ?
 # MAGIC
 # MAGIC **Question.** Sans connaître les classes, dix-neuf K-Means sauraient-ils dire qu'il y a dix

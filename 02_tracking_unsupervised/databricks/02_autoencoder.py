@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_autoencoder.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_autoencoder.py par tools/build.py. -->
 # MAGIC # Leçon 2, script 2 : un apprentissage qui se regarde
 # MAGIC
 # MAGIC **Question.** Huit nombres suffisent-ils à redessiner une image de 64 pixels ?

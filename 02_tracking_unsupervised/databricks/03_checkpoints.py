@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/03_checkpoints.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/03_checkpoints.py par tools/build.py. -->
 # MAGIC # Leçon 2, script 3 : retrouver la meilleure époque
 # MAGIC
 # MAGIC **Question.** Un réseau enregistré toutes les cinq époques : le dernier est-il le meilleur, et de

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/04_compare_representations.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/04_compare_representations.py par tools/build.py. -->
 # MAGIC # Leçon 2, script 4 : changer de regard avant de grouper
 # MAGIC
 # MAGIC **Question.** Le même K-Means retrouve-t-il mieux les chiffres à partir des pixels, des pixels

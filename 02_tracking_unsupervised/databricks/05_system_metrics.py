@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/05_system_metrics.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/05_system_metrics.py par tools/build.py. -->
 # MAGIC # Leçon 2, script 5 : ce que fait la machine pendant ce temps
 # MAGIC
 # MAGIC **Question.** MLflow sait relever le processeur et la mémoire pendant un run. De combien cela

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/digits.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/digits.py par tools/build.py. -->
 # MAGIC # Les chiffres : images, indices, figures et autoencodeur
 # MAGIC
 # MAGIC Ce que les scripts de la leçon partagent, MLflow mis à part. Données : *Optical Recognition of

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_run_project.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_run_project.py par tools/build.py. -->
 # MAGIC # Leçon 3, script 1 : un projet, plusieurs variantes
 # MAGIC
 # MAGIC **Question.** Sur 442 patients diabétiques, une forêt de cent arbres prédit-elle mieux l'évolution

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/03_predict_new.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/03_predict_new.py par tools/build.py. -->
 # MAGIC # Leçon 3, script 3 : de nouveaux patients
 # MAGIC
 # MAGIC **Question.** Le modèle choisi l'a été parce qu'il se trompait le moins sur 89 patients de

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/04_model_from_code.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/04_model_from_code.py par tools/build.py. -->
 # MAGIC # Leçon 3, script 4 : un modèle fait de code
 # MAGIC
 # MAGIC **Question.** Votre laboratoire donne le cholestérol en g/L, le modèle le veut en mg/dL, et le

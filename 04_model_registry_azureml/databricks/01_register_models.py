@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/01_register_models.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/01_register_models.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 1 : inscrire des modèles au registre
 # MAGIC
 # MAGIC **Question.** Trois modèles entraînés, trois runs. Lequel est « le » modèle, et comment le dire

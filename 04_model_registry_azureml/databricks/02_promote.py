@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/02_promote.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/02_promote.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 2 : promouvoir, ou pas
 # MAGIC
 # MAGIC **Question.** La forêt bat-elle assez l'arbre pour prendre sa place ? Et la régression logistique,

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/05_gate.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/05_gate.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 5 : la barrière de MLflow, à côté de notre validation croisée
 # MAGIC
 # MAGIC **Question.** MLflow sait évaluer un modèle et refuser celui qui ne passe pas des seuils. Avec les

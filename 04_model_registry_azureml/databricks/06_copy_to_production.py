@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/06_copy_to_production.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/06_copy_to_production.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 6 : du développement à la production
 # MAGIC
 # MAGIC **Question.** L'équipe qui sert ne veut voir que des modèles approuvés : on copie le champion sous

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/09_plan_azure.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/09_plan_azure.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 9 : ce qui partirait chez Azure
 # MAGIC
 # MAGIC **Question.** Pour que deux versions du registre répondent chez Azure ML, que faut-il y envoyer,

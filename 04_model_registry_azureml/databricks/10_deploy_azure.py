@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/10_deploy_azure.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/10_deploy_azure.py par tools/build.py. -->
 # MAGIC # Leçon 4, script 10 : le même déploiement, sur Azure
 # MAGIC
 # MAGIC **Question.** Un déploiement bleu/vert chez Azure se fait-il autrement que sur votre machine ?

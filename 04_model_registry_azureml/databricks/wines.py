@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/wines.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis local/wines.py par tools/build.py. -->
 # MAGIC # Les vins : données, candidats et comparaison
 # MAGIC
 # MAGIC Ce que les scripts de la leçon partagent, et qui n'est pas MLflow. Données : *Wine Recognition*,

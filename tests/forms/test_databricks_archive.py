@@ -77,7 +77,7 @@ def test_an_archive_is_like_those_that_databricks_exports(lesson):
 
 @pytest.fixture(scope="module")
 def cells() -> dict[str, list[str]]:
-    """Toutes les cellules des archives du dépôt, par notebook : `01_tracking_supervised/first_run`."""
+    """Les cellules des archives, par notebook : `01_tracking_supervised/01_first_run`."""
     return {
         name: found
         for lesson in LESSONS

@@ -100,8 +100,8 @@ def test_what_is_taken_out_and_what_is_put_in(written):
         and "uv run 01_essai/exercises/ex_01_1_trial.py" in made
     )
     assert (
-        "    # Votre code ici : calculez `y`\n    y = 3\n    z = y  # commenté, à la même marge\nprint(y)\n"
-        in made
+        "    # Votre code ici : calculez `y`\n    y = 3\n"
+        "    z = y  # commenté, à la même marge\nprint(y)\n" in made
     )
     assert (
         "math.pi" not in made

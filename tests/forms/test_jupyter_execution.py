@@ -73,7 +73,7 @@ open_store()
 mlflow.set_experiment("essai")
 with mlflow.start_run() as run:
     print("run", run.info.run_id, "dans", os.getcwd())
-    os.system("echo une autre commande aussi écrit")  # ipykernel la lit dans un fil à part : dans cet ordre, print est toujours premier
+    os.system("echo une autre commande aussi écrit")  # lue dans un fil à part
     mlflow.log_param("x", 1)
 
 # %%
@@ -276,7 +276,7 @@ def test_each_is_valid_and_becomes_a_page_without_a_warning():
 
 
 def test_it_is_read_in_a_browser(tmp_path):
-    """De chaque leçon, le notebook qui a le plus de figures : elles y sont toutes, à leur largeur."""
+    """De chaque leçon, le notebook qui a le plus de figures : toutes y sont, à leur largeur."""
     chromium = shutil.which("chromium")
     if not chromium:
         pytest.skip("Chromium manque : apt-get install chromium")

@@ -103,7 +103,8 @@ STUBS = {
     "first_run": "print('bonjour')",
     "full_run": "import sys; print('début'); sys.exit('cela ne va pas')",
     "open_model": "import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent))\n"
-    "from store import open_store; open_store()\nimport mlflow\nwith mlflow.start_run(): pass\nprint('é' * 3)",
+    "from store import open_store; open_store()\nimport mlflow\n"
+    "with mlflow.start_run(): pass\nprint('é' * 3)",
 }
 
 
@@ -170,7 +171,8 @@ def test_a_store_elsewhere_gets_no_address_of_ours(fresh_course, tmp_path):
 def test_ctrl_c_reaches_the_child_and_gives_one_line(fresh_course):
     ready, heard = fresh_course.root / "prêt", fresh_course.root / "interrompu"
     waiting = f"import pathlib, time\npathlib.Path({str(ready)!r}).touch()\n"
-    waiting += f"try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path({str(heard)!r}).touch()"
+    waiting += "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n"
+    waiting += f"    pathlib.Path({str(heard)!r}).touch()"
     shorten(fresh_course, first_run=waiting)
     tool = subprocess.Popen(
         [sys.executable, "tools/run_course.py"], cwd=fresh_course.root, env=reader_environment(),

@@ -47,7 +47,8 @@ def test_the_readme_says_no_more_than_the_last_measure():
     """
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     first, more = in_text(
-        r"le premier run d'un programme et son modèle ajoutent ([\d.]+) s, chacun des suivants moins de ([\d.]+) s",
+        r"le premier run d'un programme et son modèle ajoutent ([\d.]+) s,"
+        r" chacun des suivants moins de ([\d.]+) s",
         readme,
     )
     assert f"{RECORD['child.first_s']:.1f}" == first
@@ -60,7 +61,8 @@ def test_the_readme_says_no_more_than_the_last_measure():
 
 def test_the_page_gives_the_limits_that_are_watched():
     said = in_text(
-        r"« un run enfant de nos balayages, en tout » dépasse (\d+) ms, quand un script court dure plus de ([\d.]+) fois",
+        r"« un run enfant de nos balayages, en tout » dépasse (\d+) ms,"
+        r" quand un script court dure plus de ([\d.]+) fois",
         PAGE,
     )
     assert [float(each) for each in said] == [
@@ -98,7 +100,8 @@ def test_sizes_come_in_order_each_with_its_lines():
         "inconnue": 1.0,
     }
     assert [(line.metric, value) for _, _, line, value in catalog.measured(metrics)] == [
-        ("volume_{size}.run", 0.9), ("storage.{size}.write_ms", 2.0), ("storage.{size}.write_ms", 3.0), ("epoch.writes", 1.5),
+        ("volume_{size}.run", 0.9), ("storage.{size}.write_ms", 2.0),
+        ("storage.{size}.write_ms", 3.0), ("epoch.writes", 1.5),
     ]  # fmt: skip
     assert [
         title[-11:]

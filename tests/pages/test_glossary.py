@@ -17,11 +17,14 @@ FILES = glossary.sources(ROOT)
 TERMS = glossary.read_terms(ROOT / "tools/glossary.txt")
 INDEX = tables(TEXT.partition("## Index des appels")[2])
 # Les mots que le cours emploie dans un sens précis, en anglais : chacun a sa ligne.
-WORDS = """run, experiment, to log, tracking, parameter, metric, step, tag, annotation, artifact, data set, parent run, child run, sweep,
-store, backend store, autolog, logged model, flavor, signature, input example, requirements, library, skops, pickle, weights,
-MLflow Project, entry point, commit, to replay, seed, model registry, to register, registered model, model version, alias, stage,
-to serve, batch, endpoint, to deploy, blue/green, traffic split, lineage, split, cross-validation, cluster, epoch, loss, scaling,
-hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall-out, FDR, widget, asset bundle"""
+WORDS = """run, experiment, to log, tracking, parameter, metric, step, tag, annotation, artifact,
+data set, parent run, child run, sweep, store, backend store, autolog, logged model,
+flavor, signature, input example, requirements, library, skops, pickle, weights, MLflow
+Project, entry point, commit, to replay, seed, model registry, to register, registered
+model, model version, alias, stage, to serve, batch, endpoint, to deploy, blue/green,
+traffic split, lineage, split, cross-validation, cluster, epoch, loss, scaling,
+hyperparameter, accuracy, sensitivity, recall, specificity, precision, NPV, fall-out, FDR,
+widget, asset bundle"""
 
 
 def test_the_page_follows_the_scripts(tmp_path):

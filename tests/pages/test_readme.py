@@ -43,7 +43,8 @@ def test_exactness():
     """
     assert len(MEASURES) == len(LESSONS) == 4
     shown = found(
-        r"Exactes au bit près : ([\d.]+)% des (\d+) valeurs Retrouvées : (\d+)% des métriques envoyées",
+        r"Exactes au bit près : ([\d.]+)% des (\d+) valeurs"
+        r" Retrouvées : (\d+)% des métriques envoyées",
         LESSONS[1],
     )
     assert (

@@ -164,7 +164,8 @@ def test_external_links_stand_in_one_list():
             "tools/course.py ne contient pas",
         ),
         (
-            "```python\n# tools/course.py\nclass Script(NamedTuple):\n# ...\nfrom typing import NamedTuple\n```",
+            "```python\n# tools/course.py\nclass Script(NamedTuple):\n# ...\n"
+            "from typing import NamedTuple\n```",
             "à cette place",
         ),
         ("```bash\n# demande rien\nif\n```", "syntax error"),
@@ -182,7 +183,8 @@ def test_an_error_is_seen(wrong, said):
 
 
 def test_blocks():
-    text = "# Titre\n```bash\nuv run x.py\n```\nDit :\n```text\nok\n```\n## Autre\n```text\nseul\n```\n"
+    text = "# Titre\n```bash\nuv run x.py\n```\nDit :\n```text\nok\n```\n"
+    text += "## Autre\n```text\nseul\n```\n"
     found = [
         ("bash", "uv run x.py", 2, False),
         ("text", "ok", 6, True),
@@ -219,5 +221,6 @@ def test_outputs():
 def test_links_and_anchors():
     text = "# À retenir\n## `mlflow run` : l'échec ?\n## À retenir\n```text\n# pas un titre\n```\n"
     assert pages.anchors(text) == {"à-retenir", "mlflow-run--léchec-", "à-retenir-1"}
-    text = "[a](b.md#c) ![image](d.png) `[code](e.md)` <https://f> [![g](h.png)](i.md)\n```text\n[j](k.md)\n```\n"
+    text = "[a](b.md#c) ![image](d.png) `[code](e.md)` <https://f> [![g](h.png)](i.md)\n"
+    text += "```text\n[j](k.md)\n```\n"
     assert pages.links(text) == ["b.md#c", "https://f", "i.md"]

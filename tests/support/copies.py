@@ -198,7 +198,8 @@ def bring_store(old: Path, new: Path) -> None:
             for _, column, kind, *_ in copied.execute(f'PRAGMA table_info("{table}")').fetchall():
                 if kind.upper().startswith(("VARCHAR", "TEXT", "CLOB")):
                     for before, after in pairs:
-                        change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)'
+                        change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?)'
+                        change += f' WHERE instr("{column}", ?)'
                         copied.execute(change, (before, after, before))
         copied.commit()
     os.utime(new / "mlflow.db")

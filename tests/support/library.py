@@ -1,4 +1,4 @@
-"""Ce qu'offre un module d'une bibliothèque installée, même quand un paquet facultatif lui manque."""
+"""Ce qu'offre un module installé, même quand un paquet facultatif lui manque."""
 
 import ast
 import importlib

@@ -186,7 +186,7 @@ def missing(page: Path, link: str) -> str | None:
 
 
 def quotation_error(block: Block) -> str | None:
-    """Ce qui, dans une citation, n'est pas dans le fichier cité ; None si tout y est, dans l'ordre."""
+    """Ce qui, d'une citation, n'est pas dans le fichier cité ; None si tout y est, en ordre."""
     if not block.quoted.is_file():
         return f"{block.remark} n'existe pas"
     source, start = block.quoted.read_text(encoding="utf-8").splitlines(), 0

@@ -60,8 +60,8 @@ def running(
     """
     with open(cwd / "programme.log", "w") as log:
         process = subprocess.Popen(
-            command, cwd=cwd, env=reader_environment(**environment), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            command, cwd=cwd, env=reader_environment(**environment), stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
         end = time.monotonic() + seconds

@@ -27,7 +27,8 @@ from course import SCRIPTS
 # L'installation, la commande de test et run_course ont leurs propres essais ; elles ne sont que
 # dans ces pages-ci.
 SET_UP = re.compile(
-    r"(git clone|cd |pip |pipx |python3? -m (venv|pip)|conda |source |brew |winget |sudo |apt|curl \S* ?\S*astral|powershell|\.ci/run|uvx "
+    r"(git clone|cd |pip |pipx |python3? -m (venv|pip)|conda |source |brew |winget |sudo |apt"
+    r"|curl \S* ?\S*astral|powershell|\.ci/run|uvx "
     r"|uv (sync|venv|python|self|pip|cache)|uv run .*pytest|uv run .*tools/run_course)"
 )
 SERVERS = {
@@ -204,7 +205,8 @@ class Reader:
         if self.session is None:
             self.session = self.stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", SESSION], cwd=self.root, env=reader_environment(**self.variables),
+                    [sys.executable, "-c", SESSION], cwd=self.root,
+                    env=reader_environment(**self.variables),
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                     text=True, encoding="utf-8",
                 )
@@ -224,9 +226,8 @@ def follow(text: str, reader: Reader) -> list[str]:
         if block.language in ("bash", "python") and not block.needs_more and not block.quoted:
             told = reader.type(block) if block.language == "bash" else reader.execute(block)
             if told and (told.code != 0) != block.fails:
-                wrong.append(
-                    f"ligne {block.line} : code {told.code}\n{told.output}\n{told.trace or told.error}"
-                )
+                why = told.trace or told.error
+                wrong.append(f"ligne {block.line} : code {told.code}\n{told.output}\n{why}")
             failing = block.fails
             continue
         if block.language == "text" and block.follows and told:

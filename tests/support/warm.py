@@ -5,7 +5,7 @@ Pour ce qui tient à une ligne ou à une autre option. Les signaux, les imports,
 serveurs et `mlflow run` demandent un vrai programme. Le programme chaud importe, et rien d'autre :
 une copie faite après un calcul à plusieurs fils se bloquerait.
 
-    python tests/support/warm.py      entrée : une demande JSON par ligne ; sortie : un code par ligne
+    python tests/support/warm.py      une demande JSON par ligne -> un code par ligne
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Lire un script : ses cellules, les noms que chacune lie ou lit, ses marques `# databricks: CODE`."""
+"""Lire un script : ses cellules, leurs noms, leurs marques `# databricks: CODE`."""
 
 import ast
 import io
@@ -72,7 +72,7 @@ class Cell:
         return min(found, default=1)
 
     def experiments(self) -> list[ast.Constant]:
-        """Les textes qui nomment une expérience : `set_experiment("x")`, `experiment_names=["x"]`."""
+        """Les noms d'expériences : `set_experiment("x")`, `experiment_names=["x"]`."""
         found = []
         for call in (node for node in ast.walk(self.tree) if isinstance(node, ast.Call)):
             places = [
@@ -134,9 +134,8 @@ def read_script(path: Path) -> Script:
     for number, line in enumerate(marked, start=1):
         found = LEFT_OUT.fullmatch(line)
         if not found:
-            raise Refused(
-                f"{where(path, number)} : la raison manque : `{line.partition(':')[0]}: non (raison)`"
-            )
+            expected = f"{line.partition(':')[0]}: non (raison)"
+            raise Refused(f"{where(path, number)} : la raison manque : `{expected}`")
         left_out[found["form"]] = found["reason"]
     starts = [number for number, line in enumerate(lines) if line.startswith("# %%")]
     if not starts:

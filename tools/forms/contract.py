@@ -66,7 +66,7 @@ def check_experiments(script: Script):
         for node in ast.walk(cell.tree):
             known = isinstance(node, ast.Constant) and node.value in EXPERIMENTS
             if known and node not in named:
-                reason = f"« {node.value} », hors d'un appel qui nomme une expérience : `/Shared/` y manquerait"
+                reason = f"« {node.value} », hors d'un appel qui nomme une expérience"
                 raise cell.refused(node, reason)
 
 

@@ -32,9 +32,11 @@ def described(axes):
 def print_figure(figure, fmt="png", base64=False, **_):
     drawn, written = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi={WIDTH} / figure.get_figwidth())
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(written, format="PNG", optimize=True)
+    drawn = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    drawn.save(written, format="PNG", optimize=True)
     said = [figure.get_suptitle(), *map(described, figure.axes)]
-    alt = "Figure : " + " ; ".join(dict.fromkeys(" ".join(text.split()) for text in said if text.strip()))
+    said = dict.fromkeys(" ".join(text.split()) for text in said if text.strip())
+    alt = "Figure : " + " ; ".join(said)
     return encoding.b64encode(written.getvalue()).decode(), {{"alt": alt}}
 
 pylabtools.print_figure = print_figure
@@ -115,6 +117,6 @@ def execute(
 
 
 def last_lines(error: CellExecutionError) -> str:
-    """Les trois dernières lignes d'une erreur, sans couleurs : l'instruction, et ce qui l'arrête."""
+    """Les trois dernières lignes d'une erreur, sans couleurs."""
     lines = re.sub(r"\x1b\[[\d;]*m", "", str(error)).splitlines()
     return "\n".join([line for line in lines if line.strip()][-3:])

@@ -39,7 +39,8 @@ def starting_point(path: Path) -> str:
         raise Refused(f"{where(path, 1)} : le titre commence par « {title.strip()} »")
     if text.count(FINDING) != 1 or "\n# %%" in text.partition(FINDING)[2]:
         raise Refused(
-            f"{where(path, text.count(chr(10)))} : une solution finit par sa cellule « ## À retenir »"
+            f"{where(path, text.count(chr(10)))} :"
+            " une solution finit par sa cellule « ## À retenir »"
         )
     body = text.partition(FINDING)[0]
     made = "\n".join([*without_solution(path, body.rstrip().splitlines()), "", ANSWER])
@@ -76,14 +77,16 @@ def without_solution(path: Path, lines: list[str]) -> list[str]:
         elif start:
             if not line.startswith(f"{opened}# "):
                 raise Refused(
-                    f"{where(path, number)} : le code de départ est en commentaire, à la marge de ses marques"
+                    f"{where(path, number)} :"
+                    " le code de départ est en commentaire, à la marge de ses marques"
                 )
             kept.append(opened + line.removeprefix(f"{opened}# "))
     if opened is not None:
         raise Refused(f"{where(path, len(lines))} : il manque « # fin »")
     if not blocks:
         raise Refused(
-            f"{where(path, 1)} : rien n'est marqué « # solution : ... » : le point de départ serait la solution"
+            f"{where(path, 1)} : rien n'est marqué « # solution : ... » :"
+            " le point de départ serait la solution"
         )
     return kept
 
@@ -99,7 +102,8 @@ def check_names(path: Path, solution: str, exercise: str):
             scan(symbols(text, path), found[kind], later=False)
         except SyntaxError as error:
             raise Refused(
-                f"{where(path, error.lineno or 1)} : le point de départ n'est pas du Python ({error.msg})"
+                f"{where(path, error.lineno or 1)} :"
+                f" le point de départ n'est pas du Python ({error.msg})"
             ) from None
     if missing := (found["exercise"].read & found["solution"].bound) - found["exercise"].bound:
         raise Refused(

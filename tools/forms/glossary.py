@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import course
 
-NAVIGATION = """\
-[Accueil](README.md) · [Leçon 1](01_tracking_supervised/README.md) · [Leçon 2](02_tracking_unsupervised/README.md) · \
-[Leçon 3](03_mlflow_project/README.md) · [Leçon 4](04_model_registry_azureml/README.md) · **Glossaire** · [Si ça coince](DEPANNAGE.md)
-"""
+PAGES = {
+    "Accueil": "README.md",
+    **{f"Leçon {number}": f"{name}/README.md" for number, name in enumerate(course.LESSONS, 1)},
+}
+LINKS = [f"[{title}]({path})" for title, path in PAGES.items()]
+NAVIGATION = " · ".join([*LINKS, "**Glossaire**", "[Si ça coince](DEPANNAGE.md)"]) + "\n"
 HEAD = f"""\
 # Glossaire
 
@@ -26,7 +28,11 @@ HEAD = f"""\
 Chaque mot en français et en anglais, une phrase, et le premier script qui le montre. À la fin,
 l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
 """
-INDEX = "## Index des appels à MLflow\n\n`MlflowClient.x` se lit `client.x`, où `client = MlflowClient()`.\n"
+INDEX = """\
+## Index des appels à MLflow
+
+`MlflowClient.x` se lit `client.x`, où `client = MlflowClient()`.
+"""
 CLIENT = "MlflowClient"
 
 
@@ -62,7 +68,7 @@ class Term(NamedTuple):
 
 @cache
 def plain(text: str) -> str:
-    """Sans accents ni majuscules ; les noms composés, mot par mot (`log_batch` -> « log batch »)."""
+    """Sans accents ni majuscules, mot par mot : `log_batch` -> « log batch »."""
     decomposed = unicodedata.normalize("NFD", text.lower())
     return re.sub(
         r"[\W_]+", " ", "".join(each for each in decomposed if not unicodedata.combining(each))
@@ -128,7 +134,7 @@ def link(path: str) -> str:
 
 
 def calls(source: str) -> set[str]:
-    """Les noms complets des appels à MLflow de `source` ; un client est reconnu à sa construction."""
+    """Les noms complets des appels à MLflow ; un client est reconnu à sa construction."""
     nodes, names = list(ast.walk(ast.parse(source))), {"mlflow": "mlflow"}
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("mlflow."):
@@ -153,7 +159,7 @@ def calls(source: str) -> set[str]:
 
 
 def full_name(node: ast.expr, names: dict[str, str]) -> str:
-    """`mlflow.data.from_pandas`, `MlflowClient.search_runs` ; vide si `node` n'est pas de MLflow."""
+    """`mlflow.data.from_pandas`, `MlflowClient.search_runs`, ou un texte vide."""
     if isinstance(node, ast.Name):
         return names.get(node.id, "")
     if isinstance(node, ast.Attribute) and (owner := full_name(node.value, names)):
@@ -190,6 +196,7 @@ def build(root: Path) -> str:
                 "|---|---|---|---|",
             ]
         lines.append(
-            f"| {term.french} | *{term.english}* | {term.sentence} | {link(first_place(term, files))} |"
+            f"| {term.french} | *{term.english}* | {term.sentence}"
+            f" | {link(first_place(term, files))} |"
         )
     return "\n".join([*lines, "", INDEX, *index(files), "", NAVIGATION])

@@ -67,7 +67,7 @@ def notebook_cells(
     arguments = read_arguments(script.parameters())
     options = {argument.name for argument in arguments}
     useful = useful_names(script, [cell for cell in script.cells if cell.tag != "parameters"])
-    note = f"<!-- Généré depuis local/{script.path.name} par tools/build.py : modifiez le script, pas ce notebook. -->"
+    note = f"<!-- Généré depuis local/{script.path.name} par tools/build.py. -->"
     cells = [("markdown", f"{kept_markdown(script.cells[0], options)}\n\n{note}")]
     cells += [("markdown", how_to_open(script, planned)), ("code", first_code(script))]
     for cell in script.cells[1:]:
@@ -115,9 +115,10 @@ def how_to_open(script: Script, planned: Planned) -> str:
 def first_code(script: Script) -> str:
     """Les modules de la leçon, et le nom que MLflow note avec chaque run, comme le commit."""
     names = {name for cell in script.cells for name in cell.names.read}
+    notebook = f"{script.lesson}/jupyter/{script.name}.ipynb"
     lines = [
         "%cd -q ../local",
-        f'import store, sys; sys.argv[0] = f"{{store.ROOT}}/{script.lesson}/jupyter/{script.name}.ipynb"',
+        f'import store, sys; sys.argv[0] = f"{{store.ROOT}}/{notebook}"',
     ]
     if "__file__" in names:
         lines.append(f'__file__ = f"{{store.ROOT}}/{script.lesson}/local/{script.path.name}"')

@@ -49,7 +49,7 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     options = {argument.name for argument in arguments}
     useful = useful_names(script, script.code()) | {argument.type for argument in arguments}
     folder, done = script.path.parent.name, set()
-    note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build.py : modifiez le script, pas ce notebook. -->"
+    note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build.py. -->"
     cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], options)}"]
     if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
@@ -71,7 +71,7 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
 
 
 def is_module(script: Script, siblings: dict[str, Script]) -> bool:
-    """Si un autre notebook l'exécute par `%run` : installer y effacerait les variables de celui-ci."""
+    """Si un autre notebook l'exécute par `%run` : installer effacerait ses variables à lui."""
     others = [each for each in siblings.values() if each.has(FORM)]
     return any(script.name in sibling_imports(other, siblings) for other in others)
 

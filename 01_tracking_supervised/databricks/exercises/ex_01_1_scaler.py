@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build.py. -->
 # MAGIC # Exercice 01-1 : sans mise à l'échelle
 # MAGIC
 # MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent

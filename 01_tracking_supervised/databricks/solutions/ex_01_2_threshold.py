@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_01_2_threshold.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_01_2_threshold.py par tools/build.py. -->
 # MAGIC # Exercice 01-2, solution : ne manquer aucune tumeur
 # MAGIC
 # MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est

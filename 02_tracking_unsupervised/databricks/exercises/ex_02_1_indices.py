@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_02_1_indices.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_02_1_indices.py par tools/build.py. -->
 # MAGIC # Exercice 02-1 : quatre indices d'accord ont-ils raison ?
 # MAGIC
 # MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_02_3_checkpoints.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_02_3_checkpoints.py par tools/build.py. -->
 # MAGIC # Exercice 02-3, solution : le meilleur point de reprise, ou le dernier ?
 # MAGIC
 # MAGIC **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un

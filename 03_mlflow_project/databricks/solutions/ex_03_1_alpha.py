@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_03_1_alpha.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_03_1_alpha.py par tools/build.py. -->
 # MAGIC # Exercice 03-1, solution : jusqu'à quel alpha battre la forêt ?
 # MAGIC
 # MAGIC **Question.** ElasticNet avec `alpha` 0.42, 1 et 5 : lesquels battent la moyenne (RMSE 79.04) ?

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis exercises/ex_04_2_rollback.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis exercises/ex_04_2_rollback.py par tools/build.py. -->
 # MAGIC # Exercice 04-2 : revenir en arrière
 # MAGIC
 # MAGIC **Question.** La version promue hier ne répond plus jamais `cultivar_2`. Rendez le service à la

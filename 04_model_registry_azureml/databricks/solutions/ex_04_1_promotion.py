@@ -1,6 +1,6 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build.py : modifiez le script, pas ce notebook. -->
+# MAGIC <!-- Généré depuis solutions/ex_04_1_promotion.py par tools/build.py. -->
 # MAGIC # Exercice 04-1, solution : une promotion qui ne doit pas se faire
 # MAGIC
 # MAGIC **Question.** Trois équipes ont inscrit leur modèle et noté son exactitude : 0.967, 1.000 et
