@@ -272,22 +272,6 @@ def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
 # -------------------------------------------------------------------------------------------------
 # l'annexe Spark (leçon 1)
 
-HIDING_PYSPARK = """
-import os, runpy, sys
-sys.modules['pyspark'] = None
-sys.path.insert(0, os.path.dirname(sys.argv[1]))  # ce que Python fait pour un script
-runpy.run_path(sys.argv[1], run_name='__main__')
-"""
-
-
-def test_without_spark_one_clear_line(tmp_path):
-    (tmp_path / "hiding.py").write_text(HIDING_PYSPARK, encoding="utf-8")
-    told = warm.forked(
-        [sys.executable, str(tmp_path / "hiding.py"), str(ROOT / SPARK.path)], tmp_path, 60
-    )
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.strip().endswith(SPARK.command) and told.stderr.count("\n") == 1
-
 
 def searches(uri: str, experiment: str) -> list[tuple]:
     """Les recherches d'une expérience, dans l'ordre : (run parent, ses essais)."""
@@ -323,15 +307,6 @@ def spark_session():
     session = recorded(SPARK.lesson, slow=True)
     session.ended(SPARK.name)
     return session
-
-
-@pytest.mark.slow
-def test_without_java_one_clear_line(fresh_course, tmp_path):
-    pytest.importorskip("pyspark", reason="le groupe `spark` n'est pas installé")
-    # ni `java`, ni rien d'autre
-    told = fresh_course.run(SPARK.path, fails=True, PATH=str(tmp_path), JAVA_HOME="")
-    assert (told.returncode, told.stdout) == (1, "")
-    assert "Java 17" in told.stderr and told.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

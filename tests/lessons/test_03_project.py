@@ -29,10 +29,10 @@ from texts import ROOT
 
 from forms.outputs import unexpected
 
-# La forme des tables *wine quality* de l'UCI : séparateur `;`, noms entre guillemets et avec une
-# espace, cible entière.
-WINE = '"fixed acidity";"volatile acidity";"alcohol";"la qualité"\n' + "".join(
-    f"{7 + i % 5 / 10};{0.3 + i % 7 / 100};{9 + i % 30 / 10};{3 + i % 30 // 5}\n"
+# La forme des tables *wine quality* de l'UCI, récrite avec des virgules : des noms qui ont une
+# espace, une cible entière.
+WINE = "fixed acidity,volatile acidity,alcohol,la qualité\n" + "".join(
+    f"{7 + i % 5 / 10},{0.3 + i % 7 / 100},{9 + i % 30 / 10},{3 + i % 30 // 5}\n"
     for i in range(120)
 )
 LOCALLY = ["--env-manager", "local", "--experiment-name", LESSON]

@@ -24,6 +24,8 @@ from lesson_04 import (
 from programs import ended
 from texts import ROOT
 
+from forms.outputs import unexpected
+
 AZURE, PLAN = script("deploy_azure"), script("plan_azure")
 PLACE = {
     "AZURE_SUBSCRIPTION_ID": "11111111-1111-1111-1111-111111111111",
@@ -152,7 +154,10 @@ def simulate(course, *arguments, start=None, fails=False, **environment):
     sdk()
     journal = course.root / "journal.json"
     simulated = ("tests/support/azure_simulated.py", journal, course.root / AZURE, *arguments)
-    told = (start or course.fork)(*simulated, fails=fails, **PLACE | environment)
+    told = (start or course.fork)(*simulated, fails=True, **PLACE | environment)
+    # ce que le SDK dit de lui-même, et la couleur qu'il remet
+    said = re.sub(r"\x1b\[39m|Check: endpoint \S+ exists", "", told.stderr)
+    assert fails or (told.returncode, unexpected(said)) == (0, ""), told
     return told, json.loads(journal.read_text(encoding="utf-8"))
 
 
@@ -261,11 +266,11 @@ def test_without_option_the_files_are_checked_and_nothing_is_sent(scratch):
 @pytest.mark.slow
 def test_what_azure_refuses_stops_there(scratch):
     told, journal = simulate(scratch, "--yes", fails=True, SIMULATED_FAILURE="blue")
-    assert "ImageBuildFailure" in last_line(told) + told.stderr
+    assert told.returncode == 1 and "ImageBuildFailure" in told.stderr
     assert "--delete" in told.stdout  # ce qui est créé se paie
     assert len(puts(journal, "/deployments/")) == 1  # green n'a pas été tenté
     told, journal = simulate(scratch, "--delete", fails=True)
-    assert "introuvable" in last_line(told) + told.stderr
+    assert told.returncode == 1 and "introuvable" in told.stderr
     assert [each["method"] for each in journal] == ["DELETE"]
 
 
@@ -273,25 +278,25 @@ def test_what_azure_refuses_stops_there(scratch):
 def test_what_is_missing_or_badly_written_sends_nothing(scratch, fresh_course):
     """Le SDK dit ce qui est faux dans un fichier ; le script, ce qui manque pour joindre Azure."""
 
-    def said(*arguments, course=scratch, how=last_line, **environment) -> str:
+    def refused(*arguments, course=scratch, **environment):
         told, journal = simulate(course, *arguments, fails=True, **environment)
-        assert journal == []
-        return how(told) + told.stderr
+        assert (told.returncode, journal) == (1, [])
+        return told
 
-    assert "azure_upload/blue.yml" in said(course=fresh_course)
+    assert "azure_upload/blue.yml" in refused(course=fresh_course).stderr
     nowhere = dict.fromkeys(PLACE, "")
-    asked = said("--yes", how=one_line, **nowhere | {"AZURE_RESOURCE_GROUP": "groupe"})
+    asked = one_line(refused("--yes", **nowhere | {"AZURE_RESOURCE_GROUP": "groupe"}))
     assert "AZURE_SUBSCRIPTION_ID" in asked and "AZURE_ML_WORKSPACE" in asked
     assert "AZURE_RESOURCE_GROUP" not in asked
     config = scratch.root / "config.json"
     config.write_text('{"subscription_id": "", "workspace_name": "espace"}', encoding="utf-8")
-    asked = said("--yes", how=one_line, **nowhere)
-    assert "AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP." in asked
+    asked = one_line(refused("--yes", **nowhere))
+    assert asked.endswith(" : AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP.")
     config.unlink()
     green = scratch.root / LESSON / "endpoint/green.yml"
     kept = green.read_text(encoding="utf-8")
     green.write_text(kept + "couleur: verte\n", encoding="utf-8")
-    assert "couleur" in said()
+    assert "couleur" in refused().stderr
     green.write_text(kept, encoding="utf-8")
 
 

@@ -402,12 +402,13 @@ def test_deploy_local_tells_what_its_text_says(whole_lesson):
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_script_that_ends_or_is_killed_leaves_no_server(whole_lesson, killed):
-    """Même SIGKILL, que rien n'attrape : le serveur voit se fermer son entrée standard."""
+    """Même SIGKILL, que rien n'attrape : le gardien du serveur voit se fermer son tube."""
     root = with_server(whole_lesson).root
+    model = whole_lesson.client().get_model_version_download_uri(MODEL, "1")
     code = f"""
 import sys; sys.path.insert(0, {str(root / LOCAL)!r})
 from servers import deployment
-with deployment({str(root / "mlruns")!r}) as (url, _):
+with deployment({model!r}) as (url, _):
     print(url, flush=True); sys.stdin.read()
 """
     # rien ne s'écrit dans la leçon enregistrée

@@ -227,4 +227,4 @@ def test_command_line_elsewhere(trouble, filled):
 def test_start_again(trouble, filled):
     cured(trouble, filled.root)
     filled.fork(FIRST)
-    assert len(filled.runs("01_tracking_supervised")) == 1
+    assert len(filled.runs("01_tracking_supervised")) == 4  # ceux de ce lancement, seuls

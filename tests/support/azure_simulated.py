@@ -32,9 +32,15 @@ STORAGE = "https://simulated.blob.core.windows.net"
 SCORING = "https://wines.simulated.inference.ml.azure.com/score"
 WRITTEN = {"ETag": '"1"', "Last-Modified": "Sat, 01 Jan 2028 00:00:00 GMT"}
 DATASTORE = {
-    "datastoreType": "AzureBlob", "accountName": "simulated", "containerName": "store", "isDefault": True,
-    "credentials": {"credentialsType": "AccountKey"}, "endpoint": "core.windows.net", "protocol": "https",
-}  # fmt: skip
+    "datastoreType": "AzureBlob",
+    "accountName": "simulated",
+    "containerName": "store",
+    "isDefault": True,
+    "credentials": {"credentialsType": "AccountKey"},
+    "endpoint": "core.windows.net",
+    "protocol": "https",
+}
+EMPTY = "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>"
 
 
 class Credential:
@@ -81,9 +87,10 @@ class Azure:
             file.write_bytes(sent)
             return 201, WRITTEN, ""
         if method == "GET" and "comp=list" in query:
-            empty = '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>'
-            return 200, {"Content-Type": "application/xml"}, empty
-        return (200 if file.is_file() else 404), {"ETag": '"1"'}, ""
+            return 200, {"Content-Type": "application/xml"}, f'<?xml version="1.0"?>{EMPTY}'
+        if file.is_file():
+            return 200, {"ETag": '"1"'}, ""
+        return 404, {"x-ms-error-code": "BlobNotFound"}, ""
 
     # --- le plan de gestion
     def manage(self, method, path, body):

@@ -38,6 +38,15 @@ READY = "Le serveur est prêt"
 WARNINGS = re.compile(r"StarletteDeprecationWarning: |RuntimeDirWarning: ")
 
 
+def own_errors(text: str) -> list[str]:
+    """Les lignes d'erreur d'un script, sans les deux avertissements de ses bibliothèques, qui en
+    prennent deux chacun.
+    """
+    lines = text.splitlines()
+    warned = {number for number, line in enumerate(lines) if WARNINGS.search(line)}
+    return [line for number, line in enumerate(lines) if not {number, number - 1} & warned]
+
+
 @dataclass
 class Team:
     """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son
@@ -60,12 +69,7 @@ class Team:
 
     @property
     def errors(self) -> list[str]:
-        """Ses lignes d'erreur, sans les deux avertissements de ses bibliothèques, qui en prennent
-        deux chacun.
-        """
-        lines = self.output.with_suffix(".err").read_text(encoding="utf-8").splitlines()
-        warned = [number for number, line in enumerate(lines) if WARNINGS.search(line)]
-        return [line for number, line in enumerate(lines) if not {number, number - 1} & {*warned}]
+        return own_errors(self.output.with_suffix(".err").read_text(encoding="utf-8"))
 
     @property
     def passwords(self) -> dict[str, str]:

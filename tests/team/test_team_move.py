@@ -19,8 +19,8 @@ import sqlalchemy
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Metric, ViewType
-from programs import hears_ctrl_c, reader_environment
-from team_servers import FIRST, first_run_in, short_folder, stopped_by, team_server
+from programs import SECONDS, hears_ctrl_c, reader_environment
+from team_servers import FIRST, first_run_in, own_errors, short_folder, stopped_by, team_server
 from texts import path_of
 from warm import forked
 
@@ -121,14 +121,18 @@ def options(team) -> tuple:
     return "--folder", team.folder, "--server", team.uri
 
 
-def move(team, *arguments, **options_of_the_run):
-    return team.course.fork(MOVE, *options(team), *arguments, **options_of_the_run)
+def move(team, *arguments) -> list[str]:
+    """Les lignes que le script affiche, une fois qu'il a réussi, sans erreur."""
+    command = team.course.command(MOVE, *options(team), *arguments)
+    told = forked(command, team.course.root, SECONDS)
+    assert (told.returncode, own_errors(told.stderr)) == (0, []), told
+    return told.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
 def moved(store, team):
     """Ce que `02_move_store.py` a dit, une fois le magasin déménagé."""
-    return move(team, "--owner", "alice").stdout.splitlines()
+    return move(team, "--owner", "alice")
 
 
 def sqlite_counts(course) -> dict[str, int]:
@@ -194,7 +198,7 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
 
 
 def test_started_again_it_sends_nothing_and_says_the_same(store, team, moved):
-    again = move(team, "--owner", "alice").stdout.splitlines()
+    again = move(team, "--owner", "alice")
     assert (
         again[0] == "0 fichiers envoyés : ceux que le serveur n'avait pas encore."
         and again[1:] == moved[1:]
@@ -241,9 +245,9 @@ def test_the_owner_goes_on_and_then_nothing_more_is_copied(store, team, moved, m
         sum(path.is_file() for path in (team.folder / "artifacts").rglob("*")),
     )
     (store.root / "mlruns/1/nouveau.txt").write_text("un fichier que le serveur n'a pas")
-    refused = move(team, "--owner", "alice", fails=True)
+    refused = stopped_by(store, MOVE, *options(team), "--owner", "alice")
     (store.root / "mlruns/1/nouveau.txt").unlink()
-    (line,) = refused.stderr.strip().splitlines()
+    (line,) = own_errors(refused)
     assert line.startswith("La base de l'équipe n'est pas vide (expériences ")
     assert line.endswith(") : rien n'y est copié. Donnez un dossier neuf (--folder).")
     assert (
@@ -309,7 +313,7 @@ def test_what_cannot_be_moved_moves_nothing(store, empty_team, tmp_path):
     assert "Max retries exceeded" in refused("--server", "http://127.0.0.1:9")
     # PostgreSQL refuse le caractère NUL, que SQLite accepte : l'erreur vient pendant la copie
     with in_place_of_the_store(store, tmp_path / "nul.db"):
-        ended = forked(store.command(MOVE, *options(empty_team)), store.root, 300)
+        ended = forked(store.command(MOVE, *options(empty_team)), store.root, SECONDS)
     assert ended.returncode == 1 and "NUL (0x00)" in ended.stderr
     assert ended.stdout == "0 fichiers envoyés : ceux que le serveur n'avait pas encore.\n"
     engine = sqlalchemy.create_engine(empty_team.base)
@@ -367,5 +371,5 @@ def test_interrupted_among_the_files_then_killed_among_the_tables_it_still_ends_
     assert rows(engine) == 1 and there() == total
     engine.dispose()
 
-    assert move(empty_team).stdout.startswith("0 fichiers envoyés")
+    assert move(empty_team)[0].startswith("0 fichiers envoyés")
     assert content(empty_team.client(monkeypatch)) == content(store.client())

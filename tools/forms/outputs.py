@@ -64,11 +64,18 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
 
 
 # MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA ;
-# et l'avertissement que cause, exprès, model_from_code
+# l'avertissement que cause, exprès, model_from_code ; ce que disent uv, quand il bâtit un
+# environnement, et Spark, quand il démarre
 OWN = re.compile(
     r"\s*$|.*(\d+%\||\d+it \[| INFO (mlflow|alembic)|tensorflow|cuda|computation_placer|absl"
     r"|rebuild TensorFlow|oneDNN| WARNING mlflow\.pyfunc: Passing a Python object as )"
-    r"|Successfully registered model|(Created|Copied) version '|Registered model '",
+    r"|Successfully registered model|(Created|Copied) version '|Registered model '"
+    r"|Using C?Python \d|Creating virtual environment at: |Activate with: source "
+    r"|(Resolved|Prepared|Installed) \d+ packages? in |(Downloading|Downloaded) \S+| \+ \S+=="
+    r"|.*PySpark does not yet fully support pandas|  require_minimum_pandas_version"
+    r"|WARNING: Using incubator modules: jdk|Using Spark's default log4j profile: "
+    r"|[\d/]{8} [\d:]{8} WARN (Utils|NativeCodeLoader): |\[Stage \d+:"
+    r"|Setting default log level to |To adjust logging level use ",
     re.IGNORECASE,
 )
 
