@@ -58,7 +58,7 @@ def test_one_exercise_done_and_not_done(room):
 
 
 def test_a_lesson(room):
-    found = room.check("--lesson", "1")
+    found = room.check("--lesson", "01")
     first, *lines = found.stdout.splitlines()
     assert found.returncode == 1 and "indice" not in found.stdout
     assert first.startswith(f"Leçon 1 : 1 script sur {len(scripts.expected(LESSON))} fait.")
@@ -89,24 +89,18 @@ def test_everything_at_once_and_hints_only_where_useful(room):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--exercise", "09-9"], "« 09-9 » n'est pas un exercice. Il y a : 01-1, 01-2, 01-3, 02-1"),
-        (["--exercise", ""], "«  » n'est pas un exercice"),
-        (["--lesson", "07"], "« 07 » n'est pas une leçon. Il y a : 01, 02, 03, 04."),
-        (["--lesson", "01", "--exercise", "01-1"], "--lesson, --exercise, --project"),
-        (["--csv", "x.csv"], "--by-user"),
+        (["--exercise", "09-9"], "invalid choice: '09-9'"),
+        (["--lesson", "07"], "invalid choice: '07'"),
         (
-            ["--by-user", "--exercise", "01-2", "--csv", "/absent/x.csv"],
-            "/absent/x.csv : écriture impossible",
+            ["--lesson", "01", "--exercise", "01-1"],
+            "--exercise: not allowed with argument --lesson",
         ),
+        (["--csv", "x.csv"], "--csv va avec --by-user"),
     ],
 )
 def test_bad_options(room, arguments, said):
     refused = room.check(*arguments)
-    assert (
-        refused.returncode == 1
-        and said in refused.stderr
-        and len(refused.stderr.strip().splitlines()) == 1
-    )
+    assert (refused.returncode, refused.stdout) == (2, "") and said in refused.stderr
 
 
 def test_a_metric_logged_twice_counts_once(room):
@@ -178,7 +172,6 @@ def test_a_class_in_a_table(room, tmp_path):
         and rows["chloé"] == ["·", "·", "·", "0/3"]
     )
     assert 'O\'Brien "Pat"' in rows
-    assert "01-1, 01-2." in found.stdout and "Peut être forgé, 01-3 : " in found.stdout
 
     table = {
         row["apprenant"]: row

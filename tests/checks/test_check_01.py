@@ -61,7 +61,6 @@ RIGHT = {
     "01-1 SVC nu": (
         lambda me: scaler(me, SVC(gamma=0.03).fit(DATA.X_train, DATA.y_train), raw(0.0008, C=10)),
     ),
-    "01-1 sans étiquette": (lambda me: scaler(me, raw(), raw(0.001), number=None),),
     "01-1 ses mots": (
         lambda me: [
             scaler(me, raw(gamma), metrics=said)
@@ -78,7 +77,6 @@ RIGHT = {
     "01-2 arrondi": (lambda me: threshold(me, round(limit(), 4), metrics=at(limit())),),
     "01-2 autre SVM": (lambda me: judge_by(me, distances(0.01, 10.0), fitted(0.01, 10.0)),),
     "01-2 une forêt": (forest,),
-    "01-2 sans étiquette": (lambda me: threshold(me, number=None),),
     "01-2 second essai": (lambda me: [threshold(me, value) for value in (0.0, None, -3.0)],),
     "01-3 juste": (
         query,
@@ -117,7 +115,7 @@ WRONG = {
     ),
     "01-1 appris sur tout": (
         lambda me: scaler(me, make_pipeline(SVC(gamma=0.03)).fit(X, Y)),
-        "la validation : il en faut 341",
+        "a appris sur 455 tumeurs : il en faut 341",
     ),
     "01-1 la moitié": (lambda me: scaler(me, raw()), "la première moitié y est. Reste un gamma"),
     "01-1 pas assez sensible": (
@@ -178,7 +176,7 @@ WRONG = {
     ),
     "01-3 le balayage entier": (
         lambda me: query(me, candidates="35"),
-        "35 couples : c'est le balayage entier",
+        "dit 35 couples : revoyez le filtre",
     ),
     "01-3 compté en trop": (lambda me: query(me, candidates="9"), "9 couples : revoyez le filtre"),
     "01-3 description vide": (

@@ -120,9 +120,9 @@ def seeds(me, **first):
 
 
 def other_seeds(me):
-    """D'autres graines, sans étiquette, un modèle dans un pipeline, et des courbes plus longues."""
+    """D'autres graines, un modèle dans un pipeline, et des courbes plus longues."""
     for seed in range(10, 0, -1):
-        seed_run(me, seed, history={7: 0.4, **curve(seed), 16: 0.5}, wrap=seed == 10, number=None)
+        seed_run(me, seed, history={7: 0.4, **curve(seed), 16: 0.5}, wrap=seed == 10)
 
 
 # --- 02-3
@@ -183,7 +183,6 @@ RIGHT = {
         "silhouette 9, davies-bouldin 13, calinski-harabasz 2 ; les vrais chiffres préfèrent 12 groupes (ARI 0.617",
     ),
     "02-1 SVD tronquée": (lambda me: indices(me, "svd", k_ari=9),),
-    "02-1 sans étiquette": (lambda me: indices(me, number=None),),
     "02-2 juste": (
         lambda me: [seed_run(me, seed) for seed in range(10)],
         "sur 10 graines, le sommet est 5 fois à 12, 5 fois à 13 groupes",
@@ -193,13 +192,11 @@ RIGHT = {
         checkpoints,
         "le meilleur est à l'époque 80 : 0.0373 sur le test, contre 0.0439 au dernier (200)",
     ),
-    "02-3 sans étiquette, une époque de moins": (
-        lambda me: checkpoints(me, epochs=(40, 80, 160, 200), number=None),
-    ),
+    "02-3 une époque de moins": (lambda me: checkpoints(me, epochs=(40, 80, 160, 200)),),
 }
 
 WRONG = {
-    "02-1 sur les pixels": (lambda me: indices(me, "pixels"), "64 pixels : l'ACP manque"),
+    "02-1 sur les pixels": (lambda me: indices(me, "pixels"), "K-Means voit 64 colonnes"),
     "02-1 six composantes": (lambda me: indices(me, "six"), "6 colonnes"),
     "02-1 balayage court": (lambda me: indices(me, upto=10), "il manque 11, 12, 13, 14, 15..."),
     "02-1 sans recommandation": (
@@ -227,12 +224,12 @@ WRONG = {
         lambda me: indices(me, pixels=True),
         "se mesure ici sur les pixels",
     ),
-    "02-2 une graine": (lambda me: seed_run(me, 0), "1 graine sur 10 : une seule"),
+    "02-2 une graine": (lambda me: seed_run(me, 0), "1 graine sur 10 (1 runs)"),
     "02-2 toujours la même": (
         lambda me: [seed_run(me, 0) for _ in range(10)],
-        "1 graine sur 10 (10 runs, mais la même graine revient)",
+        "1 graine sur 10 (10 runs)",
     ),
-    "02-2 tout au pas 0": (lambda me: seeds(me, history={0: 0.65}), "tous au pas 0"),
+    "02-2 tout au pas 0": (lambda me: seeds(me, history={0: 0.65}), "le vôtre : [0]"),
     "02-2 courbe trouée": (
         lambda me: seeds(me, history={8: 0.5, 9: 0.6, 10: 0.61, 12: 0.65}),
         "graine 0 : l'historique de `ari`",
@@ -243,17 +240,20 @@ WRONG = {
     ),
     "02-2 le dernier modèle": (
         lambda me: seeds(me, model=kmeans(15)),
-        "le modèle gardé a 15 groupes, le sommet est à 12",
+        "le modèle gardé a 15 groupes, 1 départ(s), graine 0 ; il faut 12 groupes",
     ),
-    "02-2 dix départs": (lambda me: seeds(me, model=kmeans(12, n_init=10)), "de 10 départs"),
+    "02-2 dix départs": (
+        lambda me: seeds(me, model=kmeans(12, n_init=10)),
+        "12 groupes, 10 départ(s), graine 0",
+    ),
     "02-2 graine non passée": (
         lambda me: seeds(me, model=kmeans(12, seed=5)),
-        "graine 0, le modèle a la graine 5",
+        "1 départ(s), graine 5 ; il faut",
     ),
-    "02-3 aucun": (lambda me: checkpoints(me, epochs=()), "aucun point de reprise"),
+    "02-3 aucun": (lambda me: checkpoints(me, epochs=()), "0 points de reprise"),
     "02-3 le dernier seul": (
         lambda me: checkpoints(me, epochs=(200,)),
-        "1 point(s) de reprise seulement",
+        "1 points de reprise",
     ),
     "02-3 sans époque": (lambda me: checkpoints(me, step=0), "`step=epoch`"),
     "02-3 sans métrique": (
@@ -271,7 +271,7 @@ WRONG = {
     "02-3 inventée": (lambda me: checkpoints(me, factor=0.5), "mais le modèle gardé donne 0.0416"),
     "02-3 le dernier": (
         lambda me: checkpoints(me, best_step=200),
-        "`best_step` vaut 200, le dernier",
+        "`best_step` vaut 200 ; d'après `valid_mse`, le meilleur est à l'époque 80",
     ),
     "02-3 échangées": (
         lambda me: checkpoints(me, test_mse_best=mse(200, "test"), test_mse_last=mse(80, "test")),

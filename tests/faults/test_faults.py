@@ -15,11 +15,11 @@ import pytest
 import warm
 from bench.losses import Store
 from copies import Course
+from lesson_01 import EXPERIMENT, trying
 from programs import LIGHT, SECONDS, free_port, hears_ctrl_c, reader_environment, running
 from texts import path_of
 from troubles import TROUBLES
 
-EXPERIMENT = "01_tracking_supervised"
 FIRST, FULL, SWEEP = map(path_of, ("first_run", "full_run", "svm_sweep"))
 PROGRAM = f"{EXPERIMENT}/local/essai.py"
 FORM = """
@@ -100,14 +100,9 @@ def test_ctrl_c_in_a_sweep_leaves_the_parent_and_the_current_child_failed(fresh_
     Les enfants finis le restent, avec leurs modèles.
     """
     sweep, end = started(fresh_course, fresh_course.command(SWEEP)), time.monotonic() + SECONDS
-    finished = "attributes.status = 'FINISHED'"
-    # pas avant lui : nous créerions la base au même instant
-    while (
-        not (fresh_course.root / "mlruns").exists()
-        or len(fresh_course.runs(EXPERIMENT, finished)) < 3
-    ):
+    while not trying(fresh_course):
         assert sweep.poll() is None and time.monotonic() < end
-        time.sleep(0.1)
+        time.sleep(0.02)
     os.killpg(sweep.pid, signal.SIGINT)
     sweep.communicate(timeout=60)
     store = Store(fresh_course.root)

@@ -144,8 +144,9 @@ def test_a_password_for_a_server_that_does_not_answer_is_not_shown(fresh_course)
 
 @pytest.mark.slow
 def test_a_password_for_a_server_is_found_nowhere(fresh_course, tmp_path):
-    """Dans les variables, comme la leçon 2 le donne : ni affiché, ni gardé. Dans l'adresse, comme on
-    le donne à un proxy : MLflow affiche l'adresse du run, donc lui ; il n'est gardé nulle part.
+    """Dans les variables, comme la leçon 2 le donne : ni affiché, ni gardé.
+
+    Dans l'adresse, comme pour un proxy : MLflow l'affiche avec celle du run, et ne le garde pas.
     """
     folder, port, secret = tmp_path / "serveur", free_port(), secrets.token_hex(12)
     folder.mkdir()

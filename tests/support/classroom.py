@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from contextlib import closing, redirect_stdout
+from contextlib import redirect_stderr, closing, redirect_stdout
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -256,11 +256,13 @@ class Classroom:
             mock.patch.object(sys, "argv", ["check.py", *arguments]),
             ours,
             redirect_stdout(written),
+            redirect_stderr(io.StringIO()) as told,
         ):
             try:
                 code = check.main()
-            except SystemExit as refused:
-                error = str(refused)
+            except SystemExit as refused:  # argparse a déjà écrit, et rend un nombre
+                text = isinstance(refused.code, str)
+                code, error = (1, refused.code) if text else (refused.code, told.getvalue())
         return SimpleNamespace(
             returncode=code, stdout=written.buffer.getvalue().decode(), stderr=error
         )

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 # en premier : sans le groupe `team`, il fait sauter le fichier
-from team_servers import embedded_postgres, short_folder
+from team_servers import embedded_postgres, own_errors, short_folder
 
 import mlflow
 import processes
@@ -23,6 +23,7 @@ import sqlalchemy
 import writer
 from listening import addresses
 from mlflow import MlflowClient
+from programs import ended
 from texts import RECORD
 
 pytestmark = pytest.mark.release
@@ -87,18 +88,18 @@ def measured(course):
     """
     with short_folder() as folder, ThreadPoolExecutor() as pool:
         folder.mkdir()
-        script = pool.submit(
-            course.run, MEASURE, "--runs", "200", "--rounds", "1", timeout=900, TMPDIR=str(folder)
-        )
+        command = course.command(MEASURE, "--runs", 200, "--rounds", 1)
+        script = pool.submit(ended, command, course.root, 900, TMPDIR=str(folder))
         heard = set()
         while not script.done():
             heard |= {ip for _, ip in addresses(psutil.Process().children())}
             time.sleep(0.5)
-        shown = script.result().stdout
+        told = script.result()
+        assert (told.returncode, own_errors(told.stderr)) == (0, []), told
         # le verrou, vide, du paquet qui apporte PostgreSQL
         assert {path.name for path in folder.iterdir()} <= {".lockfile"}
     (run,) = course.runs("measurements", "attributes.run_name = 'serveur'")
-    return SimpleNamespace(shown=shown, run=run, heard=heard)
+    return SimpleNamespace(shown=told.stdout, run=run, heard=heard)
 
 
 def test_its_servers_are_heard_on_this_machine_only(measured):

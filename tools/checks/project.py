@@ -28,8 +28,8 @@ def compare_models(learner: Learner) -> str:
     latest = (chosen or runs)[0].data.tags["comparison"]
     together = [run for run in runs if run.data.tags["comparison"] == latest]
     count = len(together)
-    told = f"la comparaison « {latest} » n'a que {count} classifieurs finis : il en faut six."
-    require(count >= 6, told)
+    told = f"la comparaison « {latest} » n'a que {count} classifieurs finis : il en faut trois."
+    require(count >= 3, told)
     perfect = sum(metric(run, "accuracy") > 0.999 for run in together)
     told = f"{perfect} classifieurs sur {count} ne font aucune faute"
     require(perfect < 3, f"{told} : une colonne donne-t-elle la réponse ?")
@@ -164,9 +164,16 @@ def trace(learner: Learner) -> str:
     missing = [column for column in known if column not in asked]
     require(not missing, f"request.csv n'a pas les colonnes {missing} que le modèle demande.")
     noted = metric(run, "prediction")
-    answer = float(predict(model_of_version(learner, version), asked[known.columns])[0])
-    told = f"la prédiction notée est {noted:.2f} ; la version {number} répond {answer:.2f}."
-    require(close(noted, answer), told)
+    model, client = model_of_version(learner, version), asked[known.columns]
+    # lu d'un fichier, un texte absent est NaN ; reçu par un service, il est `None`
+    served = (
+        client.astype(object)
+        .where(client.notna(), None)
+        .astype({column: float for column in client if column not in texts})
+    )
+    replies = [float(predict(model, each)[0]) for each in (client, served)]
+    told = f"la prédiction notée est {noted:.2f} ; la version {number} répond {replies[0]:.2f}."
+    require(any(close(noted, reply) for reply in replies), told)
     source = f"du run {version.run_id[:8]}, du commit {given['commit'][:8]}"
     return f"la prédiction {noted:.2f} vient de {name}, version {number}, {source}"
 
