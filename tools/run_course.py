@@ -199,10 +199,11 @@ def main() -> int:
         empty_store(args.yes)
     from store import open_store
 
+    elsewhere = os.environ.get("MLFLOW_TRACKING_URI")  # MLflow, en s'ouvrant, peut la définir
     open_store()
     console.print(announced, highlight=False)
     failed = replay(chosen, console)
-    if os.environ.get("MLFLOW_TRACKING_URI"):
+    if elsewhere:
         console.print("Tout est dans le magasin que désigne MLFLOW_TRACKING_URI.")
     else:
         console.print("Pour tout voir : uv run mlflow ui, puis")

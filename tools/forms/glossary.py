@@ -146,11 +146,9 @@ def calls(source: str) -> set[str]:
             target, value = node.targets[0], node.value
             several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
             pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]
-            names |= {
-                each.id: CLIENT
-                for each, made in pairs
-                if isinstance(each, ast.Name) and full_name(made, names) == CLIENT
-            }
+            for each, made in pairs:
+                if isinstance(each, ast.Name) and full_name(made, names) == CLIENT:
+                    names[each.id] = CLIENT
     return {
         name
         for node in nodes
