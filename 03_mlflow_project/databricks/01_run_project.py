@@ -19,7 +19,7 @@
 from pathlib import Path
 
 import mlflow
-from matplotlib.figure import Figure
+import matplotlib.pyplot as plt
 
 # COMMAND ----------
 
@@ -77,13 +77,13 @@ with mlflow.start_run(
     rmse = [run.data.metrics["valid_rmse"] for run in runs]
     mlflow.log_metric("best_valid_rmse", rmse[0])
 
-    figure = Figure(figsize=(7, 0.5 + 0.5 * len(runs)), layout="tight")
-    axes = figure.subplots()
+    figure, axes = plt.subplots(figsize=(7, 0.5 + 0.5 * len(runs)), layout="tight")
     axes.barh(names, rmse)
     axes.invert_yaxis()  # le meilleur en haut
     axes.set_xlabel("RMSE sur la validation (plus petit : mieux)")
     mlflow.log_figure(figure, "variantes.png")
     display(figure)
+    plt.close(figure)
 
 print("Du meilleur au moins bon :")
 for name, value in zip(names, rmse, strict=True):

@@ -20,7 +20,7 @@ import argparse
 from pathlib import Path
 
 import mlflow
-from matplotlib.figure import Figure
+import matplotlib.pyplot as plt
 
 # %% tags=["local"]
 from store import ROOT, open_store
@@ -80,12 +80,12 @@ with mlflow.start_run(
     rmse = [run.data.metrics["valid_rmse"] for run in runs]
     mlflow.log_metric("best_valid_rmse", rmse[0])
 
-    figure = Figure(figsize=(7, 0.5 + 0.5 * len(runs)), layout="tight")
-    axes = figure.subplots()
+    figure, axes = plt.subplots(figsize=(7, 0.5 + 0.5 * len(runs)), layout="tight")
     axes.barh(names, rmse)
     axes.invert_yaxis()  # le meilleur en haut
     axes.set_xlabel("RMSE sur la validation (plus petit : mieux)")
     mlflow.log_figure(figure, "variantes.png")  # databricks: display(figure)
+    plt.close(figure)
 
 print("Du meilleur au moins bon :")
 for name, value in zip(names, rmse, strict=True):

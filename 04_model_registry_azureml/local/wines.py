@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -127,23 +127,23 @@ def story(move: str, reason: str) -> tuple[str, str]:
 
 
 # %%
-def confusion_figure(name: str, model: Pipeline, X: pd.DataFrame, y: pd.Series) -> Figure:
+def confusion_figure(name: str, model: Pipeline, X: pd.DataFrame, y: pd.Series) -> plt.Figure:
     """Ce que `model` confond, en validation croisée à cinq plis."""
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
     guesses = cross_val_predict(model, X, y, cv=5)
     ConfusionMatrixDisplay.from_predictions(y, guesses, ax=axes, colorbar=False)
     axes.set(title=f"{name}, validation croisée", xlabel="cultivar prédit", ylabel="vrai cultivar")
+    plt.close(figure)  # à la cellule qui la demande de l'afficher
     return figure
 
 
-def recall_figure(scores: dict[str, dict[str, float]], title: str) -> Figure:
+def recall_figure(scores: dict[str, dict[str, float]], title: str) -> plt.Figure:
     """La sensibilité de chaque cultivar ; `scores` : un nom -> ce que rend `cross_validated`."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, score in scores.items():
         recalls = [score[f"cv_recall_{cultivar}"] for cultivar in cultivars]
         axes.plot(recalls, cultivars, "o", label=name)
     axes.set(xlabel="sensibilité, moyenne de 25 plis", title=title)
     axes.legend()
+    plt.close(figure)  # à la cellule qui la demande de l'afficher
     return figure

@@ -272,6 +272,9 @@ def test_what_is_committed_is_light_of_one_width_and_says_nothing_of_a_machine()
     for script in WITH_NOTEBOOK:
         cells = outputs_of(read(notebook_of(script)))
         assert any(cells), script.name
+        shown = [each for cell in cells for each in cell if "image/png" in each.get("data", {})]
+        displays = "databricks: display(" in (ROOT / script.path).read_text(encoding="utf-8")
+        assert shown or not displays, script.name
         for shown in cells:
             assert kept(shown, str(ROOT)) == shown, script.name
             for output in shown:

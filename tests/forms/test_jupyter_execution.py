@@ -205,7 +205,7 @@ def said(node, root: str) -> list[str]:
     """
     code = [cell for cell in node.cells if cell.cell_type == "code"]
     told = [
-        "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
         for cell in code
     ]
     return [re.sub(r"\b\d(?=e-1\d\b)", "…", masked(text, root)) for text in told]
