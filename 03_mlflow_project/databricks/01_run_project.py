@@ -18,8 +18,8 @@
 
 from pathlib import Path
 
-import mlflow
 import matplotlib.pyplot as plt
+import mlflow
 
 # COMMAND ----------
 

@@ -19,8 +19,8 @@
 import argparse
 from pathlib import Path
 
-import mlflow
 import matplotlib.pyplot as plt
+import mlflow
 
 # %% tags=["local"]
 from store import ROOT, open_store
