@@ -335,7 +335,7 @@ def test_only_the_observed_runs_have_readings(whole_lesson):
         for each in (runs[::2], runs[1::2])
     )
     assert parent.data.metrics["cost_ratio"] == observed / alone
-    ratio, last, machine, _ = whole_lesson.ended("system_metrics").stdout.splitlines()
+    ratio, last, machine = whole_lesson.ended("system_metrics").stdout.splitlines()
     assert f" {observed / alone:.2f} fois " in ratio and f": {len(processor)}, de 8 mesures" in last
     assert in_text(r"(\d+) % au plus ; .* (\d+) Mo", machine) == (
         f"{max(processor.values()):.0f}",
