@@ -80,7 +80,8 @@ RIGHT = {
     "01-2 second essai": (lambda me: [threshold(me, value) for value in (0.0, None, -3.0)],),
     "01-3 juste": (
         query,
-        "8 couples tiennent la contrainte ; « C=1 gamma=0.003 » trouve 154 tumeurs malignes sur 170",
+        "8 couples tiennent la contrainte ; "
+        "« C=1 gamma=0.003 » trouve 154 tumeurs malignes sur 170",
     ),
     "01-3 un run de plus, compté": (lambda me: one_more(me, "9"),),
     "01-3 un run de plus, non compté": (lambda me: one_more(me, "8"),),

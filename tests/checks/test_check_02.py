@@ -105,9 +105,13 @@ def top(seed: int) -> int:
 def seed_run(me, seed, history=None, model="sommet", wrap=False, number="02-2", **params):
     model = kmeans(top(seed), seed) if model == "sommet" else model
     me.run(
-        number, lesson=LESSON, name=f"graine {seed}", params={"seed": seed, "n_init": 1, "n_clusters": top(seed)} | params,
-        history=("ari", history or curve(seed)), model=make_pipeline(model) if wrap else model,
-    )  # fmt: skip
+        number,
+        lesson=LESSON,
+        name=f"graine {seed}",
+        params={"seed": seed, "n_init": 1, "n_clusters": top(seed)} | params,
+        history=("ari", history or curve(seed)),
+        model=make_pipeline(model) if wrap else model,
+    )
 
 
 def seeds(me, **first):
@@ -180,7 +184,8 @@ def checkpoints(
 RIGHT = {
     "02-1 juste": (
         indices,
-        "silhouette 9, davies-bouldin 13, calinski-harabasz 2 ; les vrais chiffres préfèrent 12 groupes (ARI 0.617",
+        "silhouette 9, davies-bouldin 13, calinski-harabasz 2 ; "
+        "les vrais chiffres préfèrent 12 groupes (ARI 0.617",
     ),
     "02-1 SVD tronquée": (lambda me: indices(me, "svd", k_ari=9),),
     "02-2 juste": (

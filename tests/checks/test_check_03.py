@@ -167,9 +167,11 @@ def seeds(me, given=range(5), *, reference=True, number="03-3", said=None, only=
 
 def said(number: str) -> str:
     """Ce que check.py doit annoncer d'une réponse juste, recalculé."""
-    (low, high), forest, numbers = around(), rmse(fitted("random_forest", 0)), spread_and_wins()
+    low, high = around()
+    forest, numbers = rmse(fitted("random_forest", 0)), spread_and_wins()
     return {
-        "03-1": f"la forêt ({forest:.2f}) gagne à partir d'un alpha compris entre {low:g} et {high:g}",
+        "03-1": f"la forêt ({forest:.2f}) gagne à partir d'un alpha compris "
+        f"entre {low:g} et {high:g}",
         "03-2": f"RMSE {rmse(linear(4.2)):.2f} hors commit, {rmse(linear(0.42)):.2f} rejouée",
         "03-3": f"bouge de {numbers['spread']:.2f} ; {numbers['wins']} graine(s) sur 5",
     }[number]

@@ -154,11 +154,16 @@ def serve(
     if live:
         me.client.set_registered_model_alias(name, "live", live)
     told = {"before": pair[0], "moved": pair[0], "restarted": pair[1]} | seen
+    given = {"model": name, "old_version": 1, "new_version": 2} if params is None else params
+    restart = different() if restart is None else restart
+    seen_by = pd.DataFrame({moment: answers(told[moment]) for moment in list(told)[:only]})
     me.run(
-        number, lesson=LESSON, params={"model": name, "old_version": 1, "new_version": 2} if params is None else params,
-        metrics={"changed_after_move": move, "changed_after_restart": different() if restart is None else restart},
-        files={"answers.csv": pd.DataFrame({moment: answers(told[moment]) for moment in list(told)[:only]}).to_csv(index=False)},
-    )  # fmt: skip
+        number,
+        lesson=LESSON,
+        params=given,
+        metrics={"changed_after_move": move, "changed_after_restart": restart},
+        files={"answers.csv": seen_by.to_csv(index=False)},
+    )
 
 
 RIGHT = {

@@ -43,11 +43,14 @@ def stayed() -> pd.DataFrame:
 def compare(me, count=7, accuracy=0.93, choices=(WHY,), table="clients"):
     """Étape 1 : `count` classifieurs, dont les premiers sont retenus."""
     for rank in range(count):
+        choice = {"choice": choices[rank]} if rank < len(choices) else {}
         me.run(
-            lesson="01_tracking_supervised", name=f"modèle {rank}", params={"data": table},
+            lesson="01_tracking_supervised",
+            name=f"modèle {rank}",
+            params={"data": table},
             metrics={"accuracy": accuracy - 0.01 * rank * (accuracy < 1), "sensitivity": 0.8},
-            tags={"comparison": f"{table} {me.user}"} | ({"choice": choices[rank]} if rank < len(choices) else {}),
-        )  # fmt: skip
+            tags={"comparison": f"{table} {me.user}"} | choice,
+        )
 
 
 @cache
@@ -156,10 +159,12 @@ def trace(me, prediction=None, rows=1, columns=(*NUMBERS, REASON), **links):
         "data": given.dataset.digest,
     }
     me.run(
-        lesson="04_model_registry_azureml", params={key: value for key, value in (honest | links).items() if value is not None},
-        metrics={"prediction": answer() if prediction is None else prediction}, tags={"project": "trace"},
+        lesson="04_model_registry_azureml",
+        params={key: value for key, value in (honest | links).items() if value is not None},
+        metrics={"prediction": answer() if prediction is None else prediction},
+        tags={"project": "trace"},
         files={"request.csv": stayed()[list(columns)].head(rows).to_csv(index=False)},
-    )  # fmt: skip
+    )
 
 
 def by_a_service(me):

@@ -149,7 +149,8 @@ def test_an_answer_written_by_hand_stops_nobody(room):
     version = me.version("exercise_04_2_faussaire", me.run("04-2", model=raw(0.001)))
     with me.base() as base, base:
         base.execute(
-            "UPDATE model_versions SET storage_location = '', source = 'models:/m-0' WHERE version = ?",
+            "UPDATE model_versions SET storage_location = '', source = 'models:/m-0' "
+            "WHERE version = ?",
             (version,),
         )
         base.execute(

@@ -149,8 +149,8 @@ def test_the_notebook_of_an_exercise_records_what_its_script_records(whole_cours
 
 @pytest.mark.slow
 def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
-    """Aucun modèle à ouvrir : une ligne dit la commande à lancer d'abord. Importé par l'archive, sans
-    MLproject à côté : l'erreur de MLflow, que DEPANNAGE.md explique.
+    """Aucun modèle à ouvrir : une ligne dit la commande à lancer d'abord. Importé par l'archive,
+    sans MLproject à côté : l'erreur de MLflow, que DEPANNAGE.md explique.
     """
     told = run_notebook(
         whole_course, "01_tracking_supervised/03_open_model", fails=True, start=warm.forked

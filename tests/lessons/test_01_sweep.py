@@ -102,10 +102,8 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
     assert reach == sorted(reach, reverse=True)
 
 
-def assert_whole(course, parent, experiment: str = EXPERIMENT):
-    """Douze couples, chacun une fois, aux valeurs d'un balayage sans histoire, et un parent qui les
-    résume.
-    """
+def assert_whole(course, parent):
+    """Douze couples, chacun une fois, aux valeurs d'un balayage simple, et un parent résumé."""
     finished = [run for run in course.children(parent) if run.info.status == "FINISHED"]
     assert len(finished) == len({couple(run) for run in finished}) == 12
     assert all(map(is_cross_validated, finished))

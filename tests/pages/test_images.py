@@ -16,7 +16,6 @@ from texts import ROOT
 PICTURES = pictures.pictures()
 COMMON = {"name", "needs"}
 KEYS = {
-    "drawn_by": COMMON | {"drawn_by"},
     "figure": COMMON | {"figure"},
     "page": COMMON
     | {"page", "steps", "clicks", "shows", "counts", "mark", "crop", "window", "before_step_one"},
@@ -31,11 +30,7 @@ def test_lists_are_well_formed():
     wrong = []
     for picture in PICTURES:
         [kind, *others] = [kind for kind in KEYS if kind in picture.entry]
-        if (
-            others
-            or not set(picture.entry) <= KEYS[kind]
-            or not (picture.commands or kind == "drawn_by")
-        ):
+        if others or not set(picture.entry) <= KEYS[kind] or not picture.commands:
             wrong.append(picture)
         if kind == "page" and not (picture.entry["shows"] and picture.entry["steps"]):
             wrong.append(picture)

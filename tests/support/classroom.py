@@ -150,9 +150,22 @@ class Classroom:
         return run_id
 
     def write(
-        self, number, lesson, parent, start, *, name="essai", params=None, metrics=None, tags=None, model=None, history=None, files=None,
-        status="FINISHED", project=False,
-    ) -> str:  # fmt: skip
+        self,
+        number,
+        lesson,
+        parent,
+        start,
+        *,
+        name="essai",
+        params=None,
+        metrics=None,
+        tags=None,
+        model=None,
+        history=None,
+        files=None,
+        status="FINISHED",
+        project=False,
+    ) -> str:
         """Écrit un run par MLflow ; `model` : un estimateur ; `history` : une métrique et ses
         valeurs, pas par pas.
         """
