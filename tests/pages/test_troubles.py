@@ -224,7 +224,8 @@ def test_command_line_elsewhere(trouble, filled):
 
 
 @about("Repartir d'un magasin vide")
-def test_start_again(trouble, filled):
-    cured(trouble, filled.root)
-    filled.fork(FIRST)
-    assert len(filled.runs("01_tracking_supervised")) == 4  # ceux de ce lancement, seuls
+def test_start_again(trouble, fresh_course):
+    fresh_course.fork(FIRST)
+    cured(trouble, fresh_course.root)
+    fresh_course.fork(FIRST)
+    assert len(fresh_course.runs("01_tracking_supervised")) == 4  # ceux de ce lancement, seuls

@@ -22,7 +22,7 @@ from PIL import Image, ImageChops
 from programs import reader_environment
 from reader import WARM
 from recording import recorded
-from texts import ROOT
+from texts import ROOT, path_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -63,8 +63,8 @@ class Visitor:
                     make_images.run(command, self.course.root)
                 self.done.append(command)
 
-    def scripts(self, lesson: str, *names: str) -> None:
-        self.needs(*((f"{lesson}/local/{name}.py",) for name in names))
+    def scripts(self, *names: str) -> None:
+        self.needs(*((path_of(name),) for name in names))
 
     def page(self, route: str):
         """Une page fraîche, déjà sur `route` (les noms entre accolades sont remplacés, voir
@@ -141,7 +141,7 @@ def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
 
 
 def test_the_address_that_the_first_script_prints(visitor):
-    visitor.scripts(LESSON_1, "first_run")
+    visitor.scripts("first_run")
     run = make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.03")
     with visitor.page(
         f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning"
@@ -202,7 +202,7 @@ def test_figures_are_displayed(visitor):
     """L'onglet *Artifacts* montre la figure elle-même ; ce qu'elle vaut, les images des pages le
     disent.
     """
-    visitor.scripts(LESSON_1, "full_run", "svm_sweep")
+    visitor.scripts("full_run", "svm_sweep")
     for lesson, run, figure in (
         (LESSON_1, "svm complet", "confusion_matrix.png"),
         (LESSON_1, "svm balayage", "metric_against_parameter.png"),
@@ -222,7 +222,7 @@ def test_model_page_and_its_signature(visitor):
     """La page du modèle renvoie à son run ; sa signature se lit dans l'onglet *Artifacts*, fichier
     `MLmodel`.
     """
-    visitor.scripts(LESSON_1, "full_run")
+    visitor.scripts("full_run")
     [output] = make_images.newest_run(visitor.client, LESSON_1, "svm complet").outputs.model_outputs
     with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
         browser.check(page, ["svm complet", "02_full_run.py", "Ready"], {})
@@ -232,7 +232,7 @@ def test_model_page_and_its_signature(visitor):
 
 
 def test_the_promoted_version_in_the_registry(visitor):
-    visitor.scripts(LESSON_4, "register_models", "promote")
+    visitor.scripts("register_models", "promote")
     assert visitor.client.get_registered_model("wine_cultivars").aliases["champion"] == "2"
     with visitor.page("#/models/wine_cultivars/versions/2") as page:
         browser.check(

@@ -71,7 +71,7 @@ OWN = re.compile(
     r"|rebuild TensorFlow|oneDNN| WARNING mlflow\.pyfunc: Passing a Python object as )"
     r"|Successfully registered model|(Created|Copied) version '|Registered model '"
     r"|Using C?Python \d|Creating virtual environment at: |Activate with: source "
-    r"|(Resolved|Prepared|Installed) \d+ packages? in |(Downloading|Downloaded) \S+| \+ \S+=="
+    r"|(Resolved|Prepared|Installed) \d+ packages? in |Bytecode compiled \d+ files? in |(Downloading|Downloaded) \S+| \+ \S+=="
     r"|.*PySpark does not yet fully support pandas|  require_minimum_pandas_version"
     r"|WARNING: Using incubator modules: jdk|Using Spark's default log4j profile: "
     r"|[\d/]{8} [\d:]{8} WARN (Utils|NativeCodeLoader): |\[Stage \d+:"
