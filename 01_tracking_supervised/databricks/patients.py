@@ -9,7 +9,6 @@
 
 # COMMAND ----------
 
-import os
 from collections import namedtuple
 from importlib.metadata import version
 
@@ -133,7 +132,6 @@ def network(X: pd.DataFrame):
     """Un réseau Keras, non entraîné, qui rend la probabilité de la classe 1.0, (n, 1). Sa mise à
     l'échelle est réglée sur `X`, (n, d). Lève `ImportError` sans TensorFlow (Mac Intel).
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # sinon TensorFlow raconte son démarrage
     import keras
 
     keras.utils.set_random_seed(0)

@@ -22,20 +22,20 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import mlflow
 
-# %% tags=["local"]
-from store import ROOT, open_store
-
-open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Lance plusieurs variantes du projet et les classe.")
 parser.add_argument(
-    "--alphas", nargs="*", default=["0.1", "1", "10"], help="une variante ElasticNet par valeur"
+    "--alphas", nargs="+", default=["0.1", "1", "10"], help="une variante ElasticNet par valeur"
 )
 parser.add_argument(
     "--models", nargs="*", default=["random_forest", "ann"], help="une variante par modèle"
 )
 args = parser.parse_args()
+
+# %% tags=["local"]
+from store import ROOT, open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
 project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son dossier, databricks/

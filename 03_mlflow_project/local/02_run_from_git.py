@@ -19,11 +19,6 @@ import argparse
 import git
 import mlflow
 
-# %%
-from store import ROOT, open_store
-
-open_store()  # mlflow.db et mlruns/, à la racine du dépôt
-
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Exécute un projet depuis un dépôt Git.")
 parser.add_argument("--uri", help="https://...#sous-dossier ; par défaut, le clone où vous êtes")
@@ -31,6 +26,11 @@ parser.add_argument(
     "--version", help="branche, tag Git ou commit entier ; par défaut, le dernier commit"
 )
 args = parser.parse_args()
+
+# %%
+from store import ROOT, open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %%
 uri, version = args.uri, args.version

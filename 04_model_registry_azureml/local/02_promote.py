@@ -71,7 +71,7 @@ for alias in () if args.rollback else CANDIDATES:
         for role, version in {"champion": champion, "candidate": rival}.items():
             pipeline = mlflow.sklearn.load_model(f"models:/{MODEL}/{version}")
             scores[role] = cross_validated(pipeline, X, y)
-            mlflow.log_metrics({f"{role}_{name}": value for name, value in scores[role].items()})
+            mlflow.log_metrics({f"{role}_{key}": value for key, value in scores[role].items()})
         verdict = compare(scores["champion"], scores["candidate"], MARGIN)
         decision = "promoted" if verdict.promoted else "refused"
         mlflow.log_params({"champion": champion, "candidate": rival, "margin": MARGIN})

@@ -185,7 +185,7 @@ def test_on_spark_the_model_is_a_function_of_columns(scratch):
     pytest.importorskip("pyspark", reason="le groupe `spark` n'est pas installé")
     if not shutil.which("java"):
         pytest.skip("Java n'est pas installé")
-    [block] = [each for each in BLOCKS if each.remark == "demande Java"]
+    [block] = [each for each in BLOCKS if each.remark == "il faut Java"]
     told = ended([sys.executable, "-c", block.text], scratch.root)
     counts = [load_wine().target.tolist().count(each) for each in range(3)]
     assert told.stdout.splitlines()[-1] == str(

@@ -36,7 +36,7 @@ def test_the_last_measure_kept_its_limits():
     assert catalog.exceeded(RECORD) == []
     assert RECORD["kills.tried"] == 40 and RECORD["kills.left_running"] > 0
     [minutes] = in_text(
-        r"# demande (\d+) minutes\nuv run --group team tools/benchmark.py --write\n", PAGE
+        r"# il faut (\d+) minutes\nuv run --group team tools/benchmark.py --write\n", PAGE
     )
     assert RECORD["minutes"] < int(minutes)
 

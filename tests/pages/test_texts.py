@@ -168,9 +168,9 @@ def test_external_links_stand_in_one_list():
             "from typing import NamedTuple\n```",
             "à cette place",
         ),
-        ("```bash\n# demande rien\nif\n```", "syntax error"),
+        ("```bash\n# il faut rien\nif\n```", "syntax error"),
         (
-            "```python\n# demande rien\nfrom pathlib import Path, Chemin\n```",
+            "```python\n# il faut rien\nfrom pathlib import Path, Chemin\n```",
             "pathlib.Chemin n'existe pas",
         ),
         ("```mermaid\nA[x = 0.954]\n```\nx vaut 0.953.", "0.954 est dans un schéma"),

@@ -54,7 +54,7 @@ class Block(NamedTuple):
         """Demande un compte, un outil ou un fichier que personne n'a ici : le bloc est relu, pas
         exécuté.
         """
-        return self.remark.startswith("demande ")
+        return self.remark.startswith("il faut ")
 
     @property
     def fails(self) -> bool:

@@ -20,13 +20,12 @@ TRACES = {
     "run_from_git": "tags.mlflow.project.entryPoint = 'main'",
     "predict_new": "tags.mlflow.project.entryPoint = 'predict'",
 }
-OPTIONAL = {"spark", "java", "azure", "team"}  # ce que tout le monde n'a pas
 
 
 def expected(lesson: str) -> list[Script]:
-    """Les scripts d'une leçon que l'on attend de chacun, dans l'ordre de lecture."""
-    ours = [script for script in SCRIPTS if script.lesson == lesson]
-    return [each for each in ours if each.name not in TRACELESS and not OPTIONAL & {*each.needs}]
+    """Ceux du tronc commun d'une leçon qui laissent une trace, dans l'ordre de lecture."""
+    core = [script for script in SCRIPTS if script.lesson == lesson and script.core]
+    return [script for script in core if script.name not in TRACELESS]
 
 
 def name_of(run) -> str:
@@ -43,7 +42,7 @@ def done(learner: Learner, script: Script) -> bool:
 
 
 def summary(learner: Learner, lesson: str) -> str:
-    """« Leçon 1 : 5 scripts sur 8 faits. Ensuite : uv run ... »"""
+    """« Leçon 1 : 5 scripts sur 6 faits. Ensuite : uv run ... »"""
     scripts = expected(lesson)
     left = [script for script in scripts if not done(learner, script)]
     count = len(scripts) - len(left)
