@@ -38,6 +38,7 @@ STEPS = {  # le module qui mesure, et ce qui se dit en attendant
     "servers": "serveurs", "soak": "endurance", "kills": "pannes", "storage": "stockage",
     "claims": "annonces",
 }  # fmt: skip
+QUICK = ("startup", "works", "children", "volume")
 
 
 def refuse_a_busy_machine() -> None:
@@ -156,6 +157,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.quick and args.write:
         raise SystemExit("--write demande la mesure complète.")
+    if args.quick and not {*args.only} & {*QUICK}:
+        parser.error(f"--quick ne mesure que {', '.join(QUICK)}")
     if not args.quick:
         refuse_a_busy_machine()
 

@@ -123,14 +123,14 @@ class Script(NamedTuple):
 def read(root: Path = ROOT) -> tuple[Script, ...]:
     """Les scripts de `root`, dans l'ordre de lecture ; ceux de `local/` avant ceux de `team/`.
 
-    Lève `ValueError` si un script n'est pas dans `PLAN`.
+    Lève `SystemExit`, en une ligne, si un script n'est pas dans `PLAN`.
     """
     paths = [
         path for room in ("local", "team") for path in root.glob(f"0?_*/{room}/[0-9][0-9]_*.py")
     ]
     unknown = [path.name for path in paths if bare(path.stem) not in PLAN]
     if unknown:
-        raise ValueError(f"sans durée dans PLAN, de tools/course.py : {', '.join(sorted(unknown))}")
+        raise SystemExit(f"Sans durée dans PLAN, de tools/course.py : {', '.join(sorted(unknown))}")
     paths.sort(key=lambda path: (path.parts[-3], path.parts[-2], path.name))
     planned = [(path, *PLAN[bare(path.stem)]) for path in paths]
     return tuple(

@@ -3,10 +3,9 @@
     uv run tools/renumber.py 01_tracking_supervised first_run autolog full_run
 
 Les scripts nommés viennent d'abord, dans cet ordre ; les autres gardent le leur, à leur suite. Un
-script neuf s'écrit sans numéro (`local/autolog.py`) : cette commande le lui donne. Elle change le
-nom des fichiers, les titres (« Leçon 1, script 2 ») et chaque `02_full_run.py` des pages, des
-scripts et des tests. Reste à dire sa durée dans `tools/course.py`, à ajuster `CORE`, et à lancer
-`tools/build.py`.
+script neuf s'écrit sous le numéro zéro (`local/00_autolog.py`) : cette commande lui donne le sien.
+Elle change le nom des scripts et de leurs notebooks Jupyter, les titres (« Leçon 1, script 2 ») et
+chaque nom numéroté des pages, des scripts et des tests.
 """
 
 import argparse
@@ -15,7 +14,10 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GENERATED = re.compile(r"^0\d_[^/]+/(databricks|jupyter|exercises)/|^GLOSSAIRE\.md$")
+# produits, ou qui parlent d'autrefois
+KEPT = re.compile(
+    r"^0\d_[^/]+/(databricks|jupyter|exercises)/|^(GLOSSAIRE|CHANGELOG)\.md$|^tools/renumber\.py$"
+)
 TEXT = {".py", ".md", ".json", ".toml", ".txt", ".yml", ".yaml", ""}
 
 
@@ -29,18 +31,20 @@ def stems(folder: Path, names: list[str]) -> dict[str, tuple[Path, str]]:
     """Nom -> (son fichier, son nom numéroté). Lève `SystemExit` si l'un n'existe pas."""
     found = {}
     for number, name in enumerate(names, 1):
-        paths = [*folder.glob(f"[0-9][0-9]_{name}.py"), *folder.glob(f"{name}.py")]
+        paths = [*folder.glob(f"[0-9][0-9]_{name}.py")]
         if not paths:
-            raise SystemExit(f"{folder.name}/ n'a pas de script {name}.py")
+            raise SystemExit(f"{folder.name}/ n'a pas de script 00_{name}.py")
         found[name] = paths[0], f"{number:02}_{name}"
     return found
 
 
 def rewritten(text: str, new: dict[str, str]) -> str:
-    """`text`, où chaque script porte son nouveau numéro : `x.py`, `x.ipynb`, et l'ancre `xpy`."""
+    """`text`, où chaque script porte son nouveau numéro : `02_x.py`, `02_x.ipynb`, et l'ancre
+    `02_xpy` ; `x.py`, sans numéro, est un module, et le reste.
+    """
     names = "|".join(sorted(new, key=len, reverse=True))
     return re.sub(
-        rf"(?<![A-Za-z0-9_%])(?:\d\d_)?({names})(?=\.?(?:py|ipynb)\b)",
+        rf"(?<![A-Za-z0-9_%])\d\d_({names})(?=\.?(?:py|ipynb)\b)",
         lambda found: new[found[1]],
         text,
     )
@@ -58,10 +62,7 @@ def tracked() -> list[Path]:
     return [
         ROOT / name
         for name in names
-        if name
-        and not GENERATED.match(name)
-        and Path(name).suffix in TEXT
-        and (ROOT / name).is_file()
+        if name and not KEPT.match(name) and Path(name).suffix in TEXT and (ROOT / name).is_file()
     ]
 
 
@@ -89,8 +90,15 @@ def main():
             count=1,
         )
         old.write_text(text, encoding="utf-8")
-        if old.stem != stem:
-            old.rename(folder / f"{stem}.py")
+    # en deux temps : le nom que l'un prend est encore celui d'un autre
+    moves = []
+    for old, stem in found.values():
+        notebook = ROOT / lesson / "jupyter" / f"{old.stem}.ipynb"  # ses sorties restent bonnes
+        for path in (old, notebook):
+            if old.stem != stem and path.is_file():
+                moves.append((path.rename(path.with_suffix(".moved")), f"{stem}{path.suffix}"))
+    for path, name in moves:
+        path.rename(path.with_name(name))
 
 
 if __name__ == "__main__":

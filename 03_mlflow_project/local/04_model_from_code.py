@@ -42,7 +42,7 @@ project = ROOT / "03_mlflow_project"
 # %% [markdown]
 # ## Onze nombres
 #
-# Le meilleur modèle linéaire de `run_project` tient en une ordonnée à l'origine et dix pentes, que
+# Le meilleur modèle linéaire du script 1 tient en une ordonnée à l'origine et dix pentes, que
 # l'on ramène aux unités des mesures : un JSON suffit à les garder.
 
 # %%

@@ -220,7 +220,7 @@ def test_every_mlflow_command_names_the_experiment_and_the_environment():
 def test_the_scripts_named_on_databricks_have_a_notebook():
     text = PAGE.partition("## Sur Databricks")[2].partition("\n## ")[0]
     ours = [each for each in SCRIPTS if each.lesson == LESSON]
-    named = {each.name for each in ours if f"`{each.name}`" in text}
+    named = {each.name for each in ours if f"`{each.stem}`" in text}
     assert named == {
         each.name
         for each in ours
