@@ -77,13 +77,13 @@ def steps(quick: bool, folder: Path) -> dict:
             "startup": lambda: startup.measure(2),
             "works": lambda: works.measure(["first_run", "kmeans_sweep"]),
             "children": lambda: children.measure(10, 1),
-            "volume": lambda: volume.measure([100, 1000], folder),
+            "volume": lambda: volume.measure([100, 1000]),
         }
     return {
         "startup": lambda: startup.measure(3),
         "works": lambda: works.measure(list(works.SCRIPTS)),
         "children": lambda: children.measure(30, 35),
-        "volume": lambda: volume.measure([100, 1000, 10_000], folder),
+        "volume": lambda: volume.measure([100, 1000, 10_000]),
         "servers": lambda: servers.measure(10_000, 2),
         "soak": lambda: endurance(150),
         "kills": lambda: kills.measure(20, folder),

@@ -116,7 +116,7 @@ CLOSE_ASSISTANT = '[data-component-id="mlflow.assistant.chat_panel.close"]'
 
 
 def find(page: Page | Locator, target: dict | str) -> Locator:
-    """L'élément visible que désigne une cible de images.json (voir tools/make_images.py)."""
+    """L'élément visible que désigne une cible de images.json (voir tools/pictures.py)."""
     if isinstance(target, str):
         target = {"text": target}
     place = find(page, target["within"]) if "within" in target else page

@@ -18,7 +18,7 @@ class Store:
 
     def __init__(self, root: Path):
         with tempfile.TemporaryDirectory() as folder:
-            # une copie, à un nom neuf : SQLite garderait en mémoire des pages d'avant `restore`
+            # une copie, à un nom neuf : SQLite garderait en mémoire des pages d'un état passé
             for file in root.glob("mlflow.db*"):
                 shutil.copy2(file, folder)
             client = MlflowClient(f"sqlite:///{folder}/mlflow.db")

@@ -1,6 +1,5 @@
 """Le magasin qui grossit : un run de plus, les requêtes des leçons, deux scripts."""
 
-from pathlib import Path
 from statistics import median
 
 import mlflow
@@ -28,7 +27,7 @@ def queries(client: MlflowClient, experiment: str) -> dict[str, float]:
     }
 
 
-def measure(sizes: list[int], folder: Path) -> dict[str, float]:
+def measure(sizes: list[int]) -> dict[str, float]:
     """À chaque taille, en fois la plus petite : un run nu, un run enfant avec son modèle, quatre
     requêtes, `first_run` et `search_runs`.
 

@@ -52,7 +52,7 @@ def check_names(script: Script):
 def check_folder(script: Script, siblings: dict[str, Script]):
     """Refuse un module de la leçon importé après `open_store()`, qui change le dossier courant."""
     opened = False
-    for cell in script.cells if script.cells else []:
+    for cell in script.cells:
         for node in cell.tree.body:
             if isinstance(node, ast.ImportFrom) and node.module in siblings and opened:
                 raise cell.refused(node, f"{node.module} s'importe avant `open_store()`")

@@ -46,7 +46,7 @@ def kept_code(cell: Cell, useful: set[str], without: set[str] = frozenset(), the
             names = {alias: (alias.asname or alias.name).partition(".")[0] for alias in node.names}
             gone = getattr(node, "module", None) in without
             kept = [alias for alias, name in names.items() if name in useful and not gone]
-            reduce_import(cell, node, lines, kept)
+            reduce_import(node, lines, kept)
     for number, (alone, code) in cell.marks().items():
         lines[number] = marked(lines[number], alone, code, there)
     text = "\n".join(lines[number] for number in sorted(lines)).strip("\n")
@@ -81,7 +81,7 @@ def useful_names(script: Script, cells: list[Cell]) -> set[str]:
 
 
 def reduce_import(
-    cell: Cell, node: ast.Import | ast.ImportFrom, lines: dict[int, str], aliases: list[ast.alias]
+    node: ast.Import | ast.ImportFrom, lines: dict[int, str], aliases: list[ast.alias]
 ):
     """Réécrit dans `lines` l'import `node`, réduit à `aliases` ; l'efface s'il n'en reste rien."""
     if aliases == node.names:
