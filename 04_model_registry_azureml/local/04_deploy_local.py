@@ -51,7 +51,7 @@ inference_python()  # l'environnement du serveur, bâti s'il manque
 
 wines = load_wines().X_test
 key = secrets.token_urlsafe(32)  # tirée à chaque fois, jamais affichée
-servers, expected = {}, {}  # par déploiement, son gardien, et ce que répond le modèle lui-même
+servers, expected = {}, {}  # par déploiement, son serveur, et ce que répond le modèle lui-même
 
 
 # un vin du test, envoyé au routeur

@@ -1,20 +1,15 @@
-"""Des serveurs locaux, sur 127.0.0.1 : lancés, attendus, arrêtés avec tout ce qu'ils ont lancé.
-
-Chacun a un gardien, ce même fichier lancé comme un programme, qui attend au bout d'un tube. Quand
-nous fermons le tube, ou que nous ne sommes plus là, même tués par SIGKILL, il arrête le serveur.
-"""
+"""Des serveurs locaux, sur 127.0.0.1 : lancés, attendus, arrêtés avec tout ce qu'ils ont lancé."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import psutil
 import requests
 
 LESSON = Path(__file__).resolve().parents[1]
@@ -28,30 +23,23 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list, url: str, **environment: str):
-    """Lance `command`, avec `environment` en plus, et attend que `url` réponde ; donne le gardien.
+    """Lance `command`, avec `environment` en plus, et attend que `url` réponde ; donne le serveur.
     À la sortie du bloc, rien n'en reste. Lève `SystemExit` s'il n'a pas répondu en deux minutes.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # mlflow, uvicorn
     given = {**os.environ, "PATH": path, **environment}
     with TemporaryFile("w+") as log:
-        guard = subprocess.Popen(
-            [sys.executable, __file__, *map(str, command)],
-            env=given,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C s'adresse à nous seuls
-        )
+        server = psutil.Popen([*map(str, command)], env=given, stdout=log, stderr=log)
         try:
             end = time.monotonic() + 120
             while not answers(url):
-                if guard.poll() is not None or time.monotonic() > end:
+                if server.poll() is not None or time.monotonic() > end:
                     log.seek(0)
                     sys.exit(f"{url} n'a pas démarré : {log.read().strip()[-300:]}")
                 time.sleep(0.1)
-            yield guard
+            yield server
         finally:
-            stop(guard)
+            stop(server)
 
 
 def answers(url: str) -> bool:
@@ -61,23 +49,13 @@ def answers(url: str) -> bool:
     return False
 
 
-def stop(guard: subprocess.Popen) -> None:
-    """Arrête le serveur de ce gardien ; revient quand il n'en reste rien."""
-    guard.stdin.close()
-    guard.wait()
-
-
-def guard_until_the_pipe_closes(command: list[str]) -> None:
-    """Le gardien : lance `command`, et l'arrête, avec ses descendants, quand le tube se ferme."""
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    pipe = threading.Thread(target=os.read, args=(0, 1), daemon=True)
-    pipe.start()
-    while pipe.is_alive() and server.poll() is None:
-        time.sleep(0.05)
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(server.pid)])
-    else:
-        os.killpg(0, signal.SIGKILL)  # tout le groupe, dont ce gardien
+def stop(server: psutil.Popen) -> None:
+    """Arrête ce serveur et ce qu'il a lancé ; revient quand il n'en reste rien."""
+    family = [*server.children(recursive=True), server] if server.is_running() else []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):  # déjà fini
+            process.kill()
+    psutil.wait_procs(family)
 
 
 def inference_python() -> Path:
@@ -101,22 +79,18 @@ def inference_python() -> Path:
 @contextmanager
 def deployment(model: str | Path, code: str | Path = LESSON / "endpoint"):
     """Le dossier `code` (score.py) sur le dossier `model`, par le serveur qu'Azure ML lance dans
-    ses conteneurs, avec ses variables. Donne l'adresse, sans `/score`, et le gardien.
+    ses conteneurs, avec ses variables. Donne l'adresse, sans `/score`, et le serveur.
     """
     address = f"127.0.0.1:{free_port()}"
     # azmlinfsrv, la commande d'Azure, lance l'un ou l'autre de même, mais écoute partout
     posix, windows = ["gunicorn", "--timeout", "300", "--bind"], ["waitress", "--listen"]
-    server = [*(windows if os.name == "nt" else posix), address]
-    command = [inference_python(), "-m", *server, "azureml_inference_server_http.server.entry:app"]
+    listen = [*(windows if os.name == "nt" else posix), address]
+    command = [inference_python(), "-m", *listen, "azureml_inference_server_http.server.entry:app"]
     azure = {
         "AZUREML_MODEL_DIR": str(model),
         "AML_APP_ROOT": str(code),
         "AZUREML_ENTRY_SCRIPT": "score.py",
         "PYTHONDONTWRITEBYTECODE": "1",  # rien ne s'ajoute au dossier `code`
     }
-    with running(command, f"http://{address}", **azure) as guard:
-        yield f"http://{address}", guard
-
-
-if __name__ == "__main__":
-    guard_until_the_pipe_closes(sys.argv[1:])
+    with running(command, f"http://{address}", **azure) as server:
+        yield f"http://{address}", server
