@@ -30,8 +30,8 @@ from mlflow.entities import Metric, Param
 from rich.console import Console
 from rich.progress import track
 
-from storage_costs import analyzed_copy, milliseconds, rows_by_table, total_bytes
-from storage_costs import draw_costs, show_costs
+from measure_storage import analyzed_copy, milliseconds, rows_by_table, total_bytes
+from measure_storage import draw_costs, show_costs
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(description="Mesure ce que coûte un run : octets et durées.")

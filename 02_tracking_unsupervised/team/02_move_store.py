@@ -31,7 +31,7 @@ from mlflow import MlflowClient
 from mlflow.server.auth.client import AuthServiceClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from moving import (
+from move_store import (
     SHOWN, already_there, check_same, counters, files_to_send, local_folder, photograph, rows_of,
     shared_tables,
 )  # fmt: skip

@@ -28,7 +28,7 @@ from mlflow import MlflowClient
 
 from postgres import create_base, start_postgres
 from processes import free_port, start, wait_until_ready
-from serving import Writers, draw_ratios, milliseconds, multiply, relative, show_ratios
+from measure_server import Writers, draw_ratios, milliseconds, multiply, relative, show_ratios
 from writer import write_run
 
 # %% tags=["local"]

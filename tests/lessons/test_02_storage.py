@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from programs import reader_environment
 from texts import RECORD, heading, in_text, tables
 
-import storage_costs as costs
+import measure_storage as costs
 
 FEW, MANY = 10, 50
 

@@ -18,7 +18,7 @@ import processes
 import psutil
 import pytest
 import requests
-import serving
+import measure_server
 import sqlalchemy
 import writer
 from listening import addresses
@@ -37,7 +37,7 @@ def test_copies_are_runs_like_the_one_that_mlflow_wrote(tmp_path):
     client = MlflowClient(base)
     experiment = client.create_experiment("volume", artifact_location=tmp_path.as_uri())
     first = writer.write_run(client, experiment, 7)
-    serving.multiply(base, first, 30)
+    measure_server.multiply(base, first, 30)
     runs = client.search_runs([experiment], order_by=["metrics.silhouette DESC"], max_results=100)
     assert len(runs) == len({run.info.run_id for run in runs}) == 31
     original = client.get_run(first)
@@ -56,7 +56,7 @@ def test_ratios_are_those_of_sqlite_and_of_one_writer():
         "sqlite": {"child": [12, 10], "best": [100], "writers_1": [10, 11], "writers_8": [5]},
         "server": {"child": [40, 70], "best": [5], "writers_1": [40, 41], "writers_8": [10]},
     }
-    ratios = serving.relative(durations)
+    ratios = measure_server.relative(durations)
     # deux fois plus de runs par seconde à huit
     assert ratios.loc["sqlite"].tolist() == [1, 1, 1, 2]
     assert ratios.loc["server"].tolist() == [4, 0.05, 0.25, 1]
@@ -66,7 +66,7 @@ def test_writers_share_the_work_and_lose_nothing(tmp_path):
     base = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(base)
     experiment = client.create_experiment("volume", artifact_location=tmp_path.as_uri())
-    writers = serving.Writers(3)
+    writers = measure_server.Writers(3)
     assert (
         writers.milliseconds(1, base, experiment) > 0
         and writers.milliseconds(3, base, experiment) > 0
@@ -74,7 +74,7 @@ def test_writers_share_the_work_and_lose_nothing(tmp_path):
     runs = client.search_runs([experiment], max_results=100)
     assert len(runs) == 2 * 18 and {run.info.status for run in runs} == {"FINISHED"}
     for program in writers.programs:
-        serving.stop(program)
+        measure_server.stop(program)
         assert (
             not psutil.pid_exists(program.pid)
             or psutil.Process(program.pid).status() == psutil.STATUS_ZOMBIE
@@ -108,7 +108,7 @@ def test_its_servers_are_heard_on_this_machine_only(measured):
 
 def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, measured):
     shown, run = measured.shown, measured.run
-    stores, measures = list(serving.NAMES), MEASURES
+    stores, measures = list(measure_server.NAMES), MEASURES
     assert set(run.data.metrics) == {
         f"{store}.{measure}" for store in stores for measure in measures
     }
@@ -124,7 +124,7 @@ def test_it_records_ratios_a_table_and_a_picture_and_leaves_nothing(course, meas
         assert values == pytest.approx(logged, abs=1e-10)  # `log_table` garde dix décimales
     heading, columns, *rows = [re.split(r" {2,}", line.strip()) for line in shown.splitlines()]
     assert heading[0].endswith("SQLite vaut 1 (200 runs) :") and len(columns) == len(measures)
-    assert [row[0] for row in rows] == [serving.NAMES[store] for store in stores]
+    assert [row[0] for row in rows] == [measure_server.NAMES[store] for store in stores]
     for store, row in zip(stores, rows, strict=True):
         assert row[1:] == [f"{run.data.metrics[f'{store}.{measure}']:.2g}" for measure in measures]
     assert {"ratios.json", "ratios.png"} <= {

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
-import moving
+import move_store
 import pandas as pd
 import pytest
 import sqlalchemy
@@ -139,7 +139,7 @@ def sqlite_counts(course) -> dict[str, int]:
     with closing(sqlite3.connect(course.root / "mlflow.db")) as base:
         return {
             shown: base.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-            for name, shown in moving.SHOWN.items()
+            for name, shown in move_store.SHOWN.items()
         }
 
 
@@ -172,7 +172,7 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
     client = team.client(monkeypatch)
     engine = sqlalchemy.create_engine(team.base)
     with engine.connect() as connection:
-        for table, columns in moving.ADDRESSES.items():
+        for table, columns in move_store.ADDRESSES.items():
             for column in columns:
                 for (address,) in connection.execute(
                     sqlalchemy.text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")
@@ -186,8 +186,10 @@ def test_every_file_is_served_and_no_address_leads_back(store, team, moved, monk
     for experiment in client.search_experiments():
         for run in client.search_runs([experiment.experiment_id]):
             here = store.client().get_run(run.info.run_id).info.artifact_uri
-            for path in filter(lambda path: path.is_file(), moving.local_folder(here).rglob("*")):
-                name = path.relative_to(moving.local_folder(here)).as_posix()
+            for path in filter(
+                lambda path: path.is_file(), move_store.local_folder(here).rglob("*")
+            ):
+                name = path.relative_to(move_store.local_folder(here)).as_posix()
                 there = mlflow.artifacts.download_artifacts(
                     run_id=run.info.run_id,
                     artifact_path=name,

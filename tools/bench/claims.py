@@ -34,7 +34,7 @@ def storage(*sizes: str) -> dict[str, float]:
     `ANALYZE` a été fait à la première.
     """
     import mlflow
-    from storage_costs import milliseconds
+    from measure_storage import milliseconds
 
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         kept = Path(folder, "store")
@@ -196,7 +196,7 @@ def epoch() -> dict[str, float]:
     écriture : la médiane de soixante époques.
     """
     import mlflow
-    from storage_costs import milliseconds
+    from measure_storage import milliseconds
 
     client, ratios = mlflow.MlflowClient(), []
     with mlflow.start_run() as run:

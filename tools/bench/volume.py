@@ -4,7 +4,7 @@ from statistics import median
 
 import mlflow
 from mlflow import MlflowClient
-from serving import milliseconds, multiply
+from measure_server import milliseconds, multiply
 from writer import write_run
 
 from bench import changed, script, seconds

@@ -1,4 +1,4 @@
-"""Déménager un magasin : ce que `moving.py` lit, réécrit et compare.
+"""Déménager un magasin : ce que `move_store.py` lit, réécrit et compare.
 
 Sans serveur ni PostgreSQL.
 """
@@ -9,7 +9,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-import moving
+import move_store
 import pytest
 import sqlalchemy
 from hypothesis import given
@@ -31,7 +31,7 @@ Listed = namedtuple("Listed", "path is_dir file_size")
     ],
 )
 def test_an_address_is_a_folder_of_this_machine_or_not(address, folder):
-    assert moving.local_folder(address) == folder
+    assert move_store.local_folder(address) == folder
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def runs():
     with engine.begin() as connection:
         table.metadata.create_all(connection)
         yield lambda rows, moved: connection.execute(table.delete()) and [
-            connection.execute(table.insert(), rows), moving.rows_of(connection, table, moved)
+            connection.execute(table.insert(), rows), move_store.rows_of(connection, table, moved)
         ][1]  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_only_addresses_under_the_folder_are_rewritten(runs):
 @given(st.floats(allow_nan=False), st.lists(st.floats(), max_size=5))
 def test_one_bit_of_one_number_is_a_difference_and_an_order_is_not(value, others):
     rows = [{"key": "x", "value": each} for each in [value, *others]]
-    assert moving.differences({"metrics": rows}, {"metrics": rows[::-1]}) == []
+    assert move_store.differences({"metrics": rows}, {"metrics": rows[::-1]}) == []
     changed = [
         {
             "key": "x",
@@ -75,8 +75,8 @@ def test_one_bit_of_one_number_is_a_difference_and_an_order_is_not(value, others
         },
         *rows[1:],
     ]
-    assert moving.differences({"metrics": rows}, {"metrics": changed}) == ["metrics"]
-    assert moving.differences({"metrics": rows}, {"metrics": [*rows, rows[0]]}) == ["metrics"]
+    assert move_store.differences({"metrics": rows}, {"metrics": changed}) == ["metrics"]
+    assert move_store.differences({"metrics": rows}, {"metrics": [*rows, rows[0]]}) == ["metrics"]
 
 
 def test_a_photograph_is_whole_while_somebody_writes_and_leaves_the_source_alone(tmp_path):
@@ -86,14 +86,14 @@ def test_a_photograph_is_whole_while_somebody_writes_and_leaves_the_source_alone
         base.execute("CREATE TABLE alembic_version (version_num TEXT)")
         base.execute("INSERT INTO alembic_version VALUES ('abc')")
     before = source.read_bytes()
-    photo = moving.photograph(source, tmp_path / "photo.db")
+    photo = move_store.photograph(source, tmp_path / "photo.db")
     with photo.connect() as base:
         assert base.scalar(sqlalchemy.text("SELECT version_num FROM alembic_version")) == "abc"
     assert source.read_bytes() == before and [path.name for path in source.parent.iterdir()] == [
         "mlflow.db"
     ]
     with pytest.raises(sqlite3.OperationalError):
-        moving.photograph(tmp_path / "absent.db", tmp_path / "x.db")
+        move_store.photograph(tmp_path / "absent.db", tmp_path / "x.db")
     assert not (tmp_path / "absent.db").exists()
 
 
@@ -105,9 +105,9 @@ def test_only_files_absent_or_of_another_size_are_sent(tmp_path):
         None: [Listed("a.txt", False, 1), Listed("r", True, None)],
         "r/artifacts": [Listed("r/artifacts/b.txt", False, 1)],
     }
-    sent = moving.files_to_send(tmp_path, lambda parent: server.get(parent, []))
+    sent = move_store.files_to_send(tmp_path, lambda parent: server.get(parent, []))
     assert [(Path(path).name, parent) for path, parent in sent] == [
         ("b.txt", "r/artifacts"),
         ("c.txt", "r/artifacts"),
     ]
-    assert moving.files_to_send(tmp_path / "absent", lambda parent: []) == []
+    assert move_store.files_to_send(tmp_path / "absent", lambda parent: []) == []
