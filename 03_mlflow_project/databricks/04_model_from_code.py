@@ -38,7 +38,7 @@ project = Path.cwd().parent  # sur Databricks, un notebook s'exécute dans son d
 # MAGIC %md
 # MAGIC ## Onze nombres
 # MAGIC
-# MAGIC Le meilleur modèle linéaire de `run_project` tient en une ordonnée à l'origine et dix pentes, que
+# MAGIC Le meilleur modèle linéaire du script 1 tient en une ordonnée à l'origine et dix pentes, que
 # MAGIC l'on ramène aux unités des mesures : un JSON suffit à les garder.
 
 # COMMAND ----------
