@@ -8,7 +8,7 @@ choses de la même exécution.
 
 Tout se passe dans un magasin jetable ; les résultats sont un run de l'expérience `benchmark`, dans
 le magasin commun. Code 1 si une limite est dépassée : un run enfant de nos balayages sous 60 ms, un
-script court sous 1.4 fois ses imports, rien de perdu.
+script court sous 1.6 fois ses imports, rien de perdu.
 """
 
 import argparse

@@ -32,7 +32,6 @@ class Line(NamedTuple):
 TABLE = {
     "Démarrer (1 : importer MLflow, pandas et scikit-learn, rien d'autre)": [
         Line("startup.script", "`01_first_run.py` en entier"),
-        Line("startup.opening", "dont l'ouverture du magasin"),
         Line("startup.plain_gc", "le même, sans le `gc.freeze()` de `store.py`"),
     ],
     "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
@@ -139,7 +138,7 @@ TABLE = {
 
 LIMITS = {
     "child.ours_ms": 60,
-    "startup.script": 1.4,
+    "startup.script": 1.6,  # quatre runs, depuis la deuxième édition : 1.4 n'en comptait qu'un
     "soak.sqlite.lost": 0,
     "soak.server.lost": 0,
     "kills.lost": 0,

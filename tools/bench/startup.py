@@ -1,24 +1,11 @@
-"""D'où vient la durée d'un script court : ses imports, l'ouverture du magasin, la sortie de Python,
-le travail.
-"""
+"""D'où vient la durée d'un script court : ses imports, la sortie de Python, le travail."""
 
-import subprocess
-import sys
 from statistics import median
 
 from bench import ROOT, script, seconds
 
 FIRST_RUN = script("first_run")
 IMPORTS = "import mlflow, pandas, sklearn.svm"
-OPENING = f"""
-import sys, time
-sys.path.insert(0, {str(ROOT / "01_tracking_supervised/local")!r})
-from store import open_store
-{IMPORTS}
-start = time.perf_counter()
-open_store()
-print(time.perf_counter() - start)
-"""
 # le même script, sans le `gc.freeze()` de store.py
 PLAIN = f"""
 import gc, runpy, sys
@@ -28,23 +15,14 @@ runpy.run_path({FIRST_RUN!r}, run_name="__main__")
 """
 
 
-def opening_seconds() -> float:
-    """La durée de `open_store`, une fois les bibliothèques importées."""
-    shown = subprocess.run(
-        [sys.executable, "-c", OPENING], capture_output=True, text=True, check=True
-    ).stdout
-    return float(shown.splitlines()[-1])
-
-
 def measure(rounds: int) -> dict[str, float]:
     """Durées rapportées à celle d'un programme qui ne fait qu'importer MLflow, pandas et
     scikit-learn ; la médiane des tours.
     """
     seconds(FIRST_RUN)  # le magasin existe, tout est en mémoire
-    found = {"startup.script": [], "startup.opening": [], "startup.plain_gc": []}
+    found = {"startup.script": [], "startup.plain_gc": []}
     for _ in range(rounds):
         imports = seconds("-c", IMPORTS)
         found["startup.script"].append(seconds(FIRST_RUN) / imports)
-        found["startup.opening"].append(opening_seconds() / imports)
         found["startup.plain_gc"].append(seconds("-c", PLAIN) / imports)
     return {name: median(values) for name, values in found.items()}

@@ -14,7 +14,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import LESSONS, PROJECT, changed, imports, script, seconds
-from bench.startup import opening_seconds
 
 SCRIPTS = {
     name: script(name)
@@ -117,8 +116,7 @@ def alone(name: str, *options: str) -> float:
 
 
 def measure(names: list[str]) -> dict[str, float]:
-    """Pour chaque script, en fois le même travail sans MLflow : la durée de ce qui n'est ni import
-    ni ouverture du magasin.
+    """Pour chaque script, en fois le même travail sans MLflow : la durée de ce qui n'est pas import.
 
     Aussi, pour les deux balayages : les millisecondes qu'un run enfant de plus ajoute au travail,
     et les secondes que MLflow ajoute une fois par script, quel que soit le nombre d'enfants.
@@ -126,7 +124,7 @@ def measure(names: list[str]) -> dict[str, float]:
     found = {}
     for name in names:
         path = SCRIPTS[name]
-        start_up = min(seconds("-c", imports(path)) for _ in range(2)) + opening_seconds()
+        start_up = min(seconds("-c", imports(path)) for _ in range(2))
         with_mlflow, without = min(seconds(path) for _ in range(2)) - start_up, alone(name)
         found[f"lesson.{name}"] = with_mlflow / without
         if name in FEW:
