@@ -116,7 +116,7 @@ def alone(name: str, *options: str) -> float:
 
 
 def measure(names: list[str]) -> dict[str, float]:
-    """Pour chaque script, en fois le même travail sans MLflow : la durée de ce qui n'est pas import.
+    """Pour chaque script, en fois le même travail sans MLflow : sa durée, imports à part.
 
     Aussi, pour les deux balayages : les millisecondes qu'un run enfant de plus ajoute au travail,
     et les secondes que MLflow ajoute une fois par script, quel que soit le nombre d'enfants.
