@@ -101,6 +101,9 @@ print("Alias :", ", ".join(f"@{alias} version {aliases[alias]}" for alias in sor
 
 # %% tags=["local"]
 draft, renamed = f"{MODEL}_draft", f"{MODEL}_renamed"
+for left in client.search_registered_models(f"name LIKE '{MODEL}_%'"):
+    if left.name in (draft, renamed):  # d'un lancement interrompu
+        client.delete_registered_model(left.name)
 client.create_registered_model(draft)
 for name in ("decision_tree", "random_forest"):
     client.create_model_version(draft, f"models:/{MODEL}/{versions[name]}")

@@ -225,7 +225,7 @@ LEFT = {
     "01-3": "donne 26 fausses alertes sur 285 ; il en faut une au plus",
     "02-1": "K-Means voit 64 colonnes : il lui faut huit composantes",
     "02-2": "1 graine sur 10 (1 runs) : une seule ne dit rien du hasard",
-    "02-3": "aucun point de reprise : il faut un modèle toutes les 40 époques",
+    "02-3": "0 points de reprise : il faut un modèle toutes les 40 époques",
     "03-1": "vous savez qu'il est entre 1 et 5 : continuez, il le faut à 0.1 près",
     "03-2": "`git.dirty` vaut false : dans ce clone, aucune ligne n'a changé",
     "03-3": "il faut cinq graines différentes ; vous avez 0.",

@@ -79,7 +79,7 @@ class Store:
 
     def registry(self) -> dict:
         """Par nom inscrit : les alias, le nombre de lignes d'histoire, celles qui s'y trouvent deux
-        fois, les versions sans description.
+        fois, les versions inachevées, celles qui n'ont pas de description.
         """
         told = {}
         for name, model in self.registered.items():
@@ -96,7 +96,7 @@ class Store:
                 "half": [
                     n
                     for n, each in versions.items()
-                    if each.status != "READY" or not each.description or "family" not in each.tags
+                    if each.status != "READY" or "family" not in each.tags
                 ],
                 "dangling": [
                     alias for alias, number in model.aliases.items() if str(number) not in versions
