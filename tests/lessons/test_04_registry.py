@@ -58,7 +58,10 @@ def renewed(story, scratch) -> SimpleNamespace:
     client.create_model_version(
         MODEL, client.get_model_version(MODEL, "1").source, by_hand.info.run_id
     )
+    for left in ("draft", "renamed"):  # un lancement tué au milieu de sa démonstration
+        client.create_registered_model(f"{MODEL}_{left}")
     told.anew, told.registered = scratch.fork(REGISTER).stdout, registry(scratch)
+    told.names = {each.name for each in client.search_registered_models()}
     scratch.fork(PROMOTE)
     told.promoted = registry(scratch)
     scratch.tune(PROMOTE, CANDIDATES=("outsider",), MARGIN=0)
@@ -312,6 +315,7 @@ def test_registering_again_leaves_the_champion_and_versions_of_others(renewed):
     assert "@champion était déjà donné" in renewed.anew and "@champion version 1" in renewed.anew
     assert renewed.registered.aliases == {"champion": 1, "challenger": 6, "outsider": 7}
     assert moves(renewed.registered.history) == ["1", "1 -> 2", "2 -> 1"]
+    assert not renewed.names & {f"{MODEL}_draft", f"{MODEL}_renamed"}
     described = [
         (version.description or "").split(" : ")[0]
         for version in renewed.registered.versions.values()

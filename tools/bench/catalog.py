@@ -128,6 +128,11 @@ TABLE = {
         Line("kills.tried", "scripts tués en plein travail", ""),
         Line("kills.left_running", "runs que cela a laissés RUNNING, avant de relancer", ""),
         Line(
+            "kills.undescribed",
+            "versions sans description, l'appel qui la donne n'ayant pas eu lieu",
+            "",
+        ),
+        Line(
             "kills.lost",
             "après : valeurs manquantes, fausses ou en double, balayages ou versions incomplets",
             "",

@@ -101,7 +101,8 @@ def trial(root: Path, script: str, way_on: str, kills: int = 3) -> dict:
     # la base seule : un fichier de trop dans `mlruns/` ne change rien
     shutil.copy2(saved, database)
 
-    counts, done = {"tried": 0, "finished before the kill": 0, "left RUNNING": 0, "outlived": 0}, {}
+    counts, done = {"tried": 0, "finished before the kill": 0, "outlived": 0}, {}
+    running = set()
     while counts["tried"] < kills and counts["finished before the kill"] < 3 * kills:
         process = start(root, script)
         opened = wait_for_the_store(process, database)
@@ -114,11 +115,13 @@ def trial(root: Path, script: str, way_on: str, kills: int = 3) -> dict:
             counts["tried"] += 1
         counts["outlived"] += kill(process, whole_family=chance.random() < 0.5)
         cut = Store(root)
-        counts["left RUNNING"] += len(cut.status("RUNNING"))
+        running |= cut.status("RUNNING")
         done |= {run_id: cut.tell(run_id) for run_id in cut.status("FINISHED") - set(before.runs)}
 
     code = start(root, way_on).wait(SECONDS)
-    lost = losses(before, Store(root), expected, done)
+    after = Store(root)
+    counts |= {"left RUNNING": len(running), "undescribed": after.undescribed()}
+    lost = losses(before, after, expected, done)
     if code:
         lost["relancement"] = [(code, (root / "écrit.txt").read_text(encoding="utf-8"))]
     if counts["outlived"]:
@@ -143,4 +146,5 @@ def measure(kills: int, folder: Path) -> dict[str, float]:
         "kills.tried": sum(each["tried"] for each in trials),
         "kills.lost": sum(len(lost) for each in trials for lost in each["lost"].values()),
         "kills.left_running": sum(each["left RUNNING"] for each in trials),
+        "kills.undescribed": sum(each["undescribed"] for each in trials),
     }

@@ -79,7 +79,8 @@ class Store:
 
     def registry(self) -> dict:
         """Par nom inscrit : les alias, le nombre de lignes d'histoire, celles qui s'y trouvent deux
-        fois, les versions inachevées, celles qui n'ont pas de description.
+        fois, les versions qui n'ont ni fichiers ni famille. La description vient d'un autre appel :
+        `undescribed` les compte.
         """
         told = {}
         for name, model in self.registered.items():
@@ -103,6 +104,10 @@ class Store:
                 ],
             }
         return told
+
+    def undescribed(self) -> int:
+        """Les versions sans description : leur programme a été tué juste après les avoir créées."""
+        return sum(not each.description for each in self.versions)
 
 
 def neutral(text: str) -> str:
