@@ -40,14 +40,13 @@ client = mlflow.MlflowClient()
 mlflow.set_experiment("/Shared/04_model_registry_azureml")
 
 X, _, y, _ = load_wines()  # les 133 vins d'apprentissage
-dataset = mlflow.data.from_pandas(
-    X.assign(cultivar=y), source=source_url, name="wine_recognition_train", targets="cultivar"
-)
+table = X.assign(cultivar=y)
+data = mlflow.data.from_pandas(table, source_url, name="wine_recognition_train", targets="cultivar")
 versions = {}
 for name, model in candidates().items():
     told = f"{name} sur 133 vins, jugé sur 25 plis de validation croisée."
     with mlflow.start_run(run_name=name, description=told):
-        mlflow.log_input(dataset, context="training")
+        mlflow.log_input(data, context="training")
         mlflow.log_params({"family": name, "seed": 0, **model[-1].get_params()})
         metrics = cross_validated(model, X, y)
         mlflow.log_metrics(metrics)
@@ -85,8 +84,7 @@ client.update_registered_model(MODEL, use)
 client.set_registered_model_alias(MODEL, "challenger", versions["random_forest"])
 client.set_registered_model_alias(MODEL, "outsider", versions["logistic_regression"])
 if "champion" in client.get_registered_model(MODEL).aliases:
-    print("@champion était déjà donné : il reste où il est,", end=" ")
-    print("les nouvelles versions sont candidates.")
+    print("@champion était déjà donné : il y reste, les nouvelles versions sont candidates.")
 else:
     # raconter d'abord, déplacer ensuite : arrêté entre les deux, ce script se relance
     tree = versions["decision_tree"]

@@ -39,14 +39,13 @@ client = mlflow.MlflowClient()
 mlflow.set_experiment("04_model_registry_azureml")
 
 X, _, y, _ = load_wines()  # les 133 vins d'apprentissage
-dataset = mlflow.data.from_pandas(
-    X.assign(cultivar=y), source=source_url, name="wine_recognition_train", targets="cultivar"
-)
+table = X.assign(cultivar=y)
+data = mlflow.data.from_pandas(table, source_url, name="wine_recognition_train", targets="cultivar")
 versions = {}
 for name, model in candidates().items():
     told = f"{name} sur 133 vins, jugé sur 25 plis de validation croisée."
     with mlflow.start_run(run_name=name, description=told):
-        mlflow.log_input(dataset, context="training")
+        mlflow.log_input(data, context="training")
         mlflow.log_params({"family": name, "seed": 0, **model[-1].get_params()})
         metrics = cross_validated(model, X, y)
         mlflow.log_metrics(metrics)
@@ -81,8 +80,7 @@ client.update_registered_model(MODEL, use)
 client.set_registered_model_alias(MODEL, "challenger", versions["random_forest"])
 client.set_registered_model_alias(MODEL, "outsider", versions["logistic_regression"])
 if "champion" in client.get_registered_model(MODEL).aliases:
-    print("@champion était déjà donné : il reste où il est,", end=" ")
-    print("les nouvelles versions sont candidates.")
+    print("@champion était déjà donné : il y reste, les nouvelles versions sont candidates.")
 else:
     # raconter d'abord, déplacer ensuite : arrêté entre les deux, ce script se relance
     tree = versions["decision_tree"]
@@ -101,9 +99,9 @@ print("Alias :", ", ".join(f"@{alias} version {aliases[alias]}" for alias in sor
 
 # %% tags=["local"]
 draft, renamed = f"{MODEL}_draft", f"{MODEL}_renamed"
-for left in client.search_registered_models(f"name LIKE '{MODEL}_%'"):
-    if left.name in (draft, renamed):  # d'un lancement interrompu
-        client.delete_registered_model(left.name)
+# d'un lancement interrompu, il en reste peut-être un
+for left in {draft, renamed} & {each.name for each in client.search_registered_models()}:
+    client.delete_registered_model(left)
 client.create_registered_model(draft)
 for name in ("decision_tree", "random_forest"):
     client.create_model_version(draft, f"models:/{MODEL}/{versions[name]}")
