@@ -1,6 +1,7 @@
 # databricks: non (ne sert qu'à 03_measure_server.py)
 """Ce que `03_measure_server.py` remplit, fait écrire ensemble et dessine, MLflow mis à part."""
 
+import atexit
 import subprocess
 import sys
 import time
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import psutil
 import sqlalchemy
 
-from processes import at_end, stop
+from processes import stop
 
 NAMES = {
     "sqlite": "SQLite, sans serveur",
@@ -67,9 +69,9 @@ class Writers:
         command = [sys.executable, str(Path(__file__).with_name("writer.py"))]
         pipe = subprocess.PIPE
         options = {"stdin": pipe, "stdout": pipe, "text": True, "start_new_session": True}
-        self.programs = [subprocess.Popen(command, **options) for _ in range(count)]
+        self.programs = [psutil.Popen(command, **options) for _ in range(count)]
         for program in self.programs:
-            at_end(stop, program)
+            atexit.register(stop, program)
         for program in self.programs:
             program.stdout.readline()
 

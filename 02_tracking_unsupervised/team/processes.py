@@ -3,13 +3,13 @@
 
 import atexit
 import os
-import signal
 import socket
 import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import requests
 
 
@@ -19,35 +19,21 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def at_end(stop, *arguments) -> None:
-    """Appellera `stop` à la fin du script, quelle qu'elle soit ; le dernier demandé d'abord."""
-    for name in ("SIGTERM", "SIGHUP"):  # kill, ou la fenêtre qu'on ferme : comme Ctrl-C
-        if hasattr(signal, name):  # Windows n'a pas le second
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    atexit.register(stop, *arguments)
-
-
-def start(command: list[str], log: Path, **environment: str) -> subprocess.Popen:
-    """Lance un programme qui écrit dans `log` ; la fin du script l'arrêtera.
-
-    Dans une session à lui : Ctrl-C s'adresse au script, qui l'arrête quand il n'en a plus besoin.
-    """
+def start(command: list[str], log: Path, **environment: str) -> psutil.Popen:
+    """Lance un programme qui écrit dans `log` ; la fin du script l'arrêtera."""
     with open(log, "w") as output:
-        process = subprocess.Popen(
+        process = psutil.Popen(
             command,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
         )
-    at_end(stop, process)
+    atexit.register(stop, process)
     return process
 
 
-def wait_until_ready(
-    process: subprocess.Popen, address: str, log: Path, seconds: float = 180
-) -> None:
+def wait_until_ready(process: psutil.Popen, address: str, log: Path, seconds: float = 180) -> None:
     """Attend que `address`/health réponde ; lève `SystemExit`, en une ligne, si le programme
     s'arrête avant, ou tarde plus de `seconds`.
     """
@@ -60,13 +46,12 @@ def wait_until_ready(
     raise SystemExit(f"Le serveur ne répond pas : voyez la fin de {log}.")
 
 
-def stop(process: subprocess.Popen) -> None:
+def stop(process: psutil.Popen) -> None:
     """Demande à un programme de `start` de finir, l'attend 15 s, puis tue ce qui reste de lui."""
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True)
+    if not process.is_running():
         return
+    family = [*process.children(recursive=True), process]
     process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(15)
-    with suppress(ProcessLookupError):  # plus personne dans son groupe
-        os.killpg(process.pid, signal.SIGKILL)
+    for each in psutil.wait_procs(family, timeout=15)[1]:
+        with suppress(psutil.NoSuchProcess):  # fini entre-temps
+            each.kill()

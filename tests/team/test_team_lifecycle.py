@@ -94,9 +94,11 @@ def test_killed_outright_it_leaves_its_base_which_the_next_one_takes_over(
         course.fork(FIRST, **team.account("alice"))
         before = values(runs(team, monkeypatch))
         [served] = [each for each in team.process_children() if "mlflow" in each.cmdline()]
+        served = [*served.children(recursive=True), served]
         team.process.kill()
         team.process.wait()
-        os.killpg(served.pid, signal.SIGKILL)
+        for each in served:
+            each.kill()
         base = team.postgres_pid()
         assert psutil.pid_exists(base)
         with team_server(course, folder) as again:
