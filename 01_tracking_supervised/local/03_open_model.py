@@ -1,8 +1,7 @@
 # %% [markdown]
-# # Leçon 1, script 3 : ouvrir un modèle
+# # Leçon 1, script 4 : ouvrir un modèle
 #
 # **Question.** Un modèle enregistré par MLflow, est-ce un fichier, un dossier, ou un objet Python ?
-#
 # Pronostic : que répondra-t-il si l'on oublie une colonne ? Et si un nombre arrive sous forme de
 # texte ?
 
@@ -15,7 +14,6 @@
 
 # %%
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -28,69 +26,48 @@ from store import open_store
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
-# ## Un dossier
+# ## Une adresse, un dossier
 #
-# Depuis MLflow 3, un modèle est une chose à part entière : il a son identifiant (`m-...`), son run
-# d'origine, ses fichiers. Le run, lui, sait quels modèles il a produits.
+# Le script précédent avait l'adresse du modèle sous la main : `logged.model_uri`, ce que rend
+# `log_model`. Un autre programme la demande au magasin, qui cherche dans l'expérience choisie par
+# `set_experiment`, le modèle le plus récent d'abord.
 
 # %%
 mlflow.set_experiment("01_tracking_supervised")
-complete = "attributes.run_name = 'svm complet' AND attributes.status = 'FINISHED'"
-found = mlflow.search_runs(filter_string=complete, max_results=1, output_format="list")
+found = mlflow.search_logged_models(filter_string="name = 'svm_complet'", output_format="list")
 if not found:
     first = "uv run 01_tracking_supervised/local/02_full_run.py"
     sys.exit(f"Pas encore de modèle à ouvrir. Lancez d'abord : {first}")
-uri = f"models:/{found[0].outputs.model_outputs[0].model_id}"
-info = mlflow.models.get_model_info(uri)
-folder = Path(mlflow.artifacts.download_artifacts(uri))
-print(f"{uri} est un dossier :")
-roles = {
-    "MLmodel": "la carte d'identité : saveurs, signature, run d'origine",
-    "model.skops": "le pipeline scikit-learn ;"
-    " à la lecture, skops n'exécute que le code des types déclarés",
-    "model.pkl": "le pipeline scikit-learn"
-    " (format pickle, celui de Databricks : l'ouvrir exécute du code)",
-    "input_example.json": "l'exemple d'entrée",
-    "serving_input_example.json": "le même, tel qu'un service l'attend",
-    "requirements.txt": "les bibliothèques, pour pip",
-    "python_env.yaml": "les mêmes, avec la version de Python",
-    "conda.yaml": "les mêmes, pour conda",
-}
-for name, role in roles.items():
-    if (folder / name).exists():
-        print(f"  {name:27} {role}")
+logged = found[0]
+folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
+files = ", ".join(sorted(path.name for path in folder.iterdir()))
+print(f"{logged.model_uri} est un dossier : {files}")
 
 # %% [markdown]
-# ## `MLmodel`, lu à voix haute
+# ## Deux saveurs, une seule prédiction
 #
 # Une *saveur* (*flavor*) est une manière d'ouvrir le modèle. `sklearn` rend l'objet d'origine ;
 # `python_function` (pyfunc) rend un objet qui ne sait que prédire, le même pour toutes les
 # bibliothèques : c'est lui que les services utilisent.
 
 # %%
-print(f"Saveurs : {', '.join(sorted(info.flavors))} ; run d'origine : {info.run_id}")
-columns = info.signature.inputs.inputs
-print(f"Signature : {len(columns)} colonnes, {columns[0]} en tête")
-
-# %% [markdown]
-# ## Deux saveurs, une seule prédiction
-
-# %%
 X = load_patients().X_valid
-pipeline = mlflow.sklearn.load_model(uri)
-function = mlflow.pyfunc.load_model(uri)
+pipeline = mlflow.sklearn.load_model(logged.model_uri)
+function = mlflow.pyfunc.load_model(logged.model_uri)
 usual = pipeline.predict(X)
-same = (usual == function.predict(X)).sum()
-names = f"scikit-learn ({type(pipeline).__name__}) et pyfunc ({type(function).__name__})"
-print(f"{names} : {same} prédictions égales sur {len(X)}")
+equal = (usual == function.predict(X)).sum()
+names = f"{type(pipeline).__name__} et {type(function).__name__}"
+print(f"{names} : {equal} prédictions égales sur {len(X)}")
 
 # %% [markdown]
 # ## La signature refuse
 #
-# Avant de prédire, pyfunc compare les données à la signature. scikit-learn, lui, convertit le texte
-# sans rien dire.
+# Avant de prédire, pyfunc compare les données à la signature : trente nombres, chacun par son nom.
+# scikit-learn, lui, convertit le texte sans rien dire.
 
 # %%
+columns = function.metadata.signature.inputs.inputs
+print(f"Signature : {len(columns)} colonnes, {columns[0]} en tête")
 damaged = {
     "une colonne oubliée": X.drop(columns="mean radius"),
     "un nombre devenu texte": X.astype({"mean radius": str}),
@@ -105,29 +82,12 @@ for damage, table in damaged.items():
             answers.append("refuse")
     print(f"{damage} : scikit-learn {answers[0]} ; pyfunc {answers[1]}")
 
-# %% [markdown]
-# ## L'environnement qu'il demande
-
-# %%
-asked = (folder / "requirements.txt").read_text().split()
-different = [line for line in asked if version(line.split("==")[0]) != line.split("==")[1]]
-told = ", ".join(different) or "aucune"
-print(f"Il demande {', '.join(asked)} ; différences avec ce Python : {told}")
-
 # %% tags=["local"]
 print("Ensuite : uv run 01_tracking_supervised/local/04_svm_sweep.py")
 
 # %% [markdown]
 # ## À retenir
 #
-# Un modèle MLflow est un dossier : l'objet, sa signature, un exemple, ses dépendances. Deux saveurs
-# l'ouvrent, et donnent ici 114 prédictions égales sur 114.
-#
-# | données | scikit-learn | pyfunc |
-# |---|---|---|
-# | une colonne oubliée | refuse | refuse |
-# | un nombre devenu texte | prédit (114 réponses inchangées) | refuse |
-# | les colonnes à l'envers | refuse | prédit (114 réponses inchangées) |
-#
-# La signature rend pyfunc plus souple sur l'ordre des colonnes, qu'il retrouve par leur nom, et
-# plus sévère sur leur type. Servez par pyfunc, explorez par scikit-learn.
+# Un modèle MLflow est un dossier, que deux saveurs ouvrent. La signature rend pyfunc plus souple
+# sur l'ordre des colonnes, qu'il retrouve par leur nom, et plus sévère sur leur type. Servez par
+# pyfunc, explorez par scikit-learn.

@@ -1,0 +1,76 @@
+# %% [markdown]
+# # Leçon 1, script 2 : laisser MLflow écrire seul
+#
+# **Question.** Une seule ligne, `mlflow.sklearn.autolog()`, et MLflow enregistre de lui-même ce que
+# fait scikit-learn. Qu'aura-t-il noté du SVM de `gamma = 0.3`, que rien d'autre ne décrit ?
+#
+# Pronostic : quelle exactitude, sachant que la validation donne 0.974 ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/local/02_autolog.py
+# ```
+#
+# Quinze secondes, dont cinq à chercher de quelles bibliothèques le modèle dépend.
+
+# %%
+import mlflow
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from patients import cost, load_patients
+
+# %% tags=["local"]
+from store import open_store
+
+open_store()  # mlflow.db et mlruns/, à la racine du dépôt
+
+# %% [markdown]
+# ## Une ligne suffit
+#
+# Après `autolog()`, chaque `fit` de scikit-learn est enregistré. Le bloc `with` ne sert ici qu'à
+# donner un nom au run ; sans lui, `fit` ouvrirait et fermerait le sien.
+
+# %%
+data = load_patients()
+X_valid, y_valid = data.X_valid, data.y_valid
+
+mlflow.set_experiment("01_tracking_supervised")
+mlflow.sklearn.autolog()
+with mlflow.start_run(run_name="svm autolog") as run:
+    model = make_pipeline(StandardScaler(), SVC(gamma=0.3))
+    model.fit(data.X_train, data.y_train)
+    model.score(X_valid, y_valid)  # autolog l'ajoute au run, sous le nom de la variable
+
+# %%
+written = mlflow.get_run(run.info.run_id)
+print(
+    f"{len(written.data.params)} paramètres, dont svc__gamma = {written.data.params['svc__gamma']}"
+)
+for name, value in sorted(written.data.metrics.items()):
+    print(f"  {name:26} {value:.3f}")
+
+# %% [markdown]
+# ## Une grille, sans écrire de boucle
+#
+# Un `GridSearchCV` devient un run parent, et ses réglages des runs enfants. `log_models=False`, car
+# garder la grille elle-même prend dix secondes de plus.
+
+# %%
+mlflow.sklearn.autolog(log_models=False)
+grid = GridSearchCV(
+    make_pipeline(StandardScaler(), SVC()),
+    {"svc__gamma": [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]},
+    scoring=make_scorer(cost, greater_is_better=False),
+    cv=5,
+)
+with mlflow.start_run(run_name="grille autolog") as parent:
+    grid.fit(data.X_train, data.y_train)
+mlflow.sklearn.autolog(disable=True)
+
+children = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+print(f"Grille : {len(grid.cv_results_['params'])} réglages, {len(children)} runs enfants")
+print(f"Le meilleur : gamma = {grid.best_params_['svc__gamma']}")
