@@ -42,6 +42,38 @@ def print_figure(figure, fmt="png", base64=False, **_):
 pylabtools.print_figure = print_figure
 """
 
+# Ce qu'une autre commande écrit (`os.system`, `mlflow run`) passe par un tube, qu'un fil du noyau
+# lit à son heure : la cellule peut finir avant lui, et la ligne se perdre. Après chaque cellule,
+# on écrit donc un repère dans le tube, et on attend que le fil l'ait lu.
+READ = """
+def follow():
+    import os, sys, threading
+
+    def follow_one(stream):
+        mark, seen, write = chr(0), threading.Event(), stream.write
+
+        def watched(text):
+            written = write(text.replace(mark, ""))
+            if mark in text:
+                seen.set()
+            return written
+
+        def wait(_):
+            seen.clear()
+            os.write(stream._original_stdstream_fd, mark.encode())
+            if not seen.wait(30):
+                raise TimeoutError("la sortie d'une commande n'a pas été lue")
+
+        stream.write = watched
+        get_ipython().events.register("post_run_cell", wait)
+
+    follow_one(sys.stdout)
+    follow_one(sys.stderr)
+
+follow()
+del follow
+"""
+
 
 def copy_course(root: Path, folder: Path) -> Path:
     """Une copie de ce que Git suit ou suivrait, dans un dépôt à elle : les scripts notent un
@@ -74,6 +106,7 @@ def kernel_environment(folder: Path) -> dict[str, str]:
     startup = folder / "profile_default" / "startup"
     startup.mkdir(parents=True, exist_ok=True)
     (startup / "figures.py").write_text(FIGURES, encoding="utf-8")
+    (startup / "read.py").write_text(READ, encoding="utf-8")
     inherited = {
         name: value
         for name, value in os.environ.items()
