@@ -1,6 +1,6 @@
 """Le plan du cours : les scripts, dans l'ordre que disent leurs noms, et la durée qu'ils annoncent.
 
-L'ordre est celui des fichiers (`01_first_run.py`, `02_full_run.py`, ...), le tronc commun d'abord.
+L'ordre est celui des fichiers (`01_first_run.py`, `03_full_run.py`, ...), le tronc commun d'abord.
 Tout le reste lit cette liste ; `tools/renumber.py` insère un script ou en change l'ordre.
 """
 
@@ -14,7 +14,7 @@ GROUPS = ("spark", "azure", "team")
 
 # leçon -> combien de scripts sont du tronc commun ; les suivants peuvent attendre (PLUS_LOIN.md)
 CORE = {
-    "01_tracking_supervised": 7,
+    "01_tracking_supervised": 8,
     "02_tracking_unsupervised": 4,
     "03_mlflow_project": 3,
     "04_model_registry_azureml": 4,
@@ -24,10 +24,11 @@ LESSONS = tuple(CORE)
 # script -> sa durée annoncée, en secondes, et ce qu'il lui faut en plus (voir `run_course.missing`)
 PLAN: dict[str, tuple] = {
     "first_run": (5,),
-    "full_run": (10,),
+    "autolog": (15,),
+    "full_run": (20,),
     "open_model": (5,),
     "svm_sweep": (15,),
-    "compare_models": (30,),
+    "compare_models": (15,),
     "search_runs": (5,),
     "annotate_runs": (5,),
     "rich_run": (10,),

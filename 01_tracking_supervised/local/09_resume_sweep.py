@@ -17,7 +17,6 @@
 
 # %%
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -82,7 +81,7 @@ for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", out
 # %% [markdown]
 # ## Reprendre
 #
-# Le parent dit quels couples il voulait (étiquette `grid`), ses enfants finis disent ceux qui sont
+# Le parent dit quels couples il voulait (`grid.json`), ses enfants finis disent ceux qui sont
 # faits. Les autres sont faits ici, sous le même parent. Ce qui résume le balayage vient en
 # dernier : un résumé ne se trouve que sur un balayage fini.
 
@@ -92,7 +91,7 @@ unfinished = (
     " AND attributes.status != 'FINISHED' AND attributes.status != 'RUNNING'"
 )
 for parent in mlflow.search_runs(filter_string=unfinished, output_format="list"):
-    grid = json.loads(parent.data.tags["grid"])
+    grid = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/grid.json")
     children = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
     finished = mlflow.search_runs(filter_string=f"{children} AND {FINISHED}", output_format="list")
     done = {(float(run.data.params["C"]), float(run.data.params["gamma"])) for run in finished}

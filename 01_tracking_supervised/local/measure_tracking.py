@@ -1,4 +1,4 @@
-"""Ce que `12_measure_tracking.py` écrit et relit : des valeurs difficiles, et ce que veut dire
+"""Ce que `13_measure_tracking.py` écrit et relit : des valeurs difficiles, et ce que veut dire
 « égales au bit près ». Lancé comme un programme, il écrit une métrique pas à pas.
 """
 

@@ -3,9 +3,9 @@
 Chaque run porte une étiquette `process` : la machine et le numéro du programme qui l'écrit.
 """
 
-import json
 import os
 from itertools import product
+from math import log10
 from platform import node
 
 import mlflow
@@ -19,41 +19,37 @@ PROCESS = f"{node()} {os.getpid()}"
 
 
 def try_couples(couples: list[tuple[float, float]]):
-    """Juge chaque couple (C, gamma) dans un enfant du run ouvert, comme `04_svm_sweep.py`."""
+    """Juge chaque couple (C, gamma) dans un enfant du run ouvert, comme `05_svm_sweep.py`."""
     X, y = known_patients()
     signature, requirements = infer_signature(X, y.to_numpy()), pins()
     for C, gamma in couples:
         with mlflow.start_run(run_name=f"C={C:g} gamma={gamma:g}", nested=True):
             mlflow.set_tag("process", PROCESS)
             model = svm(C, gamma)
-            mlflow.log_params({"C": C, "gamma": gamma})
-            scores = cross_validated(model, X, y)
-            model.fit(X, y)
-            logged = mlflow.sklearn.log_model(
-                model, name="svm", signature=signature, pip_requirements=requirements
+            mlflow.log_params({"C": C, "gamma": gamma, "log10_gamma": round(log10(gamma), 2)})
+            mlflow.log_metrics(cross_validated(model, X, y))
+            mlflow.sklearn.log_model(
+                model.fit(X, y), name="svm", signature=signature, pip_requirements=requirements
             )
-            mlflow.log_metrics(scores, model_id=logged.model_id)
 
 
 def sum_up(parent_id: str) -> int:
     """Écrit dans le run ouvert ce que ses enfants finis ont donné ; renvoie leur nombre."""
-    points = mlflow.search_runs(
+    couples = mlflow.search_runs(
         filter_string=f"tags.mlflow.parentRunId = '{parent_id}' AND attributes.status = 'FINISHED'",
-        order_by=["metrics.cv_sensitivity DESC", "metrics.cv_specificity DESC"],
+        order_by=["metrics.cv_cost ASC"],
     )
-    points = points.astype({"params.C": float, "params.gamma": float})
-    mlflow.set_tag("best_run_id", points["run_id"][0])
-    mlflow.log_metric("best_cv_sensitivity", points["metrics.cv_sensitivity"][0])
-    mlflow.log_figure(sweep_figure(points), "metric_against_parameter.png")
-    return len(points)
+    mlflow.set_tag("best_run_id", couples["run_id"][0])
+    mlflow.log_metric("best_cv_cost", couples["metrics.cv_cost"][0])
+    mlflow.log_figure(sweep_figure(couples), "metric_against_parameter.png")
+    return len(couples)
 
 
 if __name__ == "__main__":
     open_store()
     mlflow.set_experiment("01_resume_sweep")
-    wanted = {"grid": json.dumps(GRID), "process": PROCESS}
-    with mlflow.start_run(run_name="svm balayage", tags=wanted) as parent:
-        couples = list(product(GRID["C"], GRID["gamma"]))
-        mlflow.log_params({"points": len(couples), "folds": 5, "seed": 0})
-        try_couples(couples)
+    with mlflow.start_run(run_name="svm balayage", tags={"process": PROCESS}) as parent:
+        mlflow.log_dict(GRID, "grid.json")
+        mlflow.log_params({"folds": 5, "seed": 0})
+        try_couples(list(product(GRID["C"], GRID["gamma"])))
         sum_up(parent.info.run_id)

@@ -1,4 +1,4 @@
-"""Le programme qui écrit pendant que `11_store_life.py` copie : soixante runs, et leurs numéros."""
+"""Le programme qui écrit pendant que `12_store_life.py` copie : soixante runs, et leurs numéros."""
 
 import mlflow
 

@@ -13,7 +13,7 @@
 # uv run tools/check.py --exercise 01-3
 # ```
 #
-# Cinq secondes, après `04_svm_sweep.py`.
+# Cinq secondes, après `05_svm_sweep.py`.
 
 # %% tags=["local"]
 import sys
@@ -59,7 +59,7 @@ found = client.search_runs(
 # found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
 # fin
 if not found:
-    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+    first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
     raise SystemExit(f"Aucun couple dans le magasin. Lancez d'abord : {first}")
 best = found[0]
 client.set_tag(best.info.run_id, "exercise", "01-3")

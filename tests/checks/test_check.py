@@ -61,7 +61,7 @@ def test_a_lesson(room):
     first, *lines = found.stdout.splitlines()
     assert found.returncode == 1 and "indice" not in found.stdout
     assert first.startswith(f"Leçon 1 : 1 script sur {len(scripts.expected(LESSON))} fait.")
-    assert first.endswith("uv run 01_tracking_supervised/local/02_full_run.py")
+    assert first.endswith("uv run 01_tracking_supervised/local/03_full_run.py")
     assert [line.split("  ")[1] for line in lines] == ["01-1", "01-2", "01-3"]
 
 
@@ -132,9 +132,9 @@ def test_every_script_is_recognized_somehow():
 @pytest.mark.parametrize(
     "source",
     [
-        "01_tracking_supervised/local/06_search_runs.py",
-        "C:\\cours\\01_tracking_supervised\\local\\06_search_runs.py",
-        "06_search_runs.py",
+        "01_tracking_supervised/local/07_search_runs.py",
+        "C:\\cours\\01_tracking_supervised\\local\\07_search_runs.py",
+        "07_search_runs.py",
         "01_tracking_supervised/local/search_runs.py",
         "/Workspace/Users/anne@x.fr/01_tracking_supervised/databricks/search_runs",
     ],

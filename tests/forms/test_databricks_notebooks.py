@@ -338,7 +338,7 @@ def test_search_on_spark(spark_session):
     assert said["1"] in output and said["2"] in output
     best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
     assert numbers(text) == [best]
-    sweep = tables(last_cell("01_tracking_supervised/local/04_svm_sweep.py"))
+    sweep = tables(last_cell("01_tracking_supervised/local/05_svm_sweep.py"))
     assert best == next(
         row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité"
     )

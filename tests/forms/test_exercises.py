@@ -267,7 +267,7 @@ def test_before_anything(fresh_course):
     )
     refused = fresh_course.fork(path_of("01-3", "exercises"), fails=True)
     assert refused.returncode == 1 and refused.stderr.strip().endswith(
-        "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+        "uv run 01_tracking_supervised/local/05_svm_sweep.py"
     )
     said = fresh_course.fork("tools/check.py", "--lesson", "01", fails=True).stdout
     assert [line[:15] for line in said.splitlines()[1:]] == [

@@ -60,7 +60,7 @@ def test_a_module_keeps_its_name_wherever_it_is_written(inserted):
 
     for path in sorted((ROOT / LESSON / "local").glob("[a-z]*.py")):
         assert unnumbered(inserted / LESSON / "local" / path.name) == unnumbered(path)
-    script = (inserted / LESSON / "local/10_resume_sweep.py").read_text(encoding="utf-8")
+    script = (inserted / LESSON / "local/09_resume_sweep.py").read_text(encoding="utf-8")
     assert 'with_name("resume_sweep.py")' in script
 
 

@@ -135,7 +135,7 @@ def test_open_model(lesson):
 
 
 def test_open_model_opens_the_model_of_full_run_after_sweeps_too(scratch):
-    printed = scratch.fork(f"{LOCAL}/03_open_model.py").stdout
+    printed = scratch.fork(f"{LOCAL}/04_open_model.py").stdout
     assert f"run d'origine : {scratch.named('svm complet').info.run_id}" in printed
 
 
@@ -207,7 +207,7 @@ def test_without_tensorflow_six_classifiers_remain(fresh_course, tmp_path):
     """Un Mac Intel : TensorFlow n'y est pas installé."""
     for name in ("tensorflow", "keras"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError({name!r})")
-    printed = fresh_course.run(f"{LOCAL}/05_compare_models.py", PYTHONPATH=str(tmp_path)).stdout
+    printed = fresh_course.run(f"{LOCAL}/06_compare_models.py", PYTHONPATH=str(tmp_path)).stdout
     assert "TensorFlow" in printed.splitlines()[0] and "six" in printed.splitlines()[0]
     assert "En tête : logistic_regression" in printed.splitlines()[1]
     runs = fresh_course.runs(EXPERIMENT)

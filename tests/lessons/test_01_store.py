@@ -124,7 +124,7 @@ def test_annotate_runs(whole_lesson, tmp_path):
 
     course = whole_lesson.copy(tmp_path / "cours")  # annoter deux fois n'empile rien
     before = [(run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)]
-    course.fork(f"{LOCAL}/07_annotate_runs.py")
+    course.fork(f"{LOCAL}/08_annotate_runs.py")
     assert [
         (run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)
     ] == before
@@ -152,7 +152,7 @@ def test_delete_restore(lesson):
 
 @pytest.mark.slow
 def test_gc_wants_both_addresses(tmp_path):
-    """Avec les deux, `10_delete_restore.py` l'emploie."""
+    """Avec les deux, `11_delete_restore.py` l'emploie."""
     refused = ended(
         [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", "sqlite:///mlflow.db"],
         tmp_path,

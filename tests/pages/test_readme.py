@@ -53,7 +53,7 @@ def test_exactness():
     )
     exact = {
         row["nature"]: row["exactes"]
-        for row in tables(last_cell("01_tracking_supervised/local/12_measure_tracking.py"))
+        for row in tables(last_cell("01_tracking_supervised/local/13_measure_tracking.py"))
     }
     for nature, words in {
         "infinis": "l'infini",

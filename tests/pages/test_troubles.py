@@ -21,8 +21,8 @@ from troubles import FIRST, MLFLOW, TROUBLES, about, cured, launched, reader_in,
 
 pytestmark = pytest.mark.slow
 FULL, OPEN = (
-    "01_tracking_supervised/local/02_full_run.py",
-    "01_tracking_supervised/local/03_open_model.py",
+    "01_tracking_supervised/local/03_full_run.py",
+    "01_tracking_supervised/local/04_open_model.py",
 )
 
 

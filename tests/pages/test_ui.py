@@ -225,7 +225,7 @@ def test_model_page_and_its_signature(visitor):
     visitor.scripts("full_run")
     [output] = make_images.newest_run(visitor.client, LESSON_1, "svm complet").outputs.model_outputs
     with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
-        browser.check(page, ["svm complet", "02_full_run.py", "Ready"], {})
+        browser.check(page, ["svm complet", "03_full_run.py", "Ready"], {})
         browser.do(page, {"role": "link", "name": "Artifacts"})
         browser.do(page, "MLmodel")
         browser.check(page, ["signature:", "mean radius"], {})

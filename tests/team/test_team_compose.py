@@ -190,9 +190,9 @@ def test_its_command_serves_runs_from_postgresql_and_files_from_s3(tmp_path, cou
                     ).status_code
                     == 401
                 )
-                course.run("01_tracking_supervised/local/02_full_run.py", **account)
+                course.run("01_tracking_supervised/local/03_full_run.py", **account)
                 # relit le modèle, à travers le serveur
-                course.run("01_tracking_supervised/local/03_open_model.py", **account)
+                course.run("01_tracking_supervised/local/04_open_model.py", **account)
                 objects = re.findall(
                     r"<Key>([^<]+)</Key>", requests.get(f"{s3}/mlflow", timeout=30).text
                 )

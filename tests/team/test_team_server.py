@@ -78,7 +78,7 @@ def test_nothing_listens_outside_loopback(team):
 
 
 def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkeypatch):
-    for script in (FIRST, "01_tracking_supervised/local/02_full_run.py"):
+    for script in (FIRST, "01_tracking_supervised/local/03_full_run.py"):
         course.fork(script, **team.account("alice"))
     bob = team.client(monkeypatch, "bob")
     experiment = bob.get_experiment_by_name(EXPERIMENT)

@@ -36,7 +36,7 @@ TABLE = {
     ],
     "Chaque leçon (1 : le même travail sans MLflow ; démarrage à part)": [
         Line("lesson.first_run", "leçon 1, `01_first_run.py` : quatre runs, sans modèle"),
-        Line("lesson.svm_sweep", "leçon 1, `04_svm_sweep.py` : 35 runs, 35 modèles"),
+        Line("lesson.svm_sweep", "leçon 1, `05_svm_sweep.py` : 35 runs, 35 modèles"),
         Line("lesson.kmeans_sweep", "leçon 2, `01_kmeans_sweep.py` : 19 runs, 19 modèles"),
         Line("lesson.train", "leçon 3, `train.py` : un run, un modèle"),
         Line(
@@ -45,9 +45,9 @@ TABLE = {
         ),
         Line("lesson.register_models", "leçon 4, `01_register_models.py` : trois modèles inscrits"),
         Line(
-            "lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `04_svm_sweep.py`", "ms"
+            "lesson.svm_sweep_child_ms", "ce qu'ajoute chaque run enfant de `05_svm_sweep.py`", "ms"
         ),
-        Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `04_svm_sweep.py`", "s"),
+        Line("lesson.svm_sweep_once_s", "ce que MLflow ajoute une fois à `05_svm_sweep.py`", "s"),
         Line(
             "lesson.kmeans_sweep_child_ms",
             "ce qu'ajoute chaque run enfant de `01_kmeans_sweep.py`",
@@ -68,7 +68,7 @@ TABLE = {
         Line("child.first_s", "le premier run avec modèle d'un programme", "s"),
     ],
     "La façon naïve (1 : la nôtre) : une valeur par appel, `log_model` sans dépendances": [
-        Line("naive.svm", "les SVM de `04_svm_sweep.py`"),
+        Line("naive.svm", "les SVM de `05_svm_sweep.py`"),
         Line("naive.kmeans", "les K-Means de `01_kmeans_sweep.py`"),
     ],
     "Le magasin à {size} runs (1 : à 100)": [
@@ -79,7 +79,7 @@ TABLE = {
         Line("volume_{size}.children", "chercher les enfants d'un run, triés"),
         Line("volume_{size}.best", "les dix meilleurs de tous"),
         Line("volume_{size}.first_run", "`01_first_run.py` en entier"),
-        Line("volume_{size}.search_runs", "`06_search_runs.py` en entier"),
+        Line("volume_{size}.search_runs", "`07_search_runs.py` en entier"),
     ],
     "Des serveurs (1 : SQLite sans serveur, un seul écrivain)": [
         Line("server.server_sqlite.child", "un run, serveur sur SQLite"),

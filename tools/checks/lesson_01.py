@@ -6,7 +6,7 @@ from checks.recompute import cross_scores, patients
 from checks.remarks import Remark, require
 from checks.values import close, compare, metric, number, text_tag
 
-SWEEP = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+SWEEP = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
 
 
 def scaler(learner: Learner) -> str:

@@ -74,3 +74,17 @@ mlflow.sklearn.autolog(disable=True)
 children = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
 print(f"Grille : {len(grid.cv_results_['params'])} réglages, {len(children)} runs enfants")
 print(f"Le meilleur : gamma = {grid.best_params_['svc__gamma']}")
+
+# %% tags=["local"]
+print("Ensuite : uv run 01_tracking_supervised/local/03_full_run.py")
+
+# %% [markdown]
+# ## À retenir
+#
+# Les métriques `training_...` sont celles des cas appris : elles valent 1.000, quand la validation
+# donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
+#
+# De la grille, il garde les cinq meilleurs essais sur sept, sous des noms tirés au hasard ; les
+# sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois du
+# cours. Nous écrirons donc à la main ce que nous voulons retrouver : un nom, les métriques de la
+# validation, le coût.

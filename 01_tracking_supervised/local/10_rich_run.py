@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Leçon 1, script 8 : un run riche
+# # Leçon 1, script 10 : un run riche
 #
 # **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le
 # aux tumeurs sur lesquelles il a appris, puis à d'autres.
@@ -9,7 +9,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/08_rich_run.py
+# uv run 01_tracking_supervised/local/10_rich_run.py
 # ```
 #
 # Dix secondes.

@@ -1,6 +1,6 @@
 # databricks: non (il copie et répare une base SQLite)
 # %% [markdown]
-# # Leçon 1, script 11 : la vie d'un magasin
+# # Leçon 1, script 12 : la vie d'un magasin
 #
 # **Question.** Peut-on sauvegarder un magasin pendant qu'un programme y écrit ? Et que devient
 # cette sauvegarde, ouverte par un MLflow plus récent ?
@@ -9,7 +9,7 @@
 
 # %% [markdown]
 # ```
-# uv run 01_tracking_supervised/local/11_store_life.py
+# uv run 01_tracking_supervised/local/12_store_life.py
 # ```
 #
 # Trente secondes, dans un magasin jetable : le vôtre n'est pas touché.

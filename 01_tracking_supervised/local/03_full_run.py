@@ -6,7 +6,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/02_full_run.py
+# uv run 01_tracking_supervised/local/03_full_run.py
 # ```
 #
 # Vingt secondes : MLflow cherche deux fois de quelles bibliothèques un modèle dépend.
@@ -98,7 +98,7 @@ with mlflow.start_run(run_name="forêt", description="Le type d'un arbre doit ê
 print(f"Forêt acceptée : {logged.model_uri}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/03_open_model.py")
+print("Ensuite : uv run 01_tracking_supervised/local/04_open_model.py")
 
 # %% [markdown]
 # ## À retenir

@@ -1,6 +1,6 @@
 # jupyter: non (il demande Spark et Java ; à deux ouvriers, les points changent à chaque fois)
 # %% [markdown]
-# # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
+# # Leçon 1, script 14 : annexe, le balayage réparti sur Spark
 #
 # **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et
 # que perd-on ?
@@ -10,7 +10,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run --group spark 01_tracking_supervised/local/13_svm_sweep_spark.py
+# uv run --group spark 01_tracking_supervised/local/14_svm_sweep_spark.py
 # ```
 #
 # Une minute, après un téléchargement (Spark, 500 Mo) la première fois. Il faut aussi Java 17 ou

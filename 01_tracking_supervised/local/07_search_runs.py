@@ -7,10 +7,10 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/06_search_runs.py
+# uv run 01_tracking_supervised/local/07_search_runs.py
 # ```
 #
-# Cinq secondes, après `04_svm_sweep.py`.
+# Cinq secondes, après `05_svm_sweep.py`.
 
 # %%
 import sys
@@ -39,7 +39,7 @@ sweeps = mlflow.search_runs(
     max_results=1,
 )
 if sweeps.empty:
-    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
+    first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
     sys.exit(f"Pas encore de balayage fini dans le magasin. Lancez d'abord : {first}")
 found = mlflow.search_runs(
     filter_string=f"tags.mlflow.parentRunId = '{sweeps['run_id'][0]}' AND metrics.cv_cost < 100",
@@ -84,7 +84,7 @@ rates = ", ".join(
 print(f"Test : coût {seen['metrics.test_cost']:.0f} sur 114 tumeurs, {rates}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/07_annotate_runs.py")
+print("Ensuite : uv run 01_tracking_supervised/local/08_annotate_runs.py")
 
 # %% [markdown]
 # ## À retenir

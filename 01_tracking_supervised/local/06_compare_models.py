@@ -7,7 +7,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/05_compare_models.py
+# uv run 01_tracking_supervised/local/06_compare_models.py
 # ```
 #
 # Quinze secondes.
@@ -74,7 +74,7 @@ print(pd.DataFrame(ranking).T[shown].sort_values("cost", kind="stable").round(3)
 
 # %% tags=["local"]
 print(f"Dans l'interface, pour ne voir que ces runs : tags.comparison = '{comparison}'")
-print("Ensuite : uv run 01_tracking_supervised/local/06_search_runs.py")
+print("Ensuite : uv run 01_tracking_supervised/local/07_search_runs.py")
 
 # %% [markdown]
 # ## À retenir

@@ -7,10 +7,10 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/07_annotate_runs.py
+# uv run 01_tracking_supervised/local/08_annotate_runs.py
 # ```
 #
-# Cinq secondes, après `05_compare_models.py`, dont il relit les runs.
+# Cinq secondes, après `06_compare_models.py`, dont il relit les runs.
 
 # %%
 import sys
@@ -29,7 +29,7 @@ last = mlflow.search_runs(
     max_results=1,
 )
 if last.empty:
-    first = "uv run 01_tracking_supervised/local/05_compare_models.py"
+    first = "uv run 01_tracking_supervised/local/06_compare_models.py"
     sys.exit(f"Pas encore de runs à relire. Lancez d'abord : {first}")
 comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 

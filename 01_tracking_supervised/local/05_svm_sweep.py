@@ -7,7 +7,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/04_svm_sweep.py
+# uv run 01_tracking_supervised/local/05_svm_sweep.py
 # ```
 #
 # Quinze secondes.
@@ -86,7 +86,7 @@ accurate = couples.loc[couples["metrics.cv_accuracy"].idxmax()]
 print(f"Meilleure exactitude : {accurate['tags.mlflow.runName']}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/05_compare_models.py")
+print("Ensuite : uv run 01_tracking_supervised/local/06_compare_models.py")
 
 # %% [markdown]
 # ## À retenir

@@ -1,6 +1,6 @@
 # databricks: non (il tue un programme qui écrit dans un magasin SQLite local)
 # %% [markdown]
-# # Leçon 1, script 12 : mesure, ce qui est relu est-il ce qui a été écrit ?
+# # Leçon 1, script 13 : mesure, ce qui est relu est-il ce qui a été écrit ?
 #
 # **Question.** On enregistre des milliers de valeurs, puis on les relit. Combien sont égales au bit
 # près ? Et si le programme est tué en plein travail, que manque-t-il ?
@@ -9,7 +9,7 @@
 
 # %% [markdown]
 # ```
-# uv run 01_tracking_supervised/local/12_measure_tracking.py
+# uv run 01_tracking_supervised/local/13_measure_tracking.py
 # ```
 #
 # Vingt secondes, dans un magasin jetable ; seuls les résultats vont dans le magasin commun.

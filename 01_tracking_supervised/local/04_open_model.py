@@ -7,14 +7,13 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run 01_tracking_supervised/local/03_open_model.py
+# uv run 01_tracking_supervised/local/04_open_model.py
 # ```
 #
-# Cinq secondes, après `02_full_run.py`, dont il ouvre le modèle.
+# Cinq secondes, après `03_full_run.py`, dont il ouvre le modèle.
 
 # %%
 import sys
-from pathlib import Path
 
 import mlflow
 
@@ -36,11 +35,10 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 mlflow.set_experiment("01_tracking_supervised")
 found = mlflow.search_logged_models(filter_string="name = 'svm_complet'", output_format="list")
 if not found:
-    first = "uv run 01_tracking_supervised/local/02_full_run.py"
+    first = "uv run 01_tracking_supervised/local/03_full_run.py"
     sys.exit(f"Pas encore de modèle à ouvrir. Lancez d'abord : {first}")
 logged = found[0]
-folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
-files = ", ".join(sorted(path.name for path in folder.iterdir()))
+files = ", ".join(file.path for file in mlflow.artifacts.list_artifacts(logged.model_uri))
 print(f"{logged.model_uri} est un dossier : {files}")
 
 # %% [markdown]
@@ -83,7 +81,7 @@ for damage, table in damaged.items():
     print(f"{damage} : scikit-learn {answers[0]} ; pyfunc {answers[1]}")
 
 # %% tags=["local"]
-print("Ensuite : uv run 01_tracking_supervised/local/04_svm_sweep.py")
+print("Ensuite : uv run 01_tracking_supervised/local/05_svm_sweep.py")
 
 # %% [markdown]
 # ## À retenir

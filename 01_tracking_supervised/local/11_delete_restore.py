@@ -1,6 +1,6 @@
 # databricks: non (`mlflow gc` agit sur une base que l'on possède)
 # %% [markdown]
-# # Leçon 1, script 10 : supprimer, restaurer, vider
+# # Leçon 1, script 11 : supprimer, restaurer, vider
 #
 # **Question.** Vous supprimez un balayage. Que disparaît-il vraiment, et combien de place
 # récupérez-vous ?
@@ -9,7 +9,7 @@
 
 # %% [markdown]
 # ```
-# uv run 01_tracking_supervised/local/10_delete_restore.py
+# uv run 01_tracking_supervised/local/11_delete_restore.py
 # ```
 #
 # Vingt secondes, dans un magasin jetable : le vôtre n'est pas touché.
