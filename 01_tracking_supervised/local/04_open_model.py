@@ -14,6 +14,7 @@
 
 # %%
 import sys
+from pathlib import Path
 
 import mlflow
 
@@ -38,7 +39,8 @@ if not found:
     first = "uv run 01_tracking_supervised/local/03_full_run.py"
     sys.exit(f"Pas encore de modèle à ouvrir. Lancez d'abord : {first}")
 logged = found[0]
-files = ", ".join(file.path for file in mlflow.artifacts.list_artifacts(logged.model_uri))
+folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
+files = ", ".join(sorted(path.name for path in folder.iterdir()))
 print(f"{logged.model_uri} est un dossier : {files}")
 
 # %% [markdown]
