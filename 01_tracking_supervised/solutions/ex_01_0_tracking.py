@@ -1,0 +1,54 @@
+# %% [markdown]
+# # Exercice 01-0, solution : suivre un script qui ne l'est pas
+#
+# **Question.** Voici un script de scikit-learn, sans MLflow ni rien du cours. Que faut-il y ajouter
+# pour que cet essai se retrouve, avec son réglage, son résultat et son modèle ?
+#
+# Votre pronostic : combien de lignes ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/solutions/ex_01_0_tracking.py
+# uv run tools/check.py --exercise 01-0
+# ```
+#
+# Dix secondes, tapées à la racine du dépôt : c'est de là que MLflow trouve le magasin du cours.
+
+# %%
+# solution : `import mlflow`
+import mlflow
+
+# fin
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
+
+# %%
+X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+X_train, X_valid, y_train, y_valid = train_test_split(X, y, stratify=y, random_state=0)
+max_depth = 3
+
+# solution : dans l'expérience « 01_tracking_supervised », un run qui garde l'étiquette
+# `exercise` = `01-0`, le paramètre `max_depth`, la métrique `accuracy` de la validation, le modèle
+mlflow.set_experiment("01_tracking_supervised")
+with mlflow.start_run(run_name="arbre suivi"):
+    mlflow.set_tag("exercise", "01-0")
+    mlflow.log_param("max_depth", max_depth)
+    model = DecisionTreeClassifier(max_depth=max_depth, random_state=0).fit(X_train, y_train)
+    accuracy = model.score(X_valid, y_valid)
+    mlflow.log_metric("accuracy", accuracy)
+    mlflow.sklearn.log_model(model, name="tree", skops_trusted_types=["sklearn.tree._tree.Tree"])
+# départ
+# model = DecisionTreeClassifier(max_depth=max_depth, random_state=0).fit(X_train, y_train)
+# accuracy = model.score(X_valid, y_valid)
+# fin
+print(f"profondeur {max_depth} : exactitude {accuracy:.3f} sur la validation")
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 01-0")
+
+# %% [markdown]
+# ## À retenir
+#
+# Sept lignes, et l'essai se retrouve : expérience, run, étiquette, paramètre, métrique, modèle. Le
+# reste du script n'a pas changé.
