@@ -198,9 +198,14 @@ def test_every_duration_is_measured_at_every_size(whole_lesson):
 
 
 def test_milliseconds_keeps_the_shortest(monkeypatch):
-    clock = iter((0, 0.03, 1, 1.001, 2, 2.02))
-    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
-    assert costs.milliseconds(lambda: None, repeat=3) == pytest.approx(1)
+    called, seconds = [], [0.03, 0.001, 0.02]
+
+    def repeated(once, setup, number, repeat):
+        return [once() or seconds[turn] for turn in range(repeat) for _ in range(number)]
+
+    monkeypatch.setattr(costs.timeit, "repeat", repeated)
+    assert costs.milliseconds(called.extend, "x", repeat=3) == pytest.approx(1)
+    assert called == ["x"] * 3
 
 
 # ---------------------------------------------------------------------------------------- les
