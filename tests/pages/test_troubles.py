@@ -137,10 +137,10 @@ with mlflow.start_run():
 """
 
 
-@about("KeyboardInterrupt")
-def test_ctrl_c_while_the_base_is_written(trouble, filled):
+def test_ctrl_c_while_the_base_is_written(filled):
     said = typed([sys.executable, "-c", INTERRUPTED], filled.root)
-    assert "attend vingt secondes par run" in trouble.text  # le délai que MLflow demande à SQLite
+    text = TROUBLES["KeyboardInterrupt"].text
+    assert "attend vingt secondes par run" in text  # le délai que MLflow demande à SQLite
     assert "PRAGMA busy_timeout = 20000" in inspect.getsource(utils)
     assert "KeyboardInterrupt" in said and "(sqlite3.OperationalError) database is locked" in said
     assert statuses(filled)[-1] == "RUNNING"
