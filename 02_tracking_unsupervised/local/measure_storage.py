@@ -1,10 +1,12 @@
 # databricks: non (ne sert qu'à 06_measure_storage.py)
 """Ce que `06_measure_storage.py` compte, chronomètre et dessine, MLflow mis à part."""
 
+import gc
 import shutil
 import sqlite3
-import time
+import timeit
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,12 +15,9 @@ import pandas as pd
 
 def milliseconds(call, *arguments, repeat: int = 1, **options) -> float:
     """La durée d'un appel, en millisecondes : la plus courte de `repeat`."""
-    durations = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call(*arguments, **options)
-        durations.append(time.perf_counter() - start)
-    return 1000 * min(durations)
+    once = partial(call, *arguments, **options)
+    # `timeit` arrête le ramasse-miettes ; un programme ordinaire, non
+    return 1000 * min(timeit.repeat(once, gc.enable, number=1, repeat=repeat))
 
 
 def total_bytes(folder: Path) -> int:

@@ -2,10 +2,12 @@
 """Ce que `03_measure_server.py` remplit, fait écrire ensemble et dessine, MLflow mis à part."""
 
 import atexit
+import gc
 import subprocess
 import sys
-import time
+import timeit
 import uuid
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -52,12 +54,9 @@ def multiply(base: str, run_id: str, copies: int) -> None:
 
 def milliseconds(call, *arguments, repeat: int = 1, **options) -> float:
     """La durée d'un appel, en millisecondes : la plus courte de `repeat`."""
-    durations = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call(*arguments, **options)
-        durations.append(time.perf_counter() - start)
-    return 1000 * min(durations)
+    once = partial(call, *arguments, **options)
+    # `timeit` arrête le ramasse-miettes ; un programme ordinaire, non
+    return 1000 * min(timeit.repeat(once, gc.enable, number=1, repeat=repeat))
 
 
 class Writers:

@@ -5,13 +5,13 @@
 import re
 import signal
 import subprocess
-import time
 from collections import Counter
 from itertools import combinations
 
 import mlflow
 import pandas as pd
 import pytest
+from copies import until_paused
 from lesson_01 import (
     EXPERIMENT,
     announced,
@@ -21,9 +21,8 @@ from lesson_01 import (
     judged,
     model_of,
     shown,
-    trying,
 )
-from programs import SECONDS, hears_ctrl_c, reader_environment
+from programs import hears_ctrl_c, reader_environment
 from scipy.stats import binomtest
 from texts import in_text, numbers, path_of, tables
 
@@ -139,6 +138,7 @@ def test_your_own_sweep_that_was_interrupted_is_finished_by_only_resume(fresh_co
     KILLED.
     """
     fresh_course.tune(SWEEP, GRID=GRID)
+    here = fresh_course.pause(SWEEP, "scores = cross_validated", "(C, gamma) == couples[3]")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     sweep = subprocess.Popen(
         fresh_course.command(SWEEP),
@@ -147,23 +147,20 @@ def test_your_own_sweep_that_was_interrupted_is_finished_by_only_resume(fresh_co
         **quiet,
         **hears_ctrl_c(),
     )
-    deadline = time.monotonic() + SECONDS
 
     def runs(status: str) -> set[str]:
         found = fresh_course.runs(EXPERIMENT, f"attributes.status = '{status}'")
         return {run.info.run_id for run in found}
 
     try:
-        while not trying(fresh_course):
-            assert sweep.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        until_paused(sweep, here)
         sweep.send_signal(signal.SIGINT if end == "Ctrl-C" else signal.SIGKILL)
         sweep.wait(60)
     finally:
         sweep.kill()
         sweep.wait()
     done, left = runs("FINISHED"), runs("RUNNING" if end == "tué" else "FAILED")
-    assert 3 <= len(done) < 12 and 1 <= len(left) <= 2
+    assert (len(done), len(left)) == (3, 2)
     if end == "tué":
         assert "Balayage repris" not in fresh_course.fork(RESUME, "--only-resume").stdout
         assert runs("RUNNING") == left  # sans étiquette `process` : pas des siens

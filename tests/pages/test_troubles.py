@@ -3,18 +3,19 @@
 Chaque ennui est causé, son message retrouvé, son remède essayé (voir troubles.py).
 """
 
+import inspect
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from copies import Course
+from copies import Course, until_paused
+from mlflow.store.db import utils
 from programs import free_port, hears_ctrl_c, reader_environment
 from texts import ROOT
 from troubles import FIRST, MLFLOW, TROUBLES, about, cured, launched, reader_in, typed
@@ -47,6 +48,11 @@ def read(database: Path, query: str) -> list:
         return []
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as base:
         return [first for first, *_ in base.execute(query)]
+
+
+def statuses(course: Course) -> list[str]:
+    """Le statut de chaque run, du premier au dernier."""
+    return read(course.root / "mlflow.db", "SELECT status FROM runs ORDER BY start_time")
 
 
 # Démarrer
@@ -100,20 +106,44 @@ def test_comma(trouble, filled):
 
 @about("KeyboardInterrupt")
 def test_ctrl_c(trouble, filled):
-    statuses, base = "SELECT status FROM runs ORDER BY start_time", filled.root / "mlflow.db"
+    here = filled.pause(FULL, "table = data.X_train")
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(
         filled.command(FULL), cwd=filled.root, env=reader_environment(), **streams, **hears_ctrl_c()
     )
-    while "RUNNING" not in read(base, statuses):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until_paused(process, here)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[0]
+    here.unlink()
     trouble.seen(said)
     assert said.splitlines()[-1] == "KeyboardInterrupt" and "Traceback" in said
-    assert read(base, statuses)[-1] == "FAILED"  # comme l'entrée le dit
+    assert statuses(filled)[-1] == "FAILED"  # comme l'entrée le dit
     assert "Modèle enregistré" in cured(trouble, filled.root)
+
+
+# Ctrl-C, à l'instant où la base écrit
+INTERRUPTED = """
+import mlflow, sqlalchemy
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "do_executemany")
+def ctrl_c(cursor, statement, parameters, context):
+    if "INTO params" in statement:
+        cursor.executemany(statement, parameters)
+        raise KeyboardInterrupt
+
+mlflow.set_experiment("interrompu")
+with mlflow.start_run():
+    mlflow.log_params({"C": 1, "gamma": 2})
+"""
+
+
+def test_ctrl_c_while_the_base_is_written(filled):
+    said = typed([sys.executable, "-c", INTERRUPTED], filled.root)
+    text = TROUBLES["KeyboardInterrupt"].text
+    assert "attend vingt secondes par run" in text  # le délai que MLflow demande à SQLite
+    assert "PRAGMA busy_timeout = 20000" in inspect.getsource(utils)
+    assert "KeyboardInterrupt" in said and "(sqlite3.OperationalError) database is locked" in said
+    assert statuses(filled)[-1] == "RUNNING"
 
 
 # Le magasin

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def template() -> Path:
             git(being_made, "commit", "-qm", "copie du cours")
             being_made.rename(folder)
     return folder
+
+
+def until_paused(process: subprocess.Popen, marker: Path) -> None:
+    """Attend qu'un programme arrive où `Course.pause` l'arrête."""
+    while marker.read_text() != "ici":
+        assert process.poll() is None, "le programme a fini avant sa pause"
+        time.sleep(0.02)
 
 
 class Course:
@@ -126,6 +134,26 @@ class Course:
             assert count == 1, f"{script} n'a pas une constante {name}, et une seule"
         path.write_text(text, encoding="utf-8")
         return script
+
+    def pause(self, script: str, before: str, when: str = "True") -> Path:
+        """Fait attendre la copie d'un script avant la ligne qui commence par `before`, si `when` ;
+        renvoie le fichier dont la disparition le laisse repartir (voir `until_paused`).
+
+        Un signal y tombe hors des écritures de MLflow, où il laisserait parfois le run RUNNING.
+        """
+        marker, path = self.root / "pause", self.root / script
+        text = path.read_text(encoding="utf-8")
+        [line] = [each for each in text.splitlines() if each.strip().startswith(before)]
+        margin = line.removesuffix(line.lstrip())
+        wait = [
+            f"if {when} and os.path.exists({str(marker)!r}):",
+            f"    open({str(marker)!r}, 'w').write('ici')",
+            f"    while os.path.exists({str(marker)!r}): time.sleep(0.02)",
+        ]
+        added = "".join(f"{margin}{each}\n" for each in ("import os, time", *wait))
+        path.write_text(text.replace(f"{line}\n", f"{added}{line}\n"), encoding="utf-8")
+        marker.touch()
+        return marker
 
     def fork(self, script: str, *arguments, **options):
         """Comme `run`, dans un programme déjà chaud : pour une ligne ou une autre option, sans

@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from programs import free_port, reader_environment
 from team_servers import FIRST, SCRIPT, listening, stopped_by, team_server
 from texts import path_of
+from troubles import read_troubles
 
 pytestmark = pytest.mark.release
 
@@ -87,9 +88,11 @@ def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, fold
         ].gamma == float(run.data.params["gamma"])
 
 
-def test_killed_outright_it_leaves_its_base_which_the_next_one_takes_over(
+def test_killed_outright_it_leaves_its_server_and_base_which_the_page_cures(
     course, folder, monkeypatch
 ):
+    if not shutil.which("lsof"):
+        pytest.skip("lsof manque (apt-get install lsof) : le remède de DEPANNAGE.md l'emploie")
     with team_server(course, folder, "--users", "alice") as team:
         course.fork(FIRST, **team.account("alice"))
         before = values(runs(team, monkeypatch))
@@ -97,9 +100,10 @@ def test_killed_outright_it_leaves_its_base_which_the_next_one_takes_over(
         served = [*served.children(recursive=True), served]
         team.process.kill()
         team.process.wait()
-        for each in served:
-            each.kill()
-        base = team.postgres_pid()
+        base, port = team.postgres_pid(), team.uri.rpartition(":")[2]
+        [cure] = read_troubles()["address already in use"].cure(1, **{"5050": port}).lines
+        subprocess.run(["bash", "-c", cure], check=True)
+        assert not psutil.wait_procs(served, timeout=60)[1]
         assert psutil.pid_exists(base)
         with team_server(course, folder) as again:
             assert values(runs(again, monkeypatch)) == before and again.postgres_pid() == base
