@@ -2,8 +2,9 @@
 ce que les pages en disent.
 
 Chaque vue de images.json est refaite par ses clics, ceux de la page ; s'y ajoute ce qu'un texte
-affirme et qu'une image ne prouve pas. La leçon 2 vient de la séance ; les autres scripts sont
-lancés dans l'ordre des images, qui montrent le magasin à ce moment-là.
+affirme et qu'une image ne prouve pas (la leçon 1, d'un bout à l'autre : test_01_clicks.py). La
+leçon 2 vient de la séance ; les autres scripts sont lancés dans l'ordre des images, qui montrent le
+magasin à ce moment-là.
 """
 
 import shutil
@@ -140,17 +141,6 @@ def test_the_clicks_lead_where_the_page_says(visitor, picture, tmp_path):
     assert changed(ROOT / picture.path, tmp_path / picture.name) < 0.05
 
 
-def test_the_address_that_the_first_script_prints(visitor):
-    visitor.scripts("first_run")
-    run = make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.03")
-    with visitor.page(
-        f"#/experiments/{{experiment:{LESSON_1}}}/runs/{run.info.run_id}?workflowType=machine_learning"
-    ) as page:
-        browser.check(
-            page, ["svm gamma=0.03", str(run.data.metrics["sensitivity"]), "01_first_run.py"], {}
-        )
-
-
 def test_a_deleted_run_comes_back(visitor):
     """La suite des clics de l'image : le run supprimé, coché, *Restore*, *Restore* ; puis *State:
     Deleted*, *Active*.
@@ -174,37 +164,12 @@ def test_a_deleted_run_comes_back(visitor):
     assert not visitor.client.search_runs([number], **deleted)
 
 
-def test_a_tag_written_in_the_ui_is_found_by_a_search(visitor):
-    """Le crayon, la clé, la valeur, **+**, *Save tags* : l'étiquette est dans le magasin, et la
-    barre de recherche la trouve.
-    """
-    [picture] = [view for view in VIEWS if view.name == "annotate_tags.png"]
-    visitor.needs(*picture.commands)
-    with visitor.page(picture.entry["page"]) as page:
-        for click in picture.entry["clicks"]:
-            browser.do(page, click)
-        browser.do(page, {"label": "Add tag"})
-        browser.do(page, {"role": "button", "name": "Save tags"})
-        page.get_by_role("dialog").wait_for(state="hidden")
-    with visitor.page(picture.entry["page"]) as page:
-        search = {"css": "[data-component-id$='runssearchautocomplete.tsx_236']"}
-        browser.do(page, {"text": "svm gamma=0.03", "wait": True})
-        browser.do(page, {**search, "fill": "tags.review = 'à revoir'"})
-        browser.do(page, {**search, "press": "Enter"})
-        browser.check(page, ["svm gamma=0.3", "1 matching run"], {})
-    assert (
-        make_images.newest_run(visitor.client, LESSON_1, "svm gamma=0.3").data.tags["review"]
-        == "à revoir"
-    )
-
-
 def test_figures_are_displayed(visitor):
     """L'onglet *Artifacts* montre la figure elle-même ; ce qu'elle vaut, les images des pages le
     disent.
     """
-    visitor.scripts("full_run", "svm_sweep")
+    visitor.scripts("svm_sweep")
     for lesson, run, figure in (
-        (LESSON_1, "svm complet", "confusion_matrix.png"),
         (LESSON_1, "svm balayage", "metric_against_parameter.png"),
         (LESSON_2, "kmeans k=2 à 20", "centroids.png"),
     ):
@@ -216,19 +181,6 @@ def test_figures_are_displayed(visitor):
             shown = page.locator("img[src*='artifact'], img[src^='blob:']").first
             shown.wait_for()
             page.wait_for_function("image => image.naturalWidth > 300", arg=shown.element_handle())
-
-
-def test_model_page_and_its_signature(visitor):
-    """La page du modèle renvoie à son run ; sa signature se lit dans l'onglet *Artifacts*, fichier
-    `MLmodel`.
-    """
-    visitor.scripts("full_run")
-    [output] = make_images.newest_run(visitor.client, LESSON_1, "svm complet").outputs.model_outputs
-    with visitor.page(f"#/experiments/{{experiment:{LESSON_1}}}/models/{output.model_id}") as page:
-        browser.check(page, ["svm complet", "03_full_run.py", "Ready"], {})
-        browser.do(page, {"role": "link", "name": "Artifacts"})
-        browser.do(page, "MLmodel")
-        browser.check(page, ["signature:", "mean radius"], {})
 
 
 def test_the_promoted_version_in_the_registry(visitor):
