@@ -167,7 +167,7 @@ WALK = {
     "search_runs": [
         [
             *RELOADED, {"run": "jugement du meilleur svm"}, seen("test_cost"),
-            seen("breast_cancer_test"), {"text": "Test", "wait": True},
+            {"shown": r"breast_cancer_test \(\w+\)\s+Test"},
         ],
     ],
     "annotate_runs": [
@@ -236,6 +236,10 @@ class Walker:
                     f"{len(self.course.runs(EXPERIMENT))} matching runs" if told == "all" else told
                 )
                 expect(page.locator("body")).to_contain_text(re.compile(rf"(?<!\d){told}"))
+            case {"shown": pattern}:  # tel que les styles l'écrivent : la page dit « test »
+                expect(page.locator("body")).to_contain_text(
+                    re.compile(pattern), use_inner_text=True
+                )
             case {"run": name}:
                 browser.do(page, name)
                 newest = newest_run(self.client, EXPERIMENT, name).info.run_id
@@ -270,12 +274,13 @@ class Walker:
             case {"css": css, "paste": start}:
                 page.locator(css).click()
                 page.keyboard.insert_text(re.search(rf"{start}[^']+'", printed)[0])
+                page.keyboard.press("Enter")  # ferme la liste des propositions
                 page.keyboard.press("Enter")
             case {"points": [count, places]}:
                 drawn = page.evaluate(POINTS)
                 assert (len(drawn), len({tuple(point[:2]) for point in drawn})) == (count, places)
                 best = max(drawn, key=lambda point: point[1])
-                page.mouse.move(*best[2:])
+                page.mouse.move(*best[2:], steps=5)
                 expect(page.locator(".hoverlayer")).to_contain_text("breast_cancer")
             case _:
                 browser.do(page, each)
