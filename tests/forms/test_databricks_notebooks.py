@@ -153,7 +153,7 @@ def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
     sans MLproject à côté : l'erreur de MLflow, que DEPANNAGE.md explique.
     """
     told = run_notebook(
-        whole_course, "01_tracking_supervised/03_open_model", fails=True, start=warm.forked
+        whole_course, "01_tracking_supervised/04_open_model", fails=True, start=warm.forked
     )
     assert told.code == 1 and "Traceback" not in told.stderr
     assert told.stderr.strip().splitlines()[-1].startswith("Pas encore de modèle")
@@ -250,7 +250,7 @@ def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
                 "DATABRICKS_HOST": host,
                 "DATABRICKS_TOKEN": "jeton",
             }
-            run_notebook(whole_course, "01_tracking_supervised/02_full_run", **there)
+            run_notebook(whole_course, "01_tracking_supervised/03_full_run", **there)
         finally:
             workspace.shutdown()
             workspace.server_close()
@@ -346,7 +346,7 @@ def test_search_on_spark(spark_session):
 
 @pytest.mark.release
 def test_the_notebook_on_spark_finds_the_same_points(spark_session, whole_course):
-    notebook = run_notebook(whole_course, "01_tracking_supervised/13_svm_sweep_spark")
+    notebook = run_notebook(whole_course, "01_tracking_supervised/14_svm_sweep_spark")
     assert not any("pyspark" in line for line in notebook.pip) and any(
         "optuna==" in line for line in notebook.pip
     )
