@@ -8,13 +8,14 @@ from contextlib import closing
 
 import mlflow
 import numpy as np
+import pages
 import pandas as pd
 import pytest
 from lesson_01 import EXPERIMENT, LOCAL, README, answers, end_of, model_of
 from mlflow.exceptions import MlflowException
 from PIL import Image
 from programs import ended, reader_environment
-from texts import in_text, tables
+from texts import in_text, path_of, tables
 
 from patients import cost, load_patients, svm
 
@@ -186,6 +187,7 @@ def test_a_deleted_run_leaves_a_model_that_still_predicts(scratch):
 @pytest.mark.slow
 def test_store_life(whole_lesson):
     printed = whole_lesson.ended("store_life").stdout
+    assert pages.same_output(pages.shown(README, f"uv run {path_of('store_life')}"), printed)
     taken, written = map(
         int,
         re.search(
