@@ -133,7 +133,7 @@ spark.stop()
 # il ne choisit pas mieux que le hasard, car ses dix premiers couples sont tirés au hasard.
 #
 # Spark fait gagner du temps : ses ouvriers une fois démarrés, deux essais à la fois, et de 0.4 à
-# 0.9 fois la durée d'un seul ouvrier, sur six lancements. Il sert quand un essai dure.
+# 0.9 fois la durée d'un seul ouvrier, sur cinq lancements. Il sert quand un essai dure.
 #
 # À deux ouvriers, la graine ne suffit plus : MLflow en donne une nouvelle à chacun, sans quoi ils
 # proposeraient les mêmes couples. Pour rejouer une recherche, prenez un seul ouvrier.
