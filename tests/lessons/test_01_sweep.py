@@ -1,17 +1,11 @@
-"""Leçon 1, le balayage : svm_sweep, ce qu'un arrêt en laisse, resume_sweep, search_runs et son
-égalité, la recherche sur Spark.
-"""
+"""Leçon 1, le balayage : svm_sweep, search_runs et son égalité."""
 
 import re
-import signal
-import subprocess
-from collections import Counter
 from itertools import combinations
 
 import mlflow
 import pandas as pd
 import pytest
-from copies import until_paused
 from lesson_01 import (
     EXPERIMENT,
     announced,
@@ -22,15 +16,12 @@ from lesson_01 import (
     model_of,
     shown,
 )
-from programs import hears_ctrl_c, reader_environment
 from scipy.stats import binomtest
 from texts import in_text, numbers, path_of, tables
 
-from patients import cross_validated, known_patients, load_patients, risk, svm
-from resume_sweep import GRID
+from patients import known_patients, load_patients, risk, svm
 
-RESUMED = "01_resume_sweep"
-SWEEP, RESUME, SEARCH = map(path_of, ("svm_sweep", "resume_sweep", "search_runs"))
+SWEEP, SEARCH = map(path_of, ("svm_sweep", "search_runs"))
 
 
 def files_of(course, run) -> list[str]:
@@ -99,82 +90,6 @@ def test_large_c_tolerates_fewer_errors_and_large_gamma_reaches_less_far():
         model = svm(1.0, gamma).fit(data.X_train, data.y_train)
         reach.append(abs(model.decision_function(far) - model[-1].intercept_[0]).mean())
     assert reach == sorted(reach, reverse=True)
-
-
-def assert_whole(course, parent):
-    """Douze couples, chacun une fois, aux valeurs d'un balayage simple, et un parent résumé."""
-    finished = [run for run in course.children(parent) if run.info.status == "FINISHED"]
-    assert len(finished) == len({couple(run) for run in finished}) == 12
-    assert all(map(is_cross_validated, finished))
-    best = max(
-        finished,
-        key=lambda run: (run.data.metrics["cv_sensitivity"], run.data.metrics["cv_specificity"]),
-    )
-    assert parent.info.status == "FINISHED" and parent.data.tags["best_run_id"] == best.info.run_id
-    assert "metric_against_parameter.png" in files_of(course, parent)
-
-
-def test_resume_sweep(lesson):
-    printed = lesson.ended("resume_sweep").stdout
-    done, left, whole = map(
-        int, re.search(r"repris : (\d+) couples .*?, (\d+) .*?, (\d+) en tout", printed).groups()
-    )
-    assert done >= 3 and done + left == whole == 12
-    assert "svm balayage : RUNNING, sans programme -> KILLED" in printed
-    assert_whole(lesson, lesson.named("svm balayage", RESUMED))
-    statuses = Counter(run.info.status for run in lesson.runs(RESUMED))
-    assert (
-        statuses["FINISHED"] == 13
-        and set(statuses) <= {"FINISHED", "KILLED"}
-        and statuses["KILLED"] <= 1
-    )
-    assert in_text(r"les (\d+) sont là, chacun une fois", end_of("resume_sweep")) == ("12",)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("end", ["Ctrl-C", "tué"])
-def test_your_own_sweep_that_was_interrupted_is_finished_by_only_resume(fresh_course, end):
-    """Ctrl-C a marqué ses runs FAILED ; tué, il est encore RUNNING, et c'est le lecteur qui le dit
-    KILLED.
-    """
-    fresh_course.tune(SWEEP, GRID=GRID)
-    here = fresh_course.pause(SWEEP, "scores = cross_validated", "(C, gamma) == couples[3]")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    sweep = subprocess.Popen(
-        fresh_course.command(SWEEP),
-        cwd=fresh_course.root,
-        env=reader_environment(),
-        **quiet,
-        **hears_ctrl_c(),
-    )
-
-    def runs(status: str) -> set[str]:
-        found = fresh_course.runs(EXPERIMENT, f"attributes.status = '{status}'")
-        return {run.info.run_id for run in found}
-
-    try:
-        until_paused(sweep, here)
-        sweep.send_signal(signal.SIGINT if end == "Ctrl-C" else signal.SIGKILL)
-        sweep.wait(60)
-    finally:
-        sweep.kill()
-        sweep.wait()
-    done, left = runs("FINISHED"), runs("RUNNING" if end == "tué" else "FAILED")
-    assert (len(done), len(left)) == (3, 2)
-    if end == "tué":
-        assert "Balayage repris" not in fresh_course.fork(RESUME, "--only-resume").stdout
-        assert runs("RUNNING") == left  # sans étiquette `process` : pas des siens
-        for run_id in left:
-            fresh_course.client().set_terminated(run_id, "KILLED")
-
-    fresh_course.fork(RESUME, "--only-resume")
-    assert_whole(fresh_course, fresh_course.named("svm balayage", EXPERIMENT))
-    after = fresh_course.runs(EXPERIMENT)
-    assert done <= runs("FINISHED") and runs("RUNNING") == set()
-    # ce qui est fini n'est pas repris, et le run d'un autre programme reste à lui
-    other = fresh_course.client().create_run(after[0].info.experiment_id).info.run_id
-    assert "Balayage repris" not in fresh_course.fork(RESUME, "--only-resume").stdout
-    assert runs("RUNNING") == {other} and len(fresh_course.runs(EXPERIMENT)) == len(after) + 1
 
 
 def test_search_runs(lesson):
@@ -312,38 +227,3 @@ def test_the_test_set_opens_once_for_a_couple(scratch):
     scratch.fork(scratch.tune(SWEEP, GRID={"C": [10.0], "gamma": [0.03]}))
     scratch.fork(SEARCH)
     assert len(opened()) == 2
-
-
-@pytest.mark.slow
-def test_svm_sweep_spark(whole_lesson):
-    """Chaque valeur est celle de son couple ; à un ouvrier, la même graine donne les mêmes points,
-    au bit près ; à deux, non.
-    """
-    printed, text = whole_lesson.ended("svm_sweep_spark").stdout, end_of("svm_sweep_spark")
-    runs, points = whole_lesson.runs_of("svm_sweep_spark"), []
-    searches = [run for run in runs if "workers" in run.data.params]
-    assert [run.data.params["workers"] for run in searches] == ["1", "1", "2", "2"]
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    for parent in searches:
-        trials = whole_lesson.children(parent)
-        assert len(trials) == 12 and parent.data.tags["mlflow.note.content"]
-        for run in trials:
-            assert (
-                run.data.metrics["value"]
-                == cross_validated(svm(*couple(run)), *known_patients())["cv_sensitivity"]
-            )
-        assert parent.data.metrics["best_cv_sensitivity"] == max(
-            run.data.metrics["value"] for run in trials
-        )
-        points.append({(*couple(run), run.data.metrics["value"].hex()) for run in trials})
-    common = {"1": len(points[0] & points[1]), "2": len(points[2] & points[3])}
-    assert {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)} == {
-        workers: f"{number} points communs sur 12" for workers, number in common.items()
-    }
-    assert re.findall(r"la même graine : (\d+) points communs sur 12", printed) == [
-        str(number) for number in common.values()
-    ]
-    best = (
-        f"{whole_lesson.named('svm balayage', EXPERIMENT).data.metrics['best_cv_sensitivity']:.3f}"
-    )
-    assert numbers(text) == [best] == [f"{searches[0].data.metrics['best_cv_sensitivity']:.3f}"]
