@@ -16,17 +16,11 @@ import warm
 from copies import Course
 from databricks_archive import read_archive
 from mlflow import MlflowClient
-from patients import known_patients
 from programs import LIGHT, ended, free_port, running
 from recorded_runs import appeared, check_against_scripts, described_runs
 from recording import recorded
 from run_course import missing
-from sklearn.metrics import recall_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
-from texts import ROOT, last_cell, numbers, tables
+from texts import ROOT
 from two_forms import with_form
 
 from course import LESSONS, SCRIPTS, Script
@@ -301,47 +295,6 @@ def spark_session():
     session = recorded(SPARK.lesson, slow=True)
     session.ended(SPARK.name)
     return session
-
-
-@pytest.mark.slow
-def test_search_on_spark(spark_session):
-    """Chaque valeur est celle de son point ; deux recherches d'une graine s'accordent avec un
-    ouvrier, pas avec deux.
-    """
-    found = searches(spark_session.uri, SPARK.lesson)
-    assert [run.data.params["workers"] for run, _ in found] == ["1", "1", "2", "2"]
-    X, y = known_patients()
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    for parent, trials in found:
-        assert len(trials) == 12
-        assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
-        assert parent.data.metrics["best_cv_sensitivity"] == max(
-            run.data.metrics["value"] for run in trials
-        )
-        assert parent.data.tags["mlflow.note.content"]
-        for run in trials:
-            model = make_pipeline(
-                StandardScaler(),
-                SVC(C=float(run.data.params["C"]), gamma=float(run.data.params["gamma"])),
-            )
-            assert run.data.metrics["value"] == recall_score(
-                y, cross_val_predict(model, X, y, cv=folds)
-            )
-
-    one, again, two, other = (points(trials) for _, trials in found)
-    text, output = last_cell(SPARK.path), spark_session.ended(SPARK.name).stdout
-    said = {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)}
-    assert said == {
-        "1": f"{len(one & again)} points communs sur 12",
-        "2": f"{len(two & other)} points communs sur 12",
-    }
-    assert said["1"] in output and said["2"] in output
-    best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
-    assert numbers(text) == [best]
-    sweep = tables(last_cell("01_tracking_supervised/local/05_svm_sweep.py"))
-    assert best == next(
-        row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité"
-    )
 
 
 @pytest.mark.release

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import pytest
-from texts import ROOT, lesson_text
+from texts import lesson_text
 
 import optimism
 
