@@ -98,7 +98,8 @@ def test_ctrl_c_in_a_sweep_leaves_the_parent_and_the_current_child_failed(fresh_
 
     Les enfants finis le restent, avec leurs modèles.
     """
-    here = fresh_course.pause(SWEEP, "scores = cross_validated", "(C, gamma) == couples[3]")
+    fourth = "(C, gamma) == list(product(*GRID.values()))[3]"
+    here = fresh_course.pause(SWEEP, "model = svm(C, gamma)", fourth)
     sweep = started(fresh_course, fresh_course.command(SWEEP))
     until_paused(sweep, here)
     os.killpg(sweep.pid, signal.SIGINT)
@@ -143,7 +144,7 @@ def test_eight_programs_at_once_on_a_fresh_clone(fresh_course):
         (run.data.params["gamma"], *sorted((k, v.hex()) for k, v in run.data.metrics.items()))
         for run in runs
     }
-    assert len(found) == 4 and all(len(metrics) == 7 for _, *metrics in found)
+    assert len(found) == 4 and all(len(metrics) == 9 for _, *metrics in found)
 
 
 # --- Le serveur
