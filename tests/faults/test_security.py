@@ -177,7 +177,8 @@ def test_a_password_for_a_server_is_found_nowhere(fresh_course, tmp_path):
             for script in (FIRST, FULL):
                 told = fresh_course.fork(script, MLFLOW_TRACKING_URI=address, **variables)
                 assert secret not in told.stdout + told.stderr or not variables
-    assert len(list(folder.rglob("MLmodel"))) == 2
+    # par adresse, un SVM et une forêt ; celle que MLflow refuse n'en laisse pas
+    assert len(list(folder.rglob("MLmodel"))) == 2 * 2
     assert holding(secret, folder) | holding(secret, fresh_course.root) == set()
 
 

@@ -232,7 +232,7 @@ def follow(text: str, reader: Reader) -> list[str]:
             continue
         if block.language == "text" and block.follows and told:
             seen = told.output + told.error if failing else told.output
-            if not pages.same_output(block.lines, seen):
+            if not pages.same_output(block.lines, seen, told.error):
                 wrong.append(
                     f"ligne {block.line} : la page montre\n{block.text}\net l'on obtient\n{seen}"
                 )
