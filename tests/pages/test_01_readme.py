@@ -229,7 +229,7 @@ def test_no_other_number_is_in_the_prose():
                        pages.prose(text), flags=re.MULTILINE)  # fmt: skip
         prose = re.sub(r"\]\([^)]*\)|\b([Ll]eçon|étape|exercice|scripts) [\d-]+(, \d+)*( et \d+)?",
                        "", prose)  # fmt: skip
-        left = set(re.findall(r"(?<![\w.])\d[\d.]*\d|(?<![\w.])\d", prose))
+        left = set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)", prose))
         # l'année d'une source, l'exactitude d'un souvenir, les gamma de la question
         assert left <= {"1995", "0.982", "0.0001", "0.03", "0.3", "1"}, (title, left)
 
