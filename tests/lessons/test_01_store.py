@@ -1,4 +1,4 @@
-"""Leçon 1, ce que devient un run ensuite : rich_run, annotate_runs, delete_restore, store_life."""
+"""Leçon 1, ce que devient un run ensuite : rich_run, delete_restore, store_life."""
 
 import re
 import sqlite3
@@ -11,8 +11,7 @@ import numpy as np
 import pages
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, README, answers, end_of, model_of
-from mlflow.exceptions import MlflowException
+from lesson_01 import README, end_of, model_of
 from PIL import Image
 from programs import ended, reader_environment
 from texts import in_text, path_of, tables
@@ -109,44 +108,6 @@ with mlflow.start_run(run_name="vieux run"):
     [run] = client.search_runs([experiment.experiment_id])
     assert run.info.run_name == "vieux run" and run.data.metrics == {"rmse": 1.5}
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/note.txt") == "vieux fichier"
-
-
-@pytest.mark.slow
-def test_annotate_runs(whole_lesson, tmp_path):
-    printed, data = whole_lesson.ended("annotate_runs").stdout, load_patients()
-    together = (
-        f"tags.comparison = '{whole_lesson.named('svm_rbf breast_cancer').data.tags['comparison']}'"
-    )
-    runs = whole_lesson.runs(EXPERIMENT, together)
-    assert len(runs) == 7
-    kept = set()
-    for run in runs:
-        predicted = answers(model_of(run), data.X_valid)
-        missed = int((predicted[data.y_valid == 1] == 0).sum())
-        verdict = "retenu" if cost(data.y_valid, predicted) <= 20 else "écarté"
-        assert run.data.metrics["missed"] == missed and run.info.status == "FINISHED"
-        assert run.data.tags["review"] == verdict
-        note = f"{run.data.params['model']}. Relu : {verdict}, {missed} tumeurs malignes manquées."
-        assert run.data.tags["mlflow.note.content"] == note
-        if verdict == "retenu":
-            kept.add(run.data.params["model"])
-    # par l'étiquette, la description, la métrique
-    assert printed.count(f" : {', '.join(sorted(kept))}\n") == 3
-    assert "Changing param values is not allowed" in printed
-    words = {3: "trois", 4: "quatre"}
-    assert in_text(r"(\w+) classifieurs retenus, (\w+) écartés", end_of("annotate_runs")) == (
-        words[len(kept)],
-        words[7 - len(kept)],
-    )
-
-    course = whole_lesson.copy(tmp_path / "cours")  # annoter deux fois n'empile rien
-    before = [(run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)]
-    course.fork(f"{LOCAL}/08_annotate_runs.py")
-    assert [
-        (run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)
-    ] == before
-    with pytest.raises(MlflowException, match="Changing param values is not allowed"):
-        course.client().log_param(runs[0].info.run_id, "model", "un autre nom")
 
 
 def test_delete_restore(lesson):
