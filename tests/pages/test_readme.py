@@ -45,13 +45,18 @@ def test_exactness():
     et ce que la page dit de chacune.
     """
     assert len(MEASURES) == len(LESSONS) == 4
-    (sent,) = found(r"Retrouvées : (\d+)% des métriques envoyées", LESSONS[1])
-    assert flat(measure(1)["chiffre"]).startswith(f"{sent}% des métriques envoyées")
+    counted = re.findall(r"^run .*?(\d+) métriques envoyées, (\d+) retr", LESSONS[1], re.MULTILINE)
+    assert counted and all(sent == stored for sent, stored in counted)
+    assert measure(1)["chiffre"].startswith("0 métrique perdue")
     rows = tables(last_cell("01_tracking_supervised/local/13_measure_tracking.py"))
-    changed = [row["nature"] for row in rows if float(row["exactes"].rstrip("%")) < 100]
+    changed = [row["nature"] for row in rows if row["relues au bit près"] != "toutes"]
     said = measure(1)["réponse"].partition("quatre cas : ")[2].split(" ; ")
-    words = {"zéro négatif": "-0.0, dont SQLite", "entiers au-delà de 2^53": "2^53, parce",
-             "infinis": "l'infini, que MLflow", "un caractère de trop": "qui sont coupés"}  # fmt: skip
+    words = {
+        "zéro négatif": "-0.0, dont SQLite",
+        "entiers au-delà de 2^53": "2^53, parce",
+        "infinis": "l'infini, que MLflow",
+        "un caractère de trop": "qui sont coupés",
+    }
     assert len(changed) == len(said) == len(words)
     for nature, phrase in words.items():
         assert any(each.startswith(nature) for each in changed)
