@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/08_rich_run.py par tools/build.py. -->
-# MAGIC # Leçon 1, script 8 : un run riche
+# MAGIC <!-- Généré depuis local/10_rich_run.py par tools/build.py. -->
+# MAGIC # Leçon 1, script 10 : un run riche
 # MAGIC
 # MAGIC **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le
 # MAGIC aux tumeurs sur lesquelles il a appris, puis à d'autres.
@@ -13,6 +13,12 @@
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
 
 # COMMAND ----------
 

@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
-# MAGIC <!-- Généré depuis local/13_svm_sweep_spark.py par tools/build.py. -->
-# MAGIC # Leçon 1, script 13 : annexe, le balayage réparti sur Spark
+# MAGIC <!-- Généré depuis local/14_svm_sweep_spark.py par tools/build.py. -->
+# MAGIC # Leçon 1, script 14 : annexe, le balayage réparti sur Spark
 # MAGIC
 # MAGIC **Question.** Vingt machines essaient vingt réglages à la fois. Que gagne-t-on sur `svm_sweep`, et
 # MAGIC que perd-on ?
@@ -13,6 +13,12 @@
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 optuna==5.0.0 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
 
 # COMMAND ----------
 
