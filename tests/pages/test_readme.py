@@ -135,7 +135,7 @@ def test_path():
     dite.
     """
     hours = {
-        "90 min": "une heure et demie", "60 min": r"une heure(?! et)",
+        "2 heures": "deux heures", "60 min": r"une heure(?! et)",
         "45 min": "45", "45 à 60 min": "45 à 60",
     }  # fmt: skip
     data = [

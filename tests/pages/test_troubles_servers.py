@@ -42,9 +42,7 @@ def port(course) -> int:
         ["bash", "-c", f"{back} && pwd"], course.root / "03_mlflow_project"
     ).strip() == str(course.root)
     with ExitStack() as stack:
-        # comme sans réglage : sans elle, une fenêtre de l'interface ne s'ouvre pas
-        jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"}
-        reader = reader_in(course.root, stack, **jobs)
+        reader = reader_in(course.root, stack)
         reader.type(cure._replace(lines=[start]))
         yield reader.ports[5000]
 
