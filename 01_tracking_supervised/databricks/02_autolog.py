@@ -89,8 +89,8 @@ print(f"Le meilleur : gamma = {grid.best_params_['svc__gamma']}")
 # MAGIC donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
 # MAGIC
 # MAGIC De la grille, il garde les cinq meilleurs essais sur sept, sous des noms tirés au hasard ; les
-# MAGIC sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois du
-# MAGIC cours. Nous écrirons donc à la main ce que nous voulons retrouver : un nom, les métriques de la
+# MAGIC sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois de
+# MAGIC la leçon. Nous écrirons donc à la main ce que nous voulons retrouver : un nom, les métriques de la
 # MAGIC validation, le coût.
 
 # COMMAND ----------

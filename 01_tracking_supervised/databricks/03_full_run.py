@@ -116,8 +116,8 @@ print(f"Forêt acceptée : {logged.model_uri}")
 # MAGIC Ce run garde 4 paramètres, 9 métriques, un jeu de données, une figure, un fichier, un modèle et
 # MAGIC une description : de quoi comprendre l'essai, et resservir le modèle, sans relire ce script.
 # MAGIC
-# MAGIC Sans `with`, ou si `log_model` vient avant `log_metrics`, un refus emporterait les métriques : on
-# MAGIC enregistre le modèle en dernier.
+# MAGIC Ce qui est écrit avant un refus reste dans le run : enregistrez le modèle en dernier, après les
+# MAGIC métriques.
 
 # COMMAND ----------
 

@@ -38,7 +38,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 # MAGIC
 # MAGIC Mêmes noms de paramètres et de métriques, mêmes données, mêmes artefacts : c'est ce qui rend les
 # MAGIC runs comparables dans l'interface. L'étiquette `comparison` les rassemble. `trusted_types` est la
-# MAGIC liste des types auxquels nous faisons confiance : arbre, forêt, voisins et réseau en ont besoin.
+# MAGIC liste des types auxquels nous faisons confiance : arbre, forêt et réseau en ont besoin.
 
 # COMMAND ----------
 

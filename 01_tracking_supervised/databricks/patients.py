@@ -37,8 +37,6 @@ from sklearn.tree import DecisionTreeClassifier
 Split = namedtuple("Split", "X_train X_valid X_test y_train y_valid y_test")
 # skops ne recharge que les types de sa liste et ceux que l'on déclare
 trusted_types = [
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 ]
