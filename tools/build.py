@@ -8,7 +8,8 @@
 
 Un script de `0X_*/local/` est fait de cellules (`# %%`). Celles marquées `tags=["local"]` restent
 locales, celle marquée `tags=["parameters"]` devient des widgets, un import d'un module voisin
-devient un `%run`, une ligne `# databricks: CODE` devient CODE, une expérience va sous `/Shared/`.
+devient un `%run`, une ligne `# databricks: CODE` devient CODE, une expérience va sous `/Shared/`,
+et autolog, que les runtimes ML activent d'eux-mêmes, est coupé sauf là où le script l'appelle.
 Ce que ces règles ne savent pas traduire est refusé, avec le fichier et la ligne : un notebook qui
 ferait autre chose que son script serait pire qu'un notebook absent.
 

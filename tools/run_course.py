@@ -118,7 +118,7 @@ def empty_store(agreed: bool) -> None:
         if not sys.stdin.isatty():
             raise SystemExit("--fresh demande un accord : ajoutez --yes.")
         if input(
-            "Supprimer mlflow.db et mlruns/, donc tous les runs ? [o/N] "
+            "Arrêtez d'abord mlflow ui. Supprimer mlflow.db et mlruns/, donc tous les runs ? [o/N] "
         ).strip().lower() not in ("o", "oui"):
             raise SystemExit("Rien n'a été supprimé.")
     for path in ROOT.glob("mlflow.db*"):

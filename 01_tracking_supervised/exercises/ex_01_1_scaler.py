@@ -1,11 +1,10 @@
 # %% [markdown]
 # # Exercice 01-1 : sans mise à l'échelle
 #
-# **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
-# l'exactitude et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de
-# sensibilité ?
+# **Question.** Retirez la mise à l'échelle d'un SVM (`gamma = 0.03`) : que deviennent l'exactitude
+# et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
 #
-# Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des
+# Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF du SVM compare des
 # distances.
 
 # %% [markdown] tags=["local"]
@@ -14,7 +13,7 @@
 # uv run tools/check.py --exercise 01-1
 # ```
 #
-# Cinq secondes. La seconde commande lit votre magasin et dit ce qui manque.
+# Vingt secondes.
 
 # %% tags=["local"]
 import sys
@@ -29,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from patients import clinical_metrics, load_patients, pins
+from patients import clinical_metrics, load_patients
 
 # %% tags=["local"]
 from store import open_store
@@ -46,34 +45,25 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 models = {
     "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
     # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma
+    # que vous trouverez
 }
 
 # %% [markdown]
 # ## Un run par modèle
 #
-# L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui
+# L'étiquette `exercise` dit à quelle question un run répond. Le modèle est gardé : c'est lui qui
 # prouve les métriques.
 
 # %%
 data = load_patients()
 
-mlflow.set_experiment("01_tracking_supervised")
+# Votre code ici : choisissez l'expérience « 01_tracking_supervised »
 for name, model in models.items():
-    with mlflow.start_run(run_name=name):
-        mlflow.set_tag("exercise", "01-1")
-        mlflow.log_params({"gamma": model[-1].gamma, "steps": len(model)})
-        model.fit(data.X_train, data.y_train)
-        predicted = model.predict(data.X_valid)
-        metrics = clinical_metrics(data.y_valid, predicted)
-        mlflow.log_metrics(metrics)
-        signature = infer_signature(data.X_valid, predicted)
-        mlflow.sklearn.log_model(
-            model,
-            name="svm",
-            signature=signature,
-            pip_requirements=pins(),
-            serialization_format="skops",
-        )
+    model.fit(data.X_train, data.y_train)
+    predicted = model.predict(data.X_valid)
+    metrics = clinical_metrics(data.y_valid, predicted)
+    # Votre code ici : un run nommé `name` : l'étiquette `exercise`, qui vaut « 01-1 », le paramètre
+    # `gamma`, les métriques, et le modèle avec sa signature
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
     shown = f"exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}"
     print(f"{name} : {shown} (sur les tumeurs apprises : {seen['sensitivity']:.3f})")

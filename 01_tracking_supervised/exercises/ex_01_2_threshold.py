@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercice 01-2 : ne manquer aucune tumeur
 #
-# **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
-# positive : il en manque 10 sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes,
-# et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# **Question.** Un SVM classe « maligne » toute tumeur dont le score est positif : il en manque 10
+# sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses
+# alertes sur 285 bénignes ?
 #
 # Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
 
@@ -13,7 +13,7 @@
 # uv run tools/check.py --exercise 01-2
 # ```
 #
-# Cinq secondes.
+# Dix secondes.
 
 # %% tags=["local"]
 import sys
@@ -24,14 +24,13 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modul
 # %%
 import mlflow
 import numpy as np
-import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from patients import clinical_metrics, load_patients, pins
+from patients import clinical_metrics, known_patients
 
 # %% tags=["local"]
 from store import open_store
@@ -39,42 +38,30 @@ from store import open_store
 open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 
 # %% [markdown]
-# ## Une distance par tumeur
+# ## Un score par tumeur
 #
-# Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un
-# modèle qui n'a pas vu la tumeur.
+# Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque score vient d'un modèle
+# qui n'a pas vu la tumeur.
 
 # %%
-data = load_patients()
-X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+X, y = known_patients()
 model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
-distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
+scores = cross_val_predict(model, X, y, cv=folds, method="decision_function")
 
-# Votre code ici : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `distance` et `y`
+# Votre code ici : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `scores` et `y`
 threshold = 0.0  # celui de `predict`
 
 # %%
-predicted = (distance >= threshold).astype(float)
-metrics = clinical_metrics(y, predicted, distance)
-
-mlflow.set_experiment("01_tracking_supervised")
-with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
-    mlflow.set_tag("exercise", "01-2")
-    mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
-    # Votre code ici : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
-    model.fit(X, y)
-    signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(
-        model,
-        name="svm",
-        signature=signature,
-        pip_requirements=pins(),
-        serialization_format="skops",
-    )
-
+predicted = (scores >= threshold).astype(float)
+metrics = clinical_metrics(y, predicted, scores)
 shown = f"sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
 print(f"seuil {threshold:.3f} : {shown}")
+
+model.fit(X, y)  # le modèle que l'on garde apprend sur les 455 tumeurs
+
+# Votre code ici : un run, dans l'expérience « 01_tracking_supervised » : l'étiquette `exercise`, qui vaut
+# « 01-2 », le paramètre `threshold`, les métriques avec le préfixe `cv_`, et le modèle
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 01-2")

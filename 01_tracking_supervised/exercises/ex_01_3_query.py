@@ -2,8 +2,8 @@
 # # Exercice 01-3 : retrouver un run par une question
 #
 # **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
-# 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
-# malignes ?
+# 35 couples du dernier balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de
+# tumeurs malignes ?
 #
 # Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -13,7 +13,7 @@
 # uv run tools/check.py --exercise 01-3
 # ```
 #
-# Cinq secondes, après `04_svm_sweep.py`.
+# Cinq secondes, après `05_svm_sweep.py`.
 
 # %% tags=["local"]
 import sys
@@ -23,7 +23,6 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))  # les modul
 
 # %%
 import mlflow
-from mlflow import MlflowClient
 
 # %% tags=["local"]
 from store import open_store
@@ -36,9 +35,12 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # Si vous avez déjà étiqueté un run, l'étiquette lui est reprise : une question, une réponse.
 
 # %%
-client = MlflowClient()
-experiment = mlflow.set_experiment("01_tracking_supervised")
-for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
+client = mlflow.MlflowClient()
+mlflow.set_experiment("01_tracking_supervised")
+if mlflow.search_runs(filter_string="metrics.cv_specificity > 0", max_results=1).empty:
+    first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
+    raise SystemExit(f"Pas encore de balayage dans le magasin. Lancez d'abord : {first}")
+for run in mlflow.search_runs(filter_string="tags.exercise = '01-3'", output_format="list"):
     client.delete_tag(run.info.run_id, "exercise")
 
 # %% [markdown]
@@ -47,19 +49,16 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 # Un run terminé reçoit encore des étiquettes ; sa description en est une, `mlflow.note.content`.
 
 # %%
-# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
-found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
-if not found:
-    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    raise SystemExit(f"Aucun couple dans le magasin. Lancez d'abord : {first}")
-best = found[0]
-client.set_tag(best.info.run_id, "exercise", "01-3")
-# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
+# Votre code ici : `found`, les enfants du dernier balayage fini qui n'ont qu'une fausse alerte au plus,
+# le plus sensible en tête
+found = mlflow.search_runs(filter_string="metrics.cv_specificity > 0")
+best = found.iloc[0]
+shown = f"sensibilité {best['metrics.cv_sensitivity']:.3f}"
+shown += f", spécificité {best['metrics.cv_specificity']:.4f}"
+print(f"{len(found)} couples trouvés ; en tête, {best['tags.mlflow.runName']} : {shown}")
 
-# %%
-metrics = best.data.metrics
-print(f"{len(found)} couples trouvés ; en tête, {best.info.run_name}")
-print(f"sensibilité {metrics['cv_sensitivity']:.3f}, spécificité {metrics['cv_specificity']:.4f}")
+# Votre code ici : sur ce run, l'étiquette `exercise`, qui vaut « 01-3 », l'étiquette `candidates`
+# (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 01-3")

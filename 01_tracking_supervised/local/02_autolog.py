@@ -85,6 +85,6 @@ print("Ensuite : uv run 01_tracking_supervised/local/03_full_run.py")
 # donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
 #
 # De la grille, il garde les cinq meilleurs essais sur sept, sous des noms tirés au hasard ; les
-# sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois du
-# cours. Nous écrirons donc à la main ce que nous voulons retrouver : un nom, les métriques de la
+# sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois de
+# la leçon. Nous écrirons donc à la main ce que nous voulons retrouver : un nom, les métriques de la
 # validation, le coût.

@@ -106,5 +106,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/04_open_model.py")
 # Ce run garde 4 paramètres, 9 métriques, un jeu de données, une figure, un fichier, un modèle et
 # une description : de quoi comprendre l'essai, et resservir le modèle, sans relire ce script.
 #
-# Sans `with`, ou si `log_model` vient avant `log_metrics`, un refus emporterait les métriques : on
-# enregistre le modèle en dernier.
+# Ce qui est écrit avant un refus reste dans le run : enregistrez le modèle en dernier, après les
+# métriques.

@@ -32,7 +32,7 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 #
 # Mêmes noms de paramètres et de métriques, mêmes données, mêmes artefacts : c'est ce qui rend les
 # runs comparables dans l'interface. L'étiquette `comparison` les rassemble. `trusted_types` est la
-# liste des types auxquels nous faisons confiance : arbre, forêt, voisins et réseau en ont besoin.
+# liste des types auxquels nous faisons confiance : arbre, forêt et réseau en ont besoin.
 
 # %%
 data = load_patients()

@@ -12,8 +12,8 @@
 # uv run 01_tracking_supervised/local/09_resume_sweep.py
 # ```
 #
-# Vingt secondes, dans une expérience à part, `01_resume_sweep`. Votre propre balayage a été
-# interrompu ? Pour finir celui-là : `--only-resume`.
+# Vingt secondes, dans une expérience à part, `01_resume_sweep`. L'option `--only-resume` finit
+# votre propre balayage.
 
 # %%
 import argparse
@@ -28,7 +28,7 @@ from platform import node
 import mlflow
 import psutil
 
-from resume_sweep import PROCESS, sum_up, try_couples
+from resume_sweep import PROCESS, run_couples, summarize
 
 # %% tags=["parameters"]
 parser = argparse.ArgumentParser(
@@ -64,17 +64,17 @@ if not args.only_resume:
     print("Balayage de 12 couples, tué dès que trois au moins sont finis.")
 
 # %% [markdown]
-# ## La règle : un run dont le programme est mort est marqué KILLED
+# ## Un run dont le programme est mort est marqué KILLED
 #
 # MLflow ne peut pas savoir que le programme est mort : ses runs restent RUNNING. Dans ce balayage,
-# l'étiquette `process` de chaque run dit qui l'écrit : la machine, et le numéro du programme. Il
-# reste à chercher ceux dont le programme n'existe plus.
+# une étiquette que ce cours ajoute, `process`, dit qui écrit chaque run : la machine, et le numéro
+# du programme. Il reste à chercher ceux dont le programme n'existe plus.
 
 # %%
-for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", output_format="list"):
-    # sans étiquette : pas des nôtres
-    machine, number = run.data.tags.get("process", "ailleurs 0").split()
-    if machine == node() and not psutil.pid_exists(int(number)):
+running_here = f"attributes.status = 'RUNNING' AND tags.process LIKE '{node()} %'"
+for run in mlflow.search_runs(filter_string=running_here, output_format="list"):
+    pid = int(run.data.tags["process"].split()[1])
+    if not psutil.pid_exists(pid):
         mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
         print(f"  {run.info.run_name} : RUNNING, sans programme -> KILLED")
 
@@ -82,8 +82,8 @@ for run in mlflow.search_runs(filter_string="attributes.status = 'RUNNING'", out
 # ## Reprendre
 #
 # Le parent dit quels couples il voulait (`grid.json`), ses enfants finis disent ceux qui sont
-# faits. Les autres sont faits ici, sous le même parent. Ce qui résume le balayage vient en
-# dernier : un résumé ne se trouve que sur un balayage fini.
+# faits. Les autres passent par la même fonction, `run_couples`, sous le même parent. Le résumé
+# s'écrit en dernier, quand tous les couples sont faits.
 
 # %%
 unfinished = (
@@ -99,9 +99,9 @@ for parent in mlflow.search_runs(filter_string=unfinished, output_format="list")
 
     with mlflow.start_run(run_id=parent.info.run_id):
         mlflow.set_tag("process", PROCESS)  # c'est ce programme-ci, désormais, qui écrit ici
-        try_couples(left)
-        whole = sum_up(parent.info.run_id)
-    counted = f"{len(done)} couples déjà faits, {len(left)} faits maintenant, {whole} en tout"
+        run_couples(left)
+        total = summarize(parent.info.run_id)
+    counted = f"{len(done)} couples déjà faits, {len(left)} faits maintenant, {total} en tout"
     print(f"Balayage repris : {counted}")
 
 # %%
@@ -116,5 +116,5 @@ print(f"Dans l'expérience : {counted}")
 # finis : ils ne sont pas refaits, et les 12 sont là, chacun une fois. L'enfant coupé reste KILLED :
 # c'est ce qui lui est arrivé.
 #
-# Pour cela, il a suffi que chaque run dise quel programme l'écrit, et que le parent dise ce qu'il y
-# avait à faire.
+# Pour cela, il a suffi que chaque run dise quel programme l'écrit, que le parent dise ce qu'il y
+# avait à faire, et qu'une seule fonction serve au balayage et à sa reprise.

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Leçon 1, script 10 : un run riche
 #
-# **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel est le meilleur ? Demandez-le
+# **Question.** Trois réglages d'un même SVM, dans un seul run. Lequel coûte le moins ? Demandez-le
 # aux tumeurs sur lesquelles il a appris, puis à d'autres.
 #
-# Pronostic : les deux jeux de données désignent-ils le même modèle ? Et si une métrique est écrite
-# six fois sous le même nom, laquelle le run montre-t-il ?
+# Pronostic : les deux jeux de données donnent-ils le même classement ? Et si une métrique est
+# écrite six fois sous le même nom, laquelle le run montre-t-il ?
 
 # %% [markdown] tags=["local"]
 # ```
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from mlflow.models import infer_signature
 
-from patients import load_patients, pins, risk, svm
+from patients import cost, load_patients, pins, svm
 
 # %% tags=["local"]
 from store import open_store
@@ -37,21 +37,21 @@ train = mlflow.data.from_pandas(
 valid = mlflow.data.from_pandas(
     data.X_valid.assign(malignant=data.y_valid), name="breast_cancer_valid", targets="malignant"
 )
-judges = [(train, data.X_train, data.y_train), (valid, data.X_valid, data.y_valid)]
+datasets = [(train, data.X_train, data.y_train), (valid, data.X_valid, data.y_valid)]
 
 # %% [markdown]
 # ## Trois enregistrements de plus
 #
-# - `log_metric(..., model_id=, dataset=)` : une métrique liée au modèle jugé, et aux données qui
-#   l'ont jugé ;
+# - `log_metric(..., model_id=, dataset=)` : une métrique liée au modèle, et aux données qui l'ont
+#   mesurée ;
 # - `log_table` : un tableau, que l'on complète à chaque appel, ici les tumeurs mal classées ;
 # - `log_image(..., key=, step=)` : une image par pas, que l'interface fait défiler.
 
 # %%
 experiment = mlflow.set_experiment("01_tracking_supervised")
-description = "Trois modèles dans un run, chacun jugé par deux jeux de données."
+description = "Trois modèles dans un run, chacun mesuré sur deux jeux de données."
 with mlflow.start_run(run_name="svm trois gamma", description=description) as run:
-    for step, gamma in enumerate((0.0001, 0.03, 1)):
+    for step, gamma in enumerate((0.0001, 0.3, 1)):
         model = svm(1.0, gamma).fit(data.X_train, data.y_train)
         logged = mlflow.sklearn.log_model(
             model,
@@ -61,59 +61,54 @@ with mlflow.start_run(run_name="svm trois gamma", description=description) as ru
             signature=signature,
             pip_requirements=pins(),
         )
-        for judge, X, y in judges:
-            mlflow.log_metric(
-                "accuracy", model.score(X, y), step=step, model_id=logged.model_id, dataset=judge
-            )
+        for dataset, X, y in datasets:
+            value = cost(y, model.predict(X))
+            mlflow.log_metric("cost", value, step=step, model_id=logged.model_id, dataset=dataset)
 
-        distance = risk(model, data.X_valid)
-        table = pd.DataFrame(
-            {
-                "gamma": gamma,
-                "tumeur": data.X_valid.index,
-                "maligne": data.y_valid,
-                "distance": distance,
-            }
-        )
-        mlflow.log_table(table[(distance > 0) != data.y_valid], "errors.json")
+        scores = model.decision_function(data.X_valid)
+        table = pd.DataFrame({"tumeur": data.X_valid.index, "maligne": data.y_valid})
+        table = table.assign(gamma=gamma, score=scores)
+        mlflow.log_table(table[(scores > 0) != data.y_valid], "errors.json")
 
         figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
         ax.hist(
-            [distance[data.y_valid == 0], distance[data.y_valid == 1]],
+            [scores[data.y_valid == 0], scores[data.y_valid == 1]],
             bins=np.linspace(-3, 3, 25),
             label=["bénignes", "malignes"],
         )
         ax.set(
             title=f"gamma = {gamma:g}",
-            xlabel="distance à la frontière (alerte si > 0)",
+            xlabel="score (alerte si > 0)",
             ylabel="tumeurs de validation",
         )
         ax.legend()
         figure.canvas.draw()
-        mlflow.log_image(np.asarray(figure.canvas.buffer_rgba()), key="distances", step=step)
+        mlflow.log_image(np.asarray(figure.canvas.buffer_rgba()), key="scores", step=step)
         plt.close(figure)
 
 # %% [markdown]
 # ## Demander au magasin
 #
 # Chaque modèle garde ses métriques, avec leur jeu de données : on peut donc trier les modèles selon
-# un juge.
+# l'un, puis selon l'autre.
 
 # %%
-for judge, _, _ in judges:
-    order = [{"field_name": "metrics.accuracy", "dataset_name": judge.name, "ascending": False}]
+for dataset, _, _ in datasets:
     found = mlflow.search_logged_models(
         [experiment.experiment_id],
         f"source_run_id = '{run.info.run_id}'",
-        order_by=order,
+        order_by=[{"field_name": "metrics.cost", "dataset_name": dataset.name}],
         output_format="list",
     )
-    accuracy = next(
-        metric.value for metric in found[0].metrics if metric.dataset_name == judge.name
-    )
-    print(f"Selon {judge.name}, le meilleur est gamma={found[0].params['gamma']} : {accuracy:.3f}")
-shown = mlflow.get_run(run.info.run_id).data.metrics["accuracy"]
-print(f"Le run, lui, n'en montre qu'une : {shown:.3f}")
+    costs = [
+        f"{metric.value:g} pour gamma={model.params['gamma']}"
+        for model in found
+        for metric in model.metrics
+        if metric.dataset_name == dataset.name
+    ]
+    print(f"Coût sur {dataset.name} : {', '.join(costs)}")
+shown = mlflow.get_run(run.info.run_id).data.metrics["cost"]
+print(f"Le run, lui, ne montre qu'un coût : {shown:g}")
 errors = mlflow.load_table("errors.json", run_ids=[run.info.run_id])
 for gamma, wrong in errors.groupby("gamma"):
     print(f"errors.json, gamma={gamma:g} : {len(wrong)} tumeurs mal classées")
@@ -121,12 +116,15 @@ for gamma, wrong in errors.groupby("gamma"):
 # %% [markdown]
 # ## À retenir
 #
-# | gamma | exactitude sur l'apprentissage | exactitude sur la validation | erreurs de validation |
+# | gamma | coût sur les 341 apprises | coût sur les 114 de validation | erreurs de validation |
 # |---|---|---|---|
-# | 0.0001 | 0.727 | 0.772 | 26 |
-# | 0.03 | 0.982 | 0.982 | 2 |
-# | 1 | 1.000 | 0.623 | 43 |
+# | 0.0001 | 930 | 260 | 26 |
+# | 0.3 | 0 | 12 | 3 |
+# | 1 | 0 | 430 | 43 |
 #
-# Les tumeurs déjà vues désignent `gamma = 1`, les autres `gamma = 0.03`. Une métrique sans le nom
-# de son juge ne veut rien dire ; liée à son modèle et à ses données, elle se laisse trier. Le run
-# seul n'aurait gardé à l'écran que 0.623.
+# Les tumeurs apprises ne séparent pas `gamma = 0.3` de `gamma = 1` : aucun des deux ne s'y trompe.
+# Sur les autres, `gamma = 1` est le plus cher des trois. Une métrique se lit donc avec le nom des
+# données qui l'ont mesurée.
+#
+# Chaque jour, il suffit de deux noms, `train_cost` et `valid_cost` (ou `train_accuracy` et
+# `valid_accuracy`). Sous un seul nom, le run ne montre que la dernière valeur écrite, 430.

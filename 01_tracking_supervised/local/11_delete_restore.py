@@ -19,9 +19,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 
@@ -31,14 +31,15 @@ from patients import load_patients, pins, svm
 from store import open_store
 
 open_store()
-folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-os.chdir(folder.name)  # mlruns/ ira là
-mlflow.set_tracking_uri("sqlite:///mlflow.db")
+folder = TemporaryDirectory(ignore_cleanup_errors=True)
+os.chdir(folder.name)  # mlflow.db et mlruns/ iront là
+uri = "sqlite:///mlflow.db"
+mlflow.set_tracking_uri(uri)
 client = mlflow.MlflowClient()
 experiment = mlflow.set_experiment("à supprimer")
 
 
-def count(moment: str):
+def count(moment: str) -> None:
     """Écrit ce qu'il y a dans le magasin jetable : runs et modèles que l'on voit, kilo-octets sur
     le disque.
     """
@@ -54,13 +55,13 @@ def count(moment: str):
 
 # %%
 data = load_patients()
+model = svm(1.0, 0.3).fit(data.X_train, data.y_train)
 with mlflow.start_run(run_name="parent") as parent:
     for number in range(3):
         with mlflow.start_run(run_name=f"enfant {number}", nested=True):
-            mlflow.log_text("x" * 100_000, "journal.txt")
             for step in range(3):
                 mlflow.log_metrics({f"metric_{i}": i * step for i in range(500)}, step=step)
-            model = svm(1.0, 0.03).fit(data.X_train, data.y_train)
+            mlflow.log_text("x" * 100_000, "journal.txt")
             mlflow.sklearn.log_model(model, name="svm", pip_requirements=pins())
 print(f"{'':35}{'runs':>5}{'modèles':>9}{'fichiers':>10}{'base':>8}  (ko)")
 count("au départ")
@@ -85,16 +86,15 @@ count("tous les runs supprimés")
 #
 # `mlflow gc` efface pour de bon ce qui est à la corbeille. Il veut l'adresse de la base deux fois :
 # `--backend-store-uri` dit où effacer les lignes, `--tracking-uri` où chercher les fichiers. Les
-# modèles se suppriment à part ; et la base garde sa taille tant que SQLite n'a pas rendu la place
-# (`VACUUM`).
+# modèles se suppriment à part. Enfin, la base garde sa taille tant que SQLite n'a pas rendu la
+# place (`VACUUM`).
 
 # %%
-uri = "sqlite:///mlflow.db"
 gc = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
 subprocess.run(gc, check=True, capture_output=True)
 count("mlflow gc")
-for model in client.search_logged_models([experiment.experiment_id]):
-    client.delete_logged_model(model.model_id)
+for found in client.search_logged_models([experiment.experiment_id]):
+    client.delete_logged_model(found.model_id)
 subprocess.run(gc, check=True, capture_output=True)
 count("modèles supprimés, mlflow gc")
 with closing(sqlite3.connect("mlflow.db")) as base:
@@ -104,13 +104,12 @@ try:
     client.restore_run(parent.info.run_id)
 except mlflow.MlflowException:
     print("Restaurer le parent : refusé, il n'existe plus")
-os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
 
 # %% [markdown]
 # ## À retenir
 #
-# Supprimer un parent laisse ses enfants ; supprimer des runs laisse leurs modèles ; et rien de tout
-# cela ne libère un octet.
+# Supprimer un parent laisse ses enfants, supprimer des runs laisse leurs modèles, et rien de tout
+# cela ne libère de place.
 #
-# Pour récupérer la place : supprimer les runs **et** les modèles, `mlflow gc`, puis `VACUUM`.
-# Jusqu'à `gc`, un run se restaure ; après, plus rien.
+# Pour la récupérer, supprimez les runs **et** les modèles, puis lancez `mlflow gc`, puis `VACUUM`.
+# Jusqu'à `gc`, un run se restaure. Après, il n'existe plus.

@@ -21,9 +21,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 from alembic import command
@@ -34,7 +34,7 @@ from store import open_store
 
 open_store()
 logging.getLogger("alembic").setLevel(logging.WARNING)
-folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+folder = TemporaryDirectory(ignore_cleanup_errors=True)
 os.chdir(folder.name)  # mlflow.db et mlruns/ iront là
 
 # %% [markdown]
@@ -59,16 +59,14 @@ with (
 shutil.copytree("mlruns", "sauvegarde")
 written = 30 + len(writer.stdout.readlines())
 writer.wait()
-print(
-    f"Copie prise après 30 runs ; le programme, lui, en a écrit {written}."
-    f" Contrôle de la copie : {healthy}"
-)
+print(f"Copie prise après 30 runs ; le programme, lui, en a écrit {written}.")
+print(f"Contrôle de la copie : {healthy}")
 
 # %% [markdown]
 # ## Restaurer
 #
-# Le magasin est perdu ; la copie reprend sa place, au même endroit : MLflow garde le chemin complet
-# de chaque fichier.
+# Le magasin est perdu. La copie reprend sa place, au même endroit, car MLflow garde le chemin
+# complet de chaque fichier.
 
 # %%
 Path("mlflow.db").unlink()
@@ -81,18 +79,17 @@ def count(uri: str) -> str:
     """Ce qu'un magasin rend : les runs finis, ceux dont la métrique est juste, ceux dont le fichier
     se relit.
     """
-    client = mlflow.MlflowClient(uri)
-    experiment = client.get_experiment_by_name("sauvegarde")
-    finished = client.search_runs(
-        [experiment.experiment_id], "attributes.status = 'FINISHED'", max_results=5000
+    mlflow.set_tracking_uri(uri)
+    finished = mlflow.search_runs(
+        experiment_names=["sauvegarde"],
+        filter_string="attributes.status = 'FINISHED'",
+        output_format="list",
     )
-    numbers = [int(run.info.run_name.removeprefix("run ")) for run in finished]
-    exact = sum(
-        run.data.metrics["value"] == number / 7
-        for run, number in zip(finished, numbers, strict=True)
-    )
-    texts = [mlflow.artifacts.load_text(f"{run.info.artifact_uri}/number.txt") for run in finished]
-    files = sum(text == str(number) for text, number in zip(texts, numbers, strict=True))
+    exact = files = 0
+    for run in finished:
+        number = int(run.data.params["number"])
+        exact += run.data.metrics["value"] == number / 7
+        files += mlflow.artifacts.load_text(f"{run.info.artifact_uri}/number.txt") == str(number)
     return f"{len(finished)} runs finis, {exact} métriques justes, {files} fichiers relus"
 
 
@@ -101,13 +98,14 @@ print(f"Restauré : {count('sqlite:///mlflow.db')}")
 # %% [markdown]
 # ## Mettre à niveau
 #
-# Chaque version de MLflow peut changer les tables ; la base dit à quelle révision elle en est. On
-# en fabrique une plus ancienne, en défaisant les trois derniers changements. Puis on l'ouvre, et
-# l'on met à niveau sa jumelle.
+# Chaque version de MLflow peut changer les tables ; la base dit à quelle *révision* elle en est.
+# Pour cet essai seulement, on en fabrique une plus ancienne, en défaisant les trois derniers
+# changements. La commande de MLflow la met à niveau ; une copie, elle, est simplement ouverte.
 
 
 # %%
 def revision(path: str) -> str:
+    """La révision des tables d'une base SQLite de MLflow."""
     with closing(sqlite3.connect(path)) as base:
         return base.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
@@ -117,21 +115,17 @@ config = Config()
 config.set_main_option("script_location", str(Path(mlflow.__file__).parent / "store/db_migrations"))
 config.set_main_option("sqlalchemy.url", "sqlite:///ancienne.db")
 command.downgrade(config, "-3")
-shutil.copy("ancienne.db", "jumelle.db")
+shutil.copy("ancienne.db", "copie.db")
 print(f"Ancienne, révision {revision('ancienne.db')}")
-subprocess.run(
-    [sys.executable, "-m", "mlflow", "db", "upgrade", "sqlite:///jumelle.db"],
-    check=True,
-    capture_output=True,
-)
-print(f"mlflow db upgrade, révision {revision('jumelle.db')} : {count('sqlite:///jumelle.db')}")
-print(f"Simplement ouverte : {count('sqlite:///ancienne.db')}, révision {revision('ancienne.db')}")
-os.chdir(Path(__file__).parent)  # Windows ne supprime pas le dossier où l'on se trouve
+upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", "sqlite:///ancienne.db"]
+subprocess.run(upgrade, check=True, capture_output=True)
+print(f"mlflow db upgrade, révision {revision('ancienne.db')} : {count('sqlite:///ancienne.db')}")
+print(f"Simplement ouverte : {count('sqlite:///copie.db')}, révision {revision('copie.db')}")
 
 # %% [markdown]
 # ## À retenir
 #
-# La copie, prise pendant l'écriture, est saine et cohérente : ce qui était fini y est, au complet.
+# La copie, prise pendant l'écriture, est saine : les runs qui étaient finis y sont, au complet.
 # Restaurée à sa place, ou mise à niveau, elle rend les mêmes runs, les mêmes métriques, les mêmes
 # fichiers.
 #

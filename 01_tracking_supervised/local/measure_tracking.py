@@ -65,26 +65,20 @@ def identical(sent, read) -> bool:
 
 
 def compare(kind: str, sent: list, read: list) -> dict:
-    """Ce qu'une nature a donné : combien de valeurs, la part relue au bit près, et la première qui
-    a changé.
+    """Ce qu'une nature a donné : combien de valeurs écrites, combien relues au bit près, et la
+    première qui a changé.
     """
-    changed = [
-        (before, after)
-        for before, after in zip(sent, read, strict=True)
-        if not identical(before, after)
-    ]
+    changed = [pair for pair in zip(sent, read, strict=True) if not identical(*pair)]
     example = ""
     if changed:
         before, after = changed[0]
-        example = (
-            f"{len(before)} caractères -> {len(after)}"
-            if isinstance(before, str)
-            else f"{before} -> {after}"
-        )
+        if isinstance(before, str):
+            before, after = f"{len(before)} caractères", len(after)
+        example = f"{before} -> {after}"
     return {
         "kind": kind,
-        "values": len(sent),
-        "exact": 1 - len(changed) / len(sent),
+        "written": len(sent),
+        "exact": len(sent) - len(changed),
         "example": example,
     }
 

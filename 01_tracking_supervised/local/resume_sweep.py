@@ -1,6 +1,7 @@
 """Le balayage que `09_resume_sweep.py` lance, tue, puis finit : douze couples (C, gamma).
 
-Chaque run porte une étiquette `process` : la machine et le numéro du programme qui l'écrit.
+Chaque run porte une étiquette `process`, la machine et le numéro du programme qui l'écrit. MLflow
+n'en a pas : elle est de ce cours.
 """
 
 import os
@@ -18,7 +19,7 @@ GRID = {"C": [1.0, 10.0, 100.0], "gamma": [0.001, 0.01, 0.03, 0.1]}
 PROCESS = f"{node()} {os.getpid()}"
 
 
-def try_couples(couples: list[tuple[float, float]]):
+def run_couples(couples: list[tuple[float, float]]) -> None:
     """Juge chaque couple (C, gamma) dans un enfant du run ouvert, comme `05_svm_sweep.py`."""
     X, y = known_patients()
     signature, requirements = infer_signature(X, y.to_numpy()), pins()
@@ -33,7 +34,7 @@ def try_couples(couples: list[tuple[float, float]]):
             )
 
 
-def sum_up(parent_id: str) -> int:
+def summarize(parent_id: str) -> int:
     """Écrit dans le run ouvert ce que ses enfants finis ont donné ; renvoie leur nombre."""
     couples = mlflow.search_runs(
         filter_string=f"tags.mlflow.parentRunId = '{parent_id}' AND attributes.status = 'FINISHED'",
@@ -51,5 +52,5 @@ if __name__ == "__main__":
     with mlflow.start_run(run_name="svm balayage", tags={"process": PROCESS}) as parent:
         mlflow.log_dict(GRID, "grid.json")
         mlflow.log_params({"folds": 5, "seed": 0})
-        try_couples(list(product(GRID["C"], GRID["gamma"])))
-        sum_up(parent.info.run_id)
+        run_couples(list(product(GRID["C"], GRID["gamma"])))
+        summarize(parent.info.run_id)

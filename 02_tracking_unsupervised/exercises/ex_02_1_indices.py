@@ -56,6 +56,7 @@ with mlflow.start_run(run_name="k par indice") as parent:
         with mlflow.start_run(run_name=f"k={k}", nested=True):
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
             # Votre code ici : le pipeline qui passe les images par une ACP de huit composantes (graine 0)
+            # avant K-Means
             model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
             seen = X  # les pixels
             metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
@@ -78,6 +79,7 @@ with mlflow.start_run(run_name="k par indice") as parent:
 # %%
 table = pd.DataFrame(rows).set_index("k")
 # Votre code ici : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`,
+# `k_calinski_harabasz` et `k_ari`
 chosen = {}
 with mlflow.start_run(run_id=parent.info.run_id):
     mlflow.log_metrics(chosen)

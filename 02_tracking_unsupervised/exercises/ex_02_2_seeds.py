@@ -54,6 +54,7 @@ for seed in seeds:
         scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
         best = max(scores, key=scores.get)
         # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
+        # modèle du sommet
     print(
         f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
         f" à 11 groupes, {scores[11]:.3f}"

@@ -143,6 +143,8 @@ for kind, name in owned:
 
 numbers = [str(each.experiment_id) for each in experiments]
 for model in mlflow.search_logged_models(experiment_ids=numbers, output_format="list"):
+    if model.status != "READY":
+        continue  # refusé à l'enregistrement : il n'a pas de fichier
     info = mlflow.models.get_model_info(model.model_uri)
     if "sklearn" in info.flavors and info.saved_input_example_info:
         there = mlflow.pyfunc.load_model(model.model_uri)

@@ -14,6 +14,12 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 import tempfile
 from pathlib import Path
 

@@ -67,6 +67,7 @@ for alpha in ("0.42", "1", "5"):
     print(f"alpha {alpha} : RMSE {rmse:.2f}, la forêt {forest:.2f}, la moyenne 79.04", flush=True)
 
 # Votre code ici : d'autres essais, jusqu'à deux alphas distants de 0.1 au plus, l'un qui bat la forêt,
+# l'autre non
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 03-1")

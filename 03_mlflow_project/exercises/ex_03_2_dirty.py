@@ -71,6 +71,7 @@ run = client.get_run(submitted.run_id)
 
 # %%
 # Votre code ici : rejouez `run` depuis `uri`, à son commit ; étiquetez le nouveau run `exercise`, et
+# `replay_of` : l'identifiant du premier
 temporary.cleanup()
 rmse, state = run.data.metrics["valid_rmse"], run.data.tags["git.dirty"]
 print(f"Premier run : RMSE {rmse:.2f}, git.dirty {state}")

@@ -93,6 +93,7 @@ client.set_registered_model_alias(MODEL, "champion", champion)
 
 # %%
 # Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
+# `reason` ; @champion, s'il le faut
 winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
 client.set_registered_model_alias(MODEL, "champion", versions[winner])
 print(f"promu sur parole : {winner}")

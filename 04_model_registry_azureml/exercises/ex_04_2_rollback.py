@@ -94,6 +94,7 @@ print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_
 
 # %%
 # Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
+# une étiquette `history_...` de plus
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 04-2")

@@ -92,8 +92,10 @@ answers = {}
 with running(command, f"http://127.0.0.1:{port}/health"):
     answers["before"] = ask()
     # Votre code ici : déplacez @live vers `new`, et reposez les questions au même service (colonne
+    # `moved`)
 
 # Votre code ici : le service est arrêté ; redémarrez-le de même, et reposez les questions (colonne
+# `restarted`)
 
 # %%
 with mlflow.start_run(run_name="alias déplacé"):
@@ -101,6 +103,7 @@ with mlflow.start_run(run_name="alias déplacé"):
     mlflow.log_params({"model": MODEL, "old_version": old, "new_version": new})
     mlflow.log_text(pd.DataFrame(answers).to_csv(index=False), "answers.csv")
     # Votre code ici : `changed_after_move` et `changed_after_restart` : combien de réponses, à chaque
+    # geste, diffèrent de `before`
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 04-3")

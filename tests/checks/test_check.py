@@ -61,8 +61,8 @@ def test_a_lesson(room):
     first, *lines = found.stdout.splitlines()
     assert found.returncode == 1 and "indice" not in found.stdout
     assert first.startswith(f"Leçon 1 : 1 script sur {len(scripts.expected(LESSON))} fait.")
-    assert first.endswith("uv run 01_tracking_supervised/local/03_full_run.py")
-    assert [line.split("  ")[1] for line in lines] == ["01-1", "01-2", "01-3"]
+    assert first.endswith("uv run 01_tracking_supervised/local/02_autolog.py")
+    assert [line.split("  ")[1] for line in lines] == ["01-0", "01-1", "01-2", "01-3"]
 
 
 def test_everything_at_once_and_hints_only_where_useful(room):
@@ -165,11 +165,11 @@ def test_a_class_in_a_table(room, tmp_path):
     found = room.check("--by-user", "--lesson", "01", "--csv", str(path))
     assert found.returncode == 1 and found.stderr == ""
     lines = [line.split("│") for line in found.stdout.splitlines() if "│" in line]
-    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:6]] for cells in lines}
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:7]] for cells in lines}
     assert (
-        rows["anne"] == ["✓", "✓", "·", "2/3"]
-        and rows["bruno"] == ["✗", "·", "·", "0/3"]
-        and rows["chloé"] == ["·", "·", "·", "0/3"]
+        rows["anne"] == ["·", "✓", "✓", "·", "2/4"]
+        and rows["bruno"] == ["·", "✗", "·", "·", "0/4"]
+        and rows["chloé"] == ["·", "·", "·", "·", "0/4"]
     )
     assert 'O\'Brien "Pat"' in rows
 
@@ -218,7 +218,7 @@ def test_a_class_costs_no_more_per_learner(tmp_path):
             calls(model_selection, "cross_val_predict") as crossed,
         ):
             found = room.check("--by-user", "--lesson", "01")
-        assert found.stdout.count("2/3") == number + 1, found.stdout
+        assert found.stdout.count("2/4") == number + 1, found.stdout
         costs.append((sent.call_count, loaded.call_count, crossed.call_count))
     # le premier paie ce que tous partagent
     (_, _, _), (two, *once), (three, *same), (four, *again) = costs
@@ -236,6 +236,6 @@ def test_runs_that_answer_nothing_cost_nothing(tmp_path):
                 metrics={"accuracy": 0.5, "sensitivity": 0.5},
             )
         with calls(*SQL) as sent:
-            assert room.check().stdout.count("à faire") == 12
+            assert room.check().stdout.count("à faire") == 13
         costs.append(sent.call_count)
     assert costs[1] <= costs[0]  # le premier ouvre la base

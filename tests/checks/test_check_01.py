@@ -19,6 +19,8 @@ from answers_01 import (
     scaler,
     sweep,
     threshold,
+    tracking,
+    tree,
 )
 from classroom import each
 from sklearn.ensemble import RandomForestClassifier
@@ -48,12 +50,15 @@ def forest(me):
 
 
 def one_more(me, found: str):
-    """Un run hors du balayage tient la contrainte : compté ou non, 9 ou 8 couples."""
+    """Un run hors du balayage tient la contrainte : compté, 9 couples ; sinon, 8."""
     me.run(lesson=LESSON, metrics={"cv_sensitivity": 0.5, "cv_specificity": 1.0})
     query(me, candidates=found)
 
 
 RIGHT = {
+    "01-0 juste": (tracking, "max_depth=3, exactitude 0.916 ; l'arbre se recharge"),
+    "01-0 un autre réglage": (lambda me: tracking(me, tree(5), depth=5),),
+    "01-0 au second essai": (lambda me: [tracking(me, part="train"), tracking(me)],),
     "01-1 juste": (
         lambda me: scaler(me, raw(), raw(0.001)),
         "exactitude 0.623, sensibilité 0.000 ; avec gamma=0.001, sensibilité 0.930",
@@ -83,11 +88,34 @@ RIGHT = {
         "8 couples tiennent la contrainte ; "
         "« C=1 gamma=0.003 » trouve 154 tumeurs malignes sur 170",
     ),
-    "01-3 un run de plus, compté": (lambda me: one_more(me, "9"),),
     "01-3 un run de plus, non compté": (lambda me: one_more(me, "8"),),
 }
 
 WRONG = {
+    "01-0 une autre expérience": (
+        lambda me: tracking(me, lesson="02_tracking_unsupervised"),
+        "est dans l'expérience « 02_tracking_unsupervised »",
+    ),
+    "01-0 sur l'apprentissage": (
+        lambda me: tracking(me, part="train"),
+        "porte sur les tumeurs apprises",
+    ),
+    "01-0 sans paramètre": (lambda me: tracking(me, params={}), "il manque le paramètre"),
+    "01-0 le paramètre d'un autre": (lambda me: tracking(me, depth=4), "mais l'arbre a 3"),
+    "01-0 sans modèle": (
+        lambda me: me.run("01-0", params={"max_depth": 3}, metrics={"accuracy": 0.916}),
+        "n'a pas de modèle",
+    ),
+    "01-0 sans métrique": (lambda me: tracking(me, metrics={}), "il manque la métrique `accuracy`"),
+    "01-0 métrique inventée": (
+        lambda me: tracking(me, metrics={"accuracy": 0.99}),
+        "vaut 0.99, mais le modèle du même run donne 0.9161",
+    ),
+    "01-0 appris sur tout": (
+        lambda me: tracking(me, tree(part="all")),
+        "a appris sur 569 tumeurs : il en faut 426",
+    ),
+    "01-0 pas un arbre": (lambda me: tracking(me, raw()), "SVC, pas un arbre"),
     "01-1 préparé": (
         lambda me: scaler(me, make_pipeline(MinMaxScaler(), SVC()).fit(DATA.X_train, DATA.y_train)),
         "préparent",
@@ -180,6 +208,14 @@ WRONG = {
         "dit 35 couples : revoyez le filtre",
     ),
     "01-3 compté en trop": (lambda me: query(me, candidates="9"), "9 couples : revoyez le filtre"),
+    "01-3 un run de plus, compté": (
+        lambda me: one_more(me, "9"),
+        "dit 9 couples, ceux de tous les balayages",
+    ),
+    "01-3 deux balayages comptés": (
+        lambda me: [sweep(me), query(me, candidates="16")],
+        "dit 16 couples, ceux de tous les balayages",
+    ),
     "01-3 description vide": (
         lambda me: query(me, **{"mlflow.note.content": " "}),
         "il manque l'étiquette `mlflow.note.content`",

@@ -16,6 +16,7 @@ from two_forms import cells_of, essences
 from course import LESSONS
 from forms.archive import COMMAND, FOLDER, MANIFEST, NOTEBOOK
 from forms.cells import read_lesson
+from forms.notebook import NO_AUTOLOG
 from forms.requirements import read_pins
 
 # -------------------------------------------------------------------------------------------------
@@ -131,9 +132,14 @@ def test_the_cells_are_those_of_the_script(cells):
         ours = [
             (kind, text)
             for kind, text in ours
-            if not text.startswith(("%pip", "%run")) and "args = SimpleNamespace(" not in text
+            if not text.startswith(("%pip", "%run"))
+            and "args = SimpleNamespace(" not in text
+            and text != NO_AUTOLOG
         ]
         assert essences(ours) == essences(theirs), name
+        calls = any(".autolog(" in text for _, _, text in cells_of(source_of(name)))
+        installs = any(cell.startswith("%pip") for cell in found)
+        assert found.count(NO_AUTOLOG) == (installs and not calls), name
         marked = re.findall(
             r"# databricks: (display\(.*\))$",
             source_of(name).read_text(encoding="utf-8"),

@@ -16,17 +16,11 @@ import warm
 from copies import Course
 from databricks_archive import read_archive
 from mlflow import MlflowClient
-from patients import known_patients
 from programs import LIGHT, ended, free_port, running
 from recorded_runs import appeared, check_against_scripts, described_runs
 from recording import recorded
 from run_course import missing
-from sklearn.metrics import recall_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
-from texts import ROOT, last_cell, numbers, tables
+from texts import ROOT
 from two_forms import with_form
 
 from course import LESSONS, SCRIPTS, Script
@@ -153,7 +147,7 @@ def test_what_ends_a_notebook_early_reads_well(whole_course, tmp_path):
     sans MLproject à côté : l'erreur de MLflow, que DEPANNAGE.md explique.
     """
     told = run_notebook(
-        whole_course, "01_tracking_supervised/03_open_model", fails=True, start=warm.forked
+        whole_course, "01_tracking_supervised/04_open_model", fails=True, start=warm.forked
     )
     assert told.code == 1 and "Traceback" not in told.stderr
     assert told.stderr.strip().splitlines()[-1].startswith("Pas encore de modèle")
@@ -250,7 +244,7 @@ def test_a_notebook_speaks_the_protocol_of_databricks(whole_course, tmp_path):
                 "DATABRICKS_HOST": host,
                 "DATABRICKS_TOKEN": "jeton",
             }
-            run_notebook(whole_course, "01_tracking_supervised/02_full_run", **there)
+            run_notebook(whole_course, "01_tracking_supervised/03_full_run", **there)
         finally:
             workspace.shutdown()
             workspace.server_close()
@@ -303,50 +297,9 @@ def spark_session():
     return session
 
 
-@pytest.mark.slow
-def test_search_on_spark(spark_session):
-    """Chaque valeur est celle de son point ; deux recherches d'une graine s'accordent avec un
-    ouvrier, pas avec deux.
-    """
-    found = searches(spark_session.uri, SPARK.lesson)
-    assert [run.data.params["workers"] for run, _ in found] == ["1", "1", "2", "2"]
-    X, y = known_patients()
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    for parent, trials in found:
-        assert len(trials) == 12
-        assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
-        assert parent.data.metrics["best_cv_sensitivity"] == max(
-            run.data.metrics["value"] for run in trials
-        )
-        assert parent.data.tags["mlflow.note.content"]
-        for run in trials:
-            model = make_pipeline(
-                StandardScaler(),
-                SVC(C=float(run.data.params["C"]), gamma=float(run.data.params["gamma"])),
-            )
-            assert run.data.metrics["value"] == recall_score(
-                y, cross_val_predict(model, X, y, cv=folds)
-            )
-
-    one, again, two, other = (points(trials) for _, trials in found)
-    text, output = last_cell(SPARK.path), spark_session.ended(SPARK.name).stdout
-    said = {row["ouvriers"]: row["deux recherches de graine 0"] for row in tables(text)}
-    assert said == {
-        "1": f"{len(one & again)} points communs sur 12",
-        "2": f"{len(two & other)} points communs sur 12",
-    }
-    assert said["1"] in output and said["2"] in output
-    best = f"{found[0][0].data.metrics['best_cv_sensitivity']:.3f}"
-    assert numbers(text) == [best]
-    sweep = tables(last_cell("01_tracking_supervised/local/05_svm_sweep.py"))
-    assert best == next(
-        row["sensibilité"] for row in sweep if row["ce que l'on veut"] == "la meilleure sensibilité"
-    )
-
-
 @pytest.mark.release
 def test_the_notebook_on_spark_finds_the_same_points(spark_session, whole_course):
-    notebook = run_notebook(whole_course, "01_tracking_supervised/13_svm_sweep_spark")
+    notebook = run_notebook(whole_course, "01_tracking_supervised/14_svm_sweep_spark")
     assert not any("pyspark" in line for line in notebook.pip) and any(
         "optuna==" in line for line in notebook.pip
     )

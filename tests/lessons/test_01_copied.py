@@ -47,9 +47,9 @@ def test_the_first_script_fills_the_readers_own_folder(folder):
     assert sorted(path.name for path in folder.iterdir() if path.name != "__pycache__") == [
         "essai.py", "mlflow.db", "patients.py",
     ]  # fmt: skip
-    recalls = {run.data.params["gamma"]: run.data.metrics["sensitivity"] for run in runs(folder)}
-    gammas = (0.0001, 0.03, 0.3, 1)
-    assert recalls == {str(gamma): svm_metrics(gamma)["sensitivity"] for gamma in gammas}
+    costs = {run.data.params["gamma"]: run.data.metrics["cost"] for run in runs(folder)}
+    assert costs == {"0.0001": 260, "0.03": 20, "0.3": 12, "1": 430}
+    assert costs == {gamma: svm_metrics(float(gamma))["cost"] for gamma in costs}
 
 
 @pytest.mark.slow
@@ -59,6 +59,8 @@ def test_so_do_all_the_scripts_of_the_core_one_after_the_other(folder):
         copied(script, folder)
         assert len(runs(folder)) >= written, script.path
         written = len(runs(folder))
-    # quatre, un, le balayage et ses 35 enfants, et ce que comparer, juger et annoter ajoutent
-    assert written > 45 and list(folder.glob("mlruns/*/models/*/artifacts/model.skops"))
+    # quatre, autolog et sa grille de cinq, deux, le balayage et ses 35 enfants, sept, un jugement
+    assert written == 4 + 7 + 2 + 36 + 7 + 1
+    # autolog, full_run (le refusé ne laisse pas de MLmodel), les enfants, les sept classifieurs
+    assert len(list(folder.glob("mlruns/*/models/*/artifacts/MLmodel"))) == 1 + 2 + 35 + 7
     assert {run.info.status for run in runs(folder)} == {"FINISHED"}

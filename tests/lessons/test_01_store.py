@@ -1,4 +1,4 @@
-"""Leçon 1, ce que devient un run ensuite : rich_run, annotate_runs, delete_restore, store_life."""
+"""Leçon 1, ce que devient un run ensuite : rich_run, delete_restore, store_life."""
 
 import re
 import sqlite3
@@ -8,70 +8,58 @@ from contextlib import closing
 
 import mlflow
 import numpy as np
+import pages
 import pandas as pd
 import pytest
-from lesson_01 import EXPERIMENT, LOCAL, answers, end_of, model_of
-from mlflow.exceptions import MlflowException
+from lesson_01 import README, end_of, model_of
 from PIL import Image
 from programs import ended, reader_environment
-from texts import in_text, tables
+from texts import in_text, path_of, tables
 
-from patients import load_patients, risk, svm
+from patients import cost, load_patients, svm
 
-GAMMAS = (0.0001, 0.03, 1)
+GAMMAS = (0.0001, 0.3, 1)
 
 
 def test_rich_run(lesson, tmp_path):
-    printed, [run], data = (
-        lesson.ended("rich_run").stdout,
-        lesson.runs_of("rich_run"),
-        load_patients(),
-    )
+    printed, [run] = lesson.ended("rich_run").stdout, lesson.runs_of("rich_run")
+    data, client = load_patients(), lesson.client()
     fitted = {gamma: svm(1.0, gamma).fit(data.X_train, data.y_train) for gamma in GAMMAS}
-    scores = {
-        "breast_cancer_train": {
-            gamma: model.score(data.X_train, data.y_train) for gamma, model in fitted.items()
-        },
-        "breast_cancer_valid": {
-            gamma: model.score(data.X_valid, data.y_valid) for gamma, model in fitted.items()
-        },
-    }
-    train, valid = scores.values()
-    logged = {
-        float(model.params["gamma"]): model
-        for model in lesson.client().search_logged_models(
-            [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+    costs = {
+        name: {gamma: cost(y, model.predict(X)) for gamma, model in fitted.items()}
+        for name, X, y in (
+            ("breast_cancer_train", data.X_train, data.y_train),
+            ("breast_cancer_valid", data.X_valid, data.y_valid),
         )
     }
+    train, valid = costs.values()
+    found = client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+    )
+    logged = {float(model.params["gamma"]): model for model in found}
     assert set(logged) == set(GAMMAS)
-    for gamma, model in logged.items():  # chaque modèle garde les deux, avec leur juge
+    for gamma, model in logged.items():  # chaque modèle garde les deux, avec leur jeu de données
         assert {metric.dataset_name: metric.value for metric in model.metrics} == {
-            judge: each[gamma] for judge, each in scores.items()
+            name: each[gamma] for name, each in costs.items()
         }
     steps = {logged[gamma].model_id: step for step, gamma in enumerate(GAMMAS)}
     assert {each.model_id: each.step for each in run.outputs.model_outputs} == steps
-    assert {each.dataset.name for each in run.inputs.dataset_inputs} == set(scores)
-    assert run.data.metrics["accuracy"] == valid[1]  # le run, la dernière écrite
+    assert {each.dataset.name for each in run.inputs.dataset_inputs} == set(costs)
+    assert run.data.metrics == {"cost": valid[1]}  # le run, la dernière écrite
+    assert f"qu'un coût : {valid[1]:g}\n" in printed
 
-    errors = lesson.client().load_table(run.info.experiment_id, "errors.json", [run.info.run_id])
+    errors = client.load_table(run.info.experiment_id, "errors.json", [run.info.run_id])
     for gamma, model in fitted.items():
         wrong = data.X_valid.index[model.predict(data.X_valid) != data.y_valid]
-        listed = errors[errors["gamma"] == gamma]
+        listed = errors[np.isclose(errors["gamma"], gamma)]  # relu à un bit près
         assert list(listed["tumeur"]) == list(wrong)
-        assert listed["distance"].tolist() == pytest.approx(
-            risk(model, data.X_valid.loc[wrong]).tolist()
-        )
+        scores = model.decision_function(data.X_valid.loc[wrong])
+        assert listed["score"].tolist() == pytest.approx(scores.tolist())
         assert f"gamma={gamma:g} : {len(wrong)} tumeurs" in printed
-    images = [
-        file.path
-        for file in lesson.client().list_artifacts(run.info.run_id, "images")
-        if file.path.endswith(".png")
-    ]
-    assert sorted(re.search(r"distances\+step\+(\d)", path)[1] for path in images) == [
-        "0",
-        "1",
-        "2",
-    ]
+    listed = client.list_artifacts(run.info.run_id, "images")
+    images = [file.path for file in listed if file.path.endswith(".png")]
+    shown = sorted(re.search(r"scores\+step\+(\d)", path)[1] for path in images)
+    assert shown == ["0", "1", "2"]
     for path in images:
         picture = Image.open(
             mlflow.artifacts.download_artifacts(
@@ -80,56 +68,46 @@ def test_rich_run(lesson, tmp_path):
         )
         assert np.asarray(picture).std() > 10  # autre chose qu'une page blanche
 
-    best = {judge: max(each, key=each.get) for judge, each in scores.items()}
-    assert best == {"breast_cancer_train": 1, "breast_cancer_valid": 0.03}
-    for judge, gamma in best.items():
-        assert f"{judge}, le meilleur est gamma={gamma:g} : {scores[judge][gamma]:.3f}" in printed
+    for name, each in costs.items():  # à égalité, MLflow range le plus récent d'abord
+        order = sorted(reversed(GAMMAS), key=each.get)
+        ranked = ", ".join(f"{each[gamma]:g} pour gamma={gamma:g}" for gamma in order)
+        assert f"Coût sur {name} : {ranked}\n" in printed
+    assert train[0.3] == train[1] == 0 and valid[1] == max(valid.values())
+    assert max(fitted[1].decision_function(data.X_valid)) < 0  # aucune alerte
     text = end_of("rich_run")
     for row in tables(text):
         gamma = float(row["gamma"])
-        said = [f"{train[gamma]:.3f}", f"{valid[gamma]:.3f}", str((errors["gamma"] == gamma).sum())]
+        said = [
+            f"{train[gamma]:g}",
+            f"{valid[gamma]:g}",
+            str(np.isclose(errors["gamma"], gamma).sum()),
+        ]
         assert list(row.values())[1:] == said
-    assert in_text(r"gardé à l'écran que ([\d.]+)\.", text) == (f"{valid[1]:.3f}",)
+    assert [f"les {len(data.X_train)} apprises" in key for key in tables(text)[0]][1]
+    assert in_text(r"dernière valeur écrite, (\d+)\.", text) == (f"{valid[1]:g}",)
 
 
 @pytest.mark.slow
-def test_annotate_runs(whole_lesson, tmp_path):
-    printed, data = whole_lesson.ended("annotate_runs").stdout, load_patients()
-    together = (
-        f"tags.comparison = '{whole_lesson.named('svm_rbf breast_cancer').data.tags['comparison']}'"
-    )
-    runs = whole_lesson.runs(EXPERIMENT, together)
-    assert len(runs) == 7
-    kept = set()
-    for run in runs:
-        missed = int((answers(model_of(run), data.X_valid)[data.y_valid == 1] == 0).sum())
-        assert run.data.metrics["missed"] == missed and run.info.status == "FINISHED"
-        assert run.data.tags["review"] == ("retenu" if missed == 0 else "écarté")
-        assert (
-            run.data.tags["mlflow.note.content"].count("Relu : ") == 1
-            and f"Relu : {missed} " in run.data.tags["mlflow.note.content"]
-        )
-        logged = mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
-        assert logged.tags["review"] == run.data.tags["review"]
-        if missed == 0:
-            kept.add(run.data.params["model"])
-    # par l'étiquette, la description, la métrique, et les modèles
-    assert printed.count(f" : {', '.join(sorted(kept))}\n") == 4
-    assert "Changing param values is not allowed" in printed
-    words = {2: "deux", 5: "cinq"}
-    assert in_text(r"(\w+) classifieurs retenus, (\w+) écartés", end_of("annotate_runs")) == (
-        words[len(kept)],
-        words[7 - len(kept)],
-    )
-
-    course = whole_lesson.copy(tmp_path / "cours")  # annoter deux fois n'empile rien
-    before = [(run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)]
-    course.fork(f"{LOCAL}/08_annotate_runs.py")
-    assert [
-        (run.data.tags, run.data.metrics) for run in course.runs(EXPERIMENT, together)
-    ] == before
-    with pytest.raises(MlflowException, match="Changing param values is not allowed"):
-        course.client().log_param(runs[0].info.run_id, "model", "un autre nom")
+def test_old_runs_move_by_the_command_of_the_table(tmp_path):
+    """MLflow 2 rangeait ses runs dans des fichiers : la commande que la page donne les porte."""
+    written = """
+import mlflow
+mlflow.set_tracking_uri("file:./mlruns")
+mlflow.set_experiment("ancienne")
+with mlflow.start_run(run_name="vieux run"):
+    mlflow.log_metric("rmse", 1.5)
+    mlflow.log_text("vieux fichier", "note.txt")
+"""
+    old = ended([sys.executable, "-c", written], tmp_path, MLFLOW_ALLOW_FILE_STORE="true")
+    assert old.returncode == 0, old.stderr
+    [command] = re.findall(r"`(mlflow migrate-filestore [^`]+)`", README)
+    moved = ended([sys.executable, "-m", *command.split()], tmp_path)
+    assert moved.returncode == 0, moved.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/anciens.db")
+    experiment = client.get_experiment_by_name("ancienne")
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.info.run_name == "vieux run" and run.data.metrics == {"rmse": 1.5}
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/note.txt") == "vieux fichier"
 
 
 def test_delete_restore(lesson):
@@ -170,10 +148,11 @@ def test_a_deleted_run_leaves_a_model_that_still_predicts(scratch):
 @pytest.mark.slow
 def test_store_life(whole_lesson):
     printed = whole_lesson.ended("store_life").stdout
+    assert pages.same_output(pages.shown(README, f"uv run {path_of('store_life')}"), printed)
     taken, written = map(
         int,
         re.search(
-            r"après (\d+) runs ; .*? écrit (\d+)\. Contrôle de la copie : ok", printed
+            r"après (\d+) runs ; .*? écrit (\d+)\.\nContrôle de la copie : ok\n", printed
         ).groups(),
     )
     assert (taken, written) == (30, 60)

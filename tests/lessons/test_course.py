@@ -126,8 +126,8 @@ def test_run_course_goes_on_after_a_failure_and_says_so(fresh_course):
     listed = fresh_course.fork("tools/run_course.py", "--list").stdout.splitlines()
     assert [line.split() for line in listed[:3]] == [
         ["01_tracking_supervised/local/01_first_run.py", "5", "s"],
-        ["01_tracking_supervised/local/03_full_run.py", "10", "s"],
-        ["01_tracking_supervised/local/04_open_model.py", "5", "s"],
+        ["01_tracking_supervised/local/02_full_run.py", "20", "s"],
+        ["01_tracking_supervised/local/03_open_model.py", "5", "s"],
     ]
     assert (
         listed[3:] == ["En tout : 3 scripts, environ 1 min"] and not (root / "mlflow.db").exists()

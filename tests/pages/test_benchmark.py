@@ -170,7 +170,6 @@ def test_what_pages_announce_is_measured_under_its_name(tmp_path, monkeypatch):
         ("project",),
         ("router", "2"),
         ("system_metrics", "2"),
-        ("autolog",),
     ):
         found |= claims.alone(name, *options)
     announced = [line for line in LINES if line.partition(".")[0] in ("storage", *claims.MEASURES)]

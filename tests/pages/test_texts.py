@@ -109,7 +109,9 @@ def script_commands(text: str) -> list[str]:
     return [
         each
         for each in lines + pages.inline_code(text)
-        if re.search(r"(uv run|python3?) .*\w+\.py\b", each) and not each.startswith("#")
+        if re.search(r"(uv run|python3?) .*\w+\.py\b", each)
+        # « Chez vous », le script est celui du lecteur
+        and not each.startswith(("#", "uv run --project "))
     ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from copies import Course, until_paused
 from mlflow.store.db import utils
-from programs import free_port, hears_ctrl_c, reader_environment
+from programs import LIGHT, ended, free_port, hears_ctrl_c, reader_environment
 from texts import ROOT
 from troubles import FIRST, MLFLOW, TROUBLES, about, cured, launched, reader_in, typed
 
@@ -25,6 +25,8 @@ FULL, OPEN = (
     "01_tracking_supervised/local/03_full_run.py",
     "01_tracking_supervised/local/04_open_model.py",
 )
+EXPERIMENT = "01_tracking_supervised"
+SWEEP = "01_tracking_supervised/local/05_svm_sweep.py"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,46 @@ def test_out_of_order(trouble, models):
     assert "114 prédictions égales sur 114" in cured(trouble, models.root)
 
 
+BARE = """
+import mlflow
+import pandas as pd
+from mlflow.models import infer_signature
+
+mlflow.set_experiment("mes essais")
+infer_signature(pd.DataFrame({"age": [41, 62]}))
+with mlflow.start_run():
+    mlflow.log_metric("valid_accuracy", 0.97)
+"""
+
+
+@about("Creating initial MLflow database tables")
+def test_lines_that_are_no_errors(trouble, tmp_path):
+    (tmp_path / "mien.py").write_text(BARE)
+    told = ended([sys.executable, "mien.py"], tmp_path, **LIGHT)
+    trouble.seen(told.stderr)
+    assert told.returncode == 0
+    assert read(tmp_path / "mlflow.db", "SELECT status FROM runs") == ["FINISHED"]
+    (tmp_path / "mlflow.db").unlink()
+    (tmp_path / "mien.py").write_text(trouble.cure().text + BARE)
+    assert "INFO" not in typed([sys.executable, "mien.py"], tmp_path)
+
+
+@about("Un second mlflow.db")
+def test_second_store(trouble, tmp_path):
+    program, sub = tmp_path / "mien.py", tmp_path / "sous-dossier"
+    program.write_text(BARE)
+    sub.mkdir()
+    for folder in (tmp_path, sub):
+        typed([sys.executable, program], folder)
+        assert read(folder / "mlflow.db", "SELECT status FROM runs") == ["FINISHED"]
+    shutil.rmtree(sub)
+    sub.mkdir()
+    program.write_text(trouble.cure().text + BARE)
+    typed([sys.executable, program], sub)
+    assert list(sub.iterdir()) == []
+    assert len(read(tmp_path / "mlflow.db", "SELECT status FROM runs")) == 2
+
+
 @about("invalid float value")
 def test_comma(trouble, filled):
     options = ["--env-manager", "local", "-e", "train", "-P", "alpha=0,3"]
@@ -104,21 +146,47 @@ def test_comma(trouble, filled):
     assert filled.runs("03_mlflow_project")[0].data.params["alpha"] == "0.3"
 
 
-@about("KeyboardInterrupt")
-def test_ctrl_c(trouble, filled):
-    here = filled.pause(FULL, "table = data.X_train")
+def interrupted(course: Course, script: str, before: str, when: str = "True") -> str:
+    """Ce qu'écrit un script coupé par Ctrl-C avant cette ligne."""
+    here = course.pause(script, before, when)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(
-        filled.command(FULL), cwd=filled.root, env=reader_environment(), **streams, **hears_ctrl_c()
-    )
+        course.command(script), cwd=course.root, env=reader_environment(), **streams,
+        **hears_ctrl_c(),
+    )  # fmt: skip
     until_paused(process, here)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[0]
     here.unlink()
+    return said
+
+
+@about("KeyboardInterrupt")
+def test_ctrl_c(trouble, filled):
+    said = interrupted(filled, FULL, "table = data.X_train")
     trouble.seen(said)
     assert said.splitlines()[-1] == "KeyboardInterrupt" and "Traceback" in said
     assert statuses(filled)[-1] == "FAILED"  # comme l'entrée le dit
     assert "Modèle enregistré" in cured(trouble, filled.root)
+
+
+def test_ctrl_c_in_the_sweep(fresh_course):
+    """Une grille de quatre couples, coupée au troisième : le remède fait les deux qui manquent,
+    sous le même parent.
+    """
+    fresh_course.tune(SWEEP, GRID={"C": [1.0, 10.0], "gamma": [0.01, 0.1]})
+    interrupted(fresh_course, SWEEP, "model = svm(C, gamma)", "(C, gamma) == (10.0, 0.01)")
+    done = [
+        run.info.run_id for run in fresh_course.runs(EXPERIMENT, "attributes.status='FINISHED'")
+    ]
+    assert len(done) == 2 and set(statuses(fresh_course)) == {"FINISHED", "FAILED"}
+    cured(TROUBLES["KeyboardInterrupt"], fresh_course.root, 1)
+    [parent] = fresh_course.runs(EXPERIMENT, "attributes.run_name = 'svm balayage'")
+    finished = [run for run in fresh_course.children(parent) if run.info.status == "FINISHED"]
+    assert parent.info.status == "FINISHED" and parent.data.metrics["best_cv_cost"] > 0
+    assert {run.info.run_id for run in finished} > set(done)
+    couples = [(run.data.params["C"], run.data.params["gamma"]) for run in finished]
+    assert sorted(couples) == [("1.0", "0.01"), ("1.0", "0.1"), ("10.0", "0.01"), ("10.0", "0.1")]
 
 
 # Ctrl-C, à l'instant où la base écrit

@@ -15,9 +15,9 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.models import infer_signature
 from programs import reader_environment
 from sklearn.datasets import load_diabetes
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
-from sklearn.tree import DecisionTreeRegressor
 from texts import RECORD, ROOT, tables
 from troubles import NOT_CAUSED, PAGE, TROUBLES, about
 
@@ -107,6 +107,19 @@ def test_parameter_changed(trouble, store, capsys):
     assert made == {"C=1": "1", "C=2": "2"}
 
 
+@about("Run with UUID is already active")
+def test_run_left_open(trouble, store, capsys):
+    mlflow.log_metric("valid_accuracy", 0.5)
+    opened = mlflow.active_run().info.run_id
+    with pytest.raises(Exception, match=opened) as refused:
+        mlflow.start_run()
+    trouble.seen(f"{type(refused.value).__name__}: {refused.value}")
+    executed(trouble, capsys)
+    assert mlflow.active_run() is None and store.get_run(opened).info.status == "FINISHED"
+    last = store.search_runs(["0"], max_results=1)[0]
+    assert last.info.run_id != opened and last.data.metrics == {"valid_accuracy": 0.97}
+
+
 @about("autolog n'enregistre rien")
 def test_autolog_too_late(trouble, store, capsys):
     before = len(store.search_runs(["0"]))
@@ -123,18 +136,16 @@ def test_autolog_too_late(trouble, store, capsys):
 
 @about("untrusted types")
 def test_untrusted_types(trouble, store, capsys):
-    tree = DecisionTreeRegressor().fit(X, Y)
+    forest = RandomForestRegressor(n_estimators=2).fit(X, Y)
     with mlflow.start_run(), pytest.raises(MlflowException) as refused:
-        mlflow.sklearn.log_model(tree, name="arbre", pip_requirements=PINS)
+        mlflow.sklearn.log_model(forest, name="foret", pip_requirements=PINS)
     trouble.seen(str(refused.value))
     assert "sklearn.tree._tree.Tree" in str(refused.value)
     executed(trouble, capsys)
-    [model] = [
-        each
-        for each in store.search_logged_models(["0"])
-        if each.name == "arbre" and each.status == "READY"
-    ]
-    assert mlflow.sklearn.load_model(model.model_uri).predict(X.to_numpy()).shape == (442,)
+    kept = {each.status: each for each in store.search_logged_models(["0"]) if each.name == "foret"}
+    assert set(kept) == {"FAILED", "READY"}
+    assert store.get_run(kept["READY"].source_run_id).data.metrics == {"training_accuracy": 1.0}
+    assert mlflow.sklearn.load_model(kept["READY"].model_uri).n_features_in_ == 13
 
 
 @about("Le modèle n'est pas dans les artefacts du run")

@@ -102,6 +102,9 @@ def test_wrong_side(trouble, port):
         with pytest.raises(AssertionError, match="côté GenAI"):
             browser.check(page, [], {})
         [address] = re.findall(r"<(http://127\.0\.0\.1:5000/\S+)>", trouble.text)
+        assert "*Got it*" in trouble.text
+        page.get_by_role("dialog").get_by_role("button", name="Got it").click()
+        page.get_by_role("dialog").wait_for(state="hidden")
         # le lien de la page ouvre un onglet ; ici, seul ce qui suit # changerait
         page.goto("about:blank")
         page.goto(address.replace("5000", str(port)), wait_until="domcontentloaded")
@@ -167,10 +170,26 @@ def witness(asked: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(asked.parent), "WITNESS": str(asked)}
 
 
+ONE_RUN = """
+import os, time, mlflow
+with mlflow.start_run():
+    mlflow.log_metric("valid_accuracy", 0.97)
+end = time.monotonic() + 60
+while not os.path.exists(os.environ["WITNESS"]) and time.monotonic() < end:
+    time.sleep(0.2)  # l'envoi se fait à part
+"""
+
+
 @about("Le pare-feu signale un appel vers l'extérieur")
 def test_telemetry(trouble, elsewhere, tmp_path):
     [named] = re.findall(r"`…([\w.-]+)`", trouble.text)
     assert named in elsewhere[1].read_text()  # déjà, quand l'interface répond
+    # un programme qui n'est pas du cours
+    asked = tmp_path / "programme/noms.txt"
+    asked.parent.mkdir()
+    settings = {**witness(asked), "MLFLOW_DISABLE_TELEMETRY": "false"}
+    typed([sys.executable, "-c", ONE_RUN], asked.parent, **settings)
+    assert named in asked.read_text()
     with ExitStack() as stack:
         reader = reader_in(tmp_path, stack, **witness(tmp_path / "noms.txt"))
         del reader.variables["MLFLOW_DISABLE_TELEMETRY"]  # le remède la donnera

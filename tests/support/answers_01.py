@@ -6,11 +6,13 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from checks.recompute import tumours
 from patients import clinical_metrics, load_patients
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 LESSON = "01_tracking_supervised"
 DATA = load_patients()
@@ -27,6 +29,23 @@ GOOD = {
     "candidates": "8",
     "mlflow.note.content": "Une fausse alerte au plus ; le plus sensible.",
 }
+
+
+@cache
+def tree(max_depth=3, part="train"):
+    """L'arbre de 01-0 ; `part="all"` : appris aussi sur la validation."""
+    X, X_valid, y, y_valid = tumours()
+    X, y = (X, y) if part == "train" else (pd.concat([X, X_valid]), pd.concat([y, y_valid]))
+    return DecisionTreeClassifier(max_depth=max_depth, random_state=0).fit(X, y)
+
+
+def tracking(me, model=None, part="valid", depth=3, lesson=LESSON, **options):
+    """01-0 : un arbre suivi ; `part` : les données de la métrique."""
+    X, X_valid, y, y_valid = tumours()
+    model = tree() if model is None else model
+    X, y = (X_valid, y_valid) if part == "valid" else (X, y)
+    asked = {"metrics": {"accuracy": model.score(X, y)}, "params": {"max_depth": depth}}
+    me.run("01-0", lesson=lesson, model=model, **asked | options)
 
 
 @cache

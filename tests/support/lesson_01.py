@@ -5,6 +5,7 @@ doit valoir.
 from functools import cache
 
 import mlflow
+import numpy as np
 from texts import last_cell, lesson_text, path_of
 
 from patients import clinical_metrics, cross_validated, known_patients, load_patients, risk, svm
@@ -26,25 +27,36 @@ def couple(run) -> tuple[float, float]:
 def model_of(run):
     """Le modèle, relu, d'un run qui n'en a produit qu'un."""
     [output] = run.outputs.model_outputs
-    uri = f"models:/{output.model_id}"
-    keras = "tensorflow" in mlflow.models.get_model_info(uri).flavors
-    return (mlflow.tensorflow if keras else mlflow.sklearn).load_model(uri)
-
-
-def answers(model, X):
-    """La classe que le modèle donne à chaque ligne ; un réseau ne rend qu'une probabilité."""
-    return model.predict(X) if hasattr(model, "classes_") else (risk(model, X) > 0.5).astype(float)
+    return mlflow.sklearn.load_model(f"models:/{output.model_id}")
 
 
 def judged(model, X, y) -> dict[str, float]:
-    return clinical_metrics(y, answers(model, X), risk(model, X))
+    return clinical_metrics(y, model.predict(X), risk(model, X))
 
 
 @cache
 def svm_metrics(gamma: float) -> dict[str, float]:
-    """Les huit métriques d'un SVM de ce `gamma`, recalculées."""
+    """Les neuf métriques d'un SVM de ce `gamma`, recalculées."""
     data = load_patients()
     return judged(svm(1.0, gamma).fit(data.X_train, data.y_train), data.X_valid, data.y_valid)
+
+
+def wrong(y, predicted) -> tuple[int, int]:
+    """Tumeurs malignes manquées, fausses alertes ; comptées une à une, sans `patients.cost`."""
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    return int(((y == 1) & (predicted == 0)).sum()), int(((y == 0) & (predicted == 1)).sum())
+
+
+def cost_of(y, predicted) -> int:
+    missed, false_alarms = wrong(y, predicted)
+    return 10 * missed + false_alarms
+
+
+def counted(run) -> tuple[int, int]:
+    """Manquées et fausses alertes d'un couple du balayage, d'après ses métriques `cv_`."""
+    y = known_patients()[1]
+    missed = (1 - run.data.metrics["cv_sensitivity"]) * y.sum()
+    return round(missed), round(run.data.metrics["cv_fall_out"] * (1 - y).sum())
 
 
 def is_cross_validated(run) -> bool:
@@ -55,13 +67,3 @@ def is_cross_validated(run) -> bool:
     return {name: value.hex() for name, value in run.data.metrics.items()} == {
         name: float(value).hex() for name, value in expected.items()
     }
-
-
-def shown(metrics: dict[str, float], prefix: str = "") -> list[str]:
-    """Sensibilité, spécificité, exactitude, telles que les scripts et les tableaux les écrivent."""
-    return [f"{metrics[prefix + name]:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
-
-
-def announced(row: dict[str, str]) -> list[str]:
-    """Les trois mêmes, dans une ligne d'un tableau du texte."""
-    return [row["sensibilité"], row["spécificité"], row["exactitude"]]

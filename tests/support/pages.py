@@ -221,8 +221,15 @@ def shown_as(expected: list[str]) -> re.Pattern:
     return re.compile("\n".join(lines))
 
 
-def same_output(expected: list[str], output: str) -> bool:
-    """La sortie montrée est-elle, en entier, celle que l'on a eue ?"""
+def same_output(expected: list[str], output: str, errors: str = "") -> bool:
+    """La sortie montrée est-elle, en entier, celle que l'on a eue ? Un avertissement montré avec
+    elle est l'une des lignes de `errors`, la sortie d'erreur.
+    """
+    warned = [line for line in expected if " WARNING " in line]
+    if not all(any(shown_as([one]).fullmatch(each) for each in errors.splitlines())
+               for one in warned):  # fmt: skip
+        return False
+    expected = [line for line in expected if line not in warned]
     real = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
     return shown_as(expected).fullmatch(real) is not None
 

@@ -31,6 +31,8 @@ SET_UP = re.compile(
     r"|curl \S* ?\S*astral|powershell|\.ci/run|uvx "
     r"|uv (sync|venv|python|self|pip|cache)|uv run .*pytest|uv run .*tools/run_course)"
 )
+# Le dossier à soi de la leçon 1, à côté du cours : test_01_at_home.py en lance le programme.
+AT_HOME = re.compile(r"(mkdir|cd) \.\./|uv run --project ")
 SERVERS = {
     "mlflow ui": (5000, "/health"),
     "mlflow server": (5000, "/health"),
@@ -130,7 +132,9 @@ class Reader:
         None s'il n'y a rien à comparer.
         """
         todo = [
-            command for command in commands_of(block) if self.set_up or not SET_UP.match(command)
+            command
+            for command in commands_of(block)
+            if not AT_HOME.match(command) and (self.set_up or not SET_UP.match(command))
         ]
         if not todo:
             return None
@@ -232,7 +236,7 @@ def follow(text: str, reader: Reader) -> list[str]:
             continue
         if block.language == "text" and block.follows and told:
             seen = told.output + told.error if failing else told.output
-            if not pages.same_output(block.lines, seen):
+            if not pages.same_output(block.lines, seen, told.error):
                 wrong.append(
                     f"ligne {block.line} : la page montre\n{block.text}\net l'on obtient\n{seen}"
                 )

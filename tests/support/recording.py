@@ -42,21 +42,16 @@ BY_HAND = {  # ceux-là ont leurs propres tests
     "move_store": "demande un serveur d'équipe",
     "measure_server": "quatre minutes, et PostgreSQL",
 }
-READS = {"annotate_runs": "compare_models"}  # bref, mais il relit un script long
 
 
 def scripts_of(lesson: str, slow: bool) -> list[Script]:
     """Les scripts de cette séance, dans l'ordre de lecture ; sans ceux à qui il manque un outil."""
 
-    def brief(name: str) -> bool:
-        return all(
-            each.seconds <= BRIEF and "azure" not in each.needs
-            for each in SCRIPTS
-            if each.name in (name, READS.get(name))
-        )
+    def brief(script: Script) -> bool:
+        return script.seconds <= BRIEF and "azure" not in script.needs
 
     mine = [script for script in SCRIPTS if script.lesson == lesson and script.name not in BY_HAND]
-    return [script for script in mine if brief(script.name) != slow and missing(script) is None]
+    return [script for script in mine if brief(script) != slow and missing(script) is None]
 
 
 def key(lesson: str, slow: bool) -> str:

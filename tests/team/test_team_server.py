@@ -110,7 +110,7 @@ def test_bob_reads_what_alice_writes_and_does_not_change_it(team, course, monkey
     course.fork(FIRST, **team.account("bob"))
     runs = alice.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
     users = [each.data.tags["mlflow.user"] for each in runs]
-    assert users == ["alice"] * 5 + ["bob"] * 4  # first_run en fait quatre, full_run un
+    assert users == ["alice"] * 6 + ["bob"] * 4  # first_run en fait quatre, full_run deux
 
 
 def test_who_has_no_account_or_a_wrong_password_or_calls_by_another_name_is_refused(team, course):

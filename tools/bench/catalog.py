@@ -112,8 +112,6 @@ TABLE = {
         ),
         Line("log_model.given_s", "`log_model`, dépendances données", "s"),
         Line("log_model.guessed_s", "`log_model`, dépendances devinées", "s"),
-        Line("autolog.ours", "un apprentissage, autolog réglé comme le nôtre (1 : sans MLflow)"),
-        Line("autolog.left", "le même, autolog laissé à lui-même"),
         Line("epoch.writes", "les métriques d'une époque (1 : une étiquette)"),
         Line(
             "system_metrics.share", "temps de processeur ajouté par un relevé chaque seconde", "%"

@@ -5,7 +5,7 @@ ce qui en est gardé.
 
 Le magasin est celui de MLFLOW_TRACKING_URI.
 
-Chaque mesure a son programme : autolog, les serveurs et les requêtes comptées changent celui où ils
+Chaque mesure a son programme : les serveurs et les requêtes comptées changent celui où ils
 passent.
 """
 
@@ -79,34 +79,6 @@ def log_model() -> dict[str, float]:
             )
             spent[name].append(time.perf_counter() - start)
     return {f"log_model.{name}_s": median(spent[name]) for name in ("guessed", "given")}
-
-
-def autolog() -> dict[str, float]:
-    """Ce que dure l'apprentissage du réseau de la leçon 1, en fois le même sans MLflow : autolog
-    laissé à lui-même, ou réglé.
-    """
-    import mlflow
-    from patients import load_patients, network
-
-    data = load_patients()
-    model = network(data.X_train)
-    ways = {
-        "alone": {"disable": True},
-        "ours": {"log_models": False, "log_datasets": False, "checkpoint": False},
-        "left": {},
-    }
-    spent = defaultdict(list)
-    for turn in range(4):  # le premier tour importe ce qu'il faut
-        for name, options in ways.items():
-            mlflow.tensorflow.autolog(**{"disable": False, **options})
-            with mlflow.start_run():
-                start = time.perf_counter()
-                model.fit(data.X_train, data.y_train, epochs=50, validation_split=0.2, verbose=0)
-                if turn:
-                    spent[name].append(time.perf_counter() - start)
-    return {
-        f"autolog.{name}": median(spent[name]) / median(spent["alone"]) for name in ("left", "ours")
-    }
 
 
 def system_metrics(waited: str = "20") -> dict[str, float]:
@@ -280,7 +252,7 @@ def alone(name: str, *options: str) -> dict[str, float]:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-MEASURES = ("log_model", "autolog", "system_metrics", "project", "router", "epoch", "team")
+MEASURES = ("log_model", "system_metrics", "project", "router", "epoch", "team")
 
 
 def measure() -> dict[str, float]:

@@ -62,9 +62,10 @@ class Store:
 
     def broken_models(self) -> list[str]:
         """Les modèles que l'on croirait prêts (READY, ou d'un run fini) et dont les fichiers ou la
-        fin manquent.
+        fin manquent. Un modèle refusé, FAILED, le dit lui-même.
         """
         ready = {model.model_id for model in self.models if model.status == "READY"}
+        refused = {model.model_id for model in self.models if model.status == "FAILED"}
         missing = [
             each.model_id
             for each in self.models
@@ -75,7 +76,7 @@ class Store:
             for run_id in self.status("FINISHED")
             for each in self.runs[run_id].outputs.model_outputs
         ]
-        return missing + [each.model_id for each in outputs if each.model_id not in ready]
+        return missing + [each.model_id for each in outputs if each.model_id not in ready | refused]
 
     def registry(self) -> dict:
         """Par nom inscrit : les alias, le nombre de lignes d'histoire, celles qui s'y trouvent deux

@@ -7,6 +7,7 @@ from checks.learner import Learner
 from checks.remarks import Exercise, Remark, Untouched
 
 EXERCISES = (
+    Exercise("01-0", lesson_01.tracking),
     Exercise("01-1", lesson_01.scaler),
     Exercise("01-2", lesson_01.threshold),
     Exercise("01-3", lesson_01.query),

@@ -2,11 +2,37 @@
 
 from checks.learner import DONE, Learner, answers, one_run
 from checks.models import last_step, model_of, predict, preparation
-from checks.recompute import cross_scores, patients
+from checks.recompute import cross_scores, patients, tumours
 from checks.remarks import Remark, require
 from checks.values import close, compare, metric, number, text_tag
 
+LESSON = "01_tracking_supervised"
 SWEEP = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
+
+
+@one_run("01-0")
+def tracking(learner: Learner, run) -> str:
+    """Suivre un script qui ne l'est pas.
+
+    `mlflow.set_experiment`, puis un bloc `with mlflow.start_run():`, comme dans `first_run`. Pour
+    le modèle, un arbre, pensez à la forêt de `full_run` : un type est à déclarer.
+    """
+    name = f"« {run.info.run_name} »"
+    experiment = learner.client.get_experiment(run.info.experiment_id).name
+    told = f"{name} est dans l'expérience « {experiment} », et non dans « {LESSON} »."
+    require(experiment.removeprefix("/Shared/") == LESSON, told)
+    model, depth = model_of(learner, run), number(run, "max_depth")
+    tree = last_step(model)
+    require(hasattr(tree, "tree_"), f"le modèle est un {type(tree).__name__}, pas un arbre.")
+    told = f"{name} note max_depth = {depth:g}, mais l'arbre a {tree.max_depth}."
+    require(tree.max_depth == depth, told)
+    X, X_valid, y, y_valid = tumours()
+    rows = tree.tree_.n_node_samples[0]
+    require(rows == len(X), f"l'arbre a appris sur {rows} tumeurs : il en faut {len(X)}.")
+    truth, learned = model.score(X_valid, y_valid), model.score(X, y)
+    mistakes = {"porte sur les tumeurs apprises, non sur la validation.": learned}
+    compare(run, "accuracy", truth, mistakes)
+    return f"max_depth={depth:g}, exactitude {truth:.3f} ; l'arbre se recharge, et la rend"
 
 
 def scaler(learner: Learner) -> str:
@@ -75,8 +101,8 @@ def judged(run, model) -> dict[str, float]:
 def threshold(learner: Learner, run) -> str:
     """Ne manquer aucune tumeur.
 
-    `distance[y == 1.0]` donne les distances des tumeurs malignes : la plus petite décide. Les
-    métriques se calculent sur `distance >= threshold`, pas sur `predict`.
+    `scores[y == 1.0]` donne les scores des tumeurs malignes : le plus petit décide. Les métriques
+    se calculent sur `scores >= threshold`, pas sur `predict`.
     """
     model, limit = model_of(learner, run), number(run, "threshold")
     way = "decision_function" if hasattr(model, "decision_function") else "predict_proba"
@@ -116,8 +142,9 @@ def threshold(learner: Learner, run) -> str:
 def query(learner: Learner) -> str:
     """Retrouver un run par une question.
 
-    Une fausse alerte sur 285, c'est une spécificité de 284/285 = 0.9965. Le filtre compare une
-    métrique (`metrics.cv_specificity > ...`), `order_by` trie (`metrics.cv_sensitivity DESC`).
+    Une fausse alerte sur 285, c'est une spécificité de 284/285 = 0.9965. Cherchez le dernier
+    balayage fini, puis ses enfants, comme dans `search_runs` : le filtre compare aussi une métrique
+    (`metrics.cv_specificity > ...`), et `order_by` trie (`metrics.cv_sensitivity DESC`).
     """
     run, *others = answers(learner, "01-3")
     require(not others, f"{1 + len(others)} runs portent l'étiquette `exercise = 01-3` : un seul.")
@@ -137,11 +164,11 @@ def query(learner: Learner) -> str:
     told = f"la sensibilité notée par {name} n'est pas celle de son modèle : d'où vient-elle ?"
     require(close(found / 170, sensitivity), told)
     count = text_tag(run.data.tags, "candidates", f"à {name} : combien de couples ?", least=1)
-    everywhere = len(
-        learner.search(f"metrics.cv_specificity >= {least} AND {DONE}", "01_tracking_supervised")
-    )
-    told = f"le bon run est trouvé, mais `candidates` dit {count} couples : revoyez le filtre."
-    require(count in (str(len(allowed)), str(everywhere)), told)
+    told = f"le bon run est trouvé, mais `candidates` dit {count} couples"
+    everywhere = learner.search(f"metrics.cv_specificity >= {least} AND {DONE}", LESSON)
+    others = count != str(len(allowed)) and count == str(len(everywhere))
+    require(not others, f"{told}, ceux de tous les balayages : ne comptez que les siens.")
+    require(count == str(len(allowed)), f"{told} : revoyez le filtre.")
     text_tag(run.data.tags, "mlflow.note.content", f"(la description) à {name} : pourquoi lui ?")
     return (
         f"{count} couples tiennent la contrainte ; {name} trouve {found} tumeurs malignes sur 170"

@@ -30,6 +30,16 @@ def patients():
     return data, X, y
 
 
+@cache
+def tumours():
+    """Le découpage de l'exercice 01-0 : `(X_train, X_valid, y_train, y_valid)`."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    return train_test_split(X, y, stratify=y, random_state=0)
+
+
 def cross_scores(model, method: str):
     """Le score de chacune des 455 tumeurs, forme (n,), par la validation croisée du balayage.
 

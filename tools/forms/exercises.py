@@ -2,7 +2,7 @@
 
 | dans `solutions/ex_01_1_scaler.py` | dans `exercises/ex_01_1_scaler.py` |
 |---|---|
-| `# solution : consigne` | `# Votre code ici : consigne` |
+| `# solution : consigne`, sur une ligne ou plus | `# Votre code ici : consigne` |
 | le code qui suit | rien |
 | `# départ`, puis du code en commentaire | ce code, sans le `#` |
 | `# fin` | rien |
@@ -55,24 +55,25 @@ def starting_point(path: Path) -> str:
 
 def without_solution(path: Path, lines: list[str]) -> list[str]:
     """Les lignes, celles des solutions en moins, celles de départ hors de leur commentaire."""
-    kept, opened, start, blocks = [], None, False, 0
+    kept, opened, start, told, blocks = [], None, False, False, 0
     for number, line in enumerate(lines, start=1):
         if found := OPEN.fullmatch(line):
             if opened is not None:
                 raise Refused(f"{where(path, number)} : une solution s'ouvre dans une autre")
-            opened, start, blocks = found[1], False, blocks + 1
+            opened, start, told, blocks = found[1], False, True, blocks + 1
             kept.append(f"{opened}# Votre code ici : {found[2]}")
         elif START.fullmatch(line) or CLOSE.fullmatch(line):
             if opened is None or not line.startswith(f"{opened}#"):
                 raise Refused(
                     f"{where(path, number)} : pas de « # solution » au-dessus, à la même marge"
                 )
+            told = False
             start, opened = (True, opened) if START.fullmatch(line) else (False, None)
         elif line.startswith("# %%") and opened is not None:
             raise Refused(
                 f"{where(path, number)} : une solution tient dans sa cellule ; il manque « # fin »"
             )
-        elif opened is None:
+        elif opened is None or (told and line.startswith(f"{opened}# ")):
             kept.append(line)
         elif start:
             if not line.startswith(f"{opened}# "):
@@ -81,6 +82,8 @@ def without_solution(path: Path, lines: list[str]) -> list[str]:
                     " le code de départ est en commentaire, à la marge de ses marques"
                 )
             kept.append(opened + line.removeprefix(f"{opened}# "))
+        else:
+            told = False
     if opened is not None:
         raise Refused(f"{where(path, len(lines))} : il manque « # fin »")
     if not blocks:

@@ -25,8 +25,8 @@ HEAD = f"""\
 # Glossaire
 
 {NAVIGATION}
-Chaque mot en français et en anglais, une phrase, et le premier script qui le montre. À la fin,
-l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
+Chaque mot en français et en anglais, une phrase ou deux, et le premier script qui le montre. À la
+fin, l'[index](#index-des-appels-à-mlflow) dit quel script montre quel appel.
 """
 INDEX = """\
 ## Index des appels à MLflow
@@ -91,7 +91,7 @@ def read_terms(path: Path) -> list[Term]:
 
 def sources(root: Path) -> dict[str, str]:
     """Chemin -> texte, dans l'ordre de lecture : les scripts d'une leçon, puis ce qu'ils importent
-    ou lancent ; l'accueil à la fin.
+    ou lancent ; l'accueil et les pages des leçons à la fin.
 
     Un module que les leçons ont à l'identique (`store.py`) n'y est qu'une fois.
     """
@@ -103,7 +103,8 @@ def sources(root: Path) -> dict[str, str]:
             for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py")
             for path in sorted((root / lesson).glob(place))
         ]
-    for path in [*paths, root / "README.md"]:
+    pages = [root / page for page in PAGES.values()]
+    for path in [*paths, *pages]:
         text = path.read_text(encoding="utf-8")
         if text not in found.values():
             found[path.relative_to(root).as_posix()] = text
@@ -130,7 +131,7 @@ def first_place(term: Term, files: dict[str, str]) -> str:
 
 
 def link(path: str) -> str:
-    return f"[{path if path.endswith('.md') else Path(path).name}]({path})"
+    return f"[{Path(path).name}]({path})"
 
 
 def calls(source: str) -> set[str]:

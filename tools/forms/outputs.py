@@ -63,12 +63,13 @@ def kept(outputs: list[dict], root: str) -> list[dict]:
     return found
 
 
-# MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA ;
-# l'avertissement que cause, exprès, model_from_code ; ce que disent uv, quand il bâtit un
-# environnement, et Spark, quand il démarre
+# MLflow et TensorFlow parlent d'eux-mêmes : une barre, une information, le chargement de CUDA ; les
+# avertissements que causent, exprès, autolog et model_from_code ; ce que disent uv, quand il bâtit
+# un environnement, et Spark, quand il démarre
 OWN = re.compile(
     r"\s*$|.*(\d+%\||\d+it \[| INFO (mlflow|alembic)|tensorflow|cuda|computation_placer|absl"
-    r"|rebuild TensorFlow|oneDNN| WARNING mlflow\.pyfunc: Passing a Python object as )"
+    r"|rebuild TensorFlow|oneDNN| WARNING mlflow\.pyfunc: Passing a Python object as "
+    r"| WARNING mlflow\.sklearn: Saving scikit-learn models in the pickle )"
     r"|Successfully registered model|(Created|Copied) version '|Registered model '"
     r"|Using C?Python \d|Creating virtual environment at: |Activate with: source "
     r"|(Resolved|Prepared|Installed) \d+ packages? in |Bytecode compiled \d+ files? in "

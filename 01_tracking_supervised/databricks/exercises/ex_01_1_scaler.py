@@ -3,17 +3,22 @@
 # MAGIC <!-- Généré depuis exercises/ex_01_1_scaler.py par tools/build.py. -->
 # MAGIC # Exercice 01-1 : sans mise à l'échelle
 # MAGIC
-# MAGIC **Question.** Retirez la mise à l'échelle du premier SVM (`gamma = 0.03`) : que deviennent
-# MAGIC l'exactitude et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de
-# MAGIC sensibilité ?
+# MAGIC **Question.** Retirez la mise à l'échelle d'un SVM (`gamma = 0.03`) : que deviennent l'exactitude
+# MAGIC et la sensibilité ? Puis, toujours sans elle, quel `gamma` rend au moins 0.90 de sensibilité ?
 # MAGIC
-# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF compare des
+# MAGIC Votre pronostic : les 30 mesures vont du millième au millier, et le noyau RBF du SVM compare des
 # MAGIC distances.
 
 # COMMAND ----------
 
 # MAGIC %pip install matplotlib==3.11.2 mlflow==3.17.2 numpy==2.4.6 pandas==3.1.1 scikit-learn==1.9.1
 # MAGIC dbutils.library.restartPython()
+
+# COMMAND ----------
+
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
 
 # COMMAND ----------
 
@@ -40,6 +45,7 @@ from sklearn.svm import SVC
 models = {
     "svm mis à l'échelle": make_pipeline(StandardScaler(), SVC(gamma=0.03)),
     # Votre code ici : le même SVM sans StandardScaler ; puis un autre sans StandardScaler, avec le gamma
+    # que vous trouverez
 }
 
 # COMMAND ----------
@@ -47,30 +53,20 @@ models = {
 # MAGIC %md
 # MAGIC ## Un run par modèle
 # MAGIC
-# MAGIC L'étiquette `exercise` dit à quelle question ce run répond. Le modèle est gardé : c'est lui qui
+# MAGIC L'étiquette `exercise` dit à quelle question un run répond. Le modèle est gardé : c'est lui qui
 # MAGIC prouve les métriques.
 
 # COMMAND ----------
 
 data = load_patients()
 
-mlflow.set_experiment("/Shared/01_tracking_supervised")
+# Votre code ici : choisissez l'expérience « 01_tracking_supervised »
 for name, model in models.items():
-    with mlflow.start_run(run_name=name):
-        mlflow.set_tag("exercise", "01-1")
-        mlflow.log_params({"gamma": model[-1].gamma, "steps": len(model)})
-        model.fit(data.X_train, data.y_train)
-        predicted = model.predict(data.X_valid)
-        metrics = clinical_metrics(data.y_valid, predicted)
-        mlflow.log_metrics(metrics)
-        signature = infer_signature(data.X_valid, predicted)
-        mlflow.sklearn.log_model(
-            model,
-            name="svm",
-            signature=signature,
-            pip_requirements=pins(),
-            serialization_format="skops",
-        )
+    model.fit(data.X_train, data.y_train)
+    predicted = model.predict(data.X_valid)
+    metrics = clinical_metrics(data.y_valid, predicted)
+    # Votre code ici : un run nommé `name` : l'étiquette `exercise`, qui vaut « 01-1 », le paramètre
+    # `gamma`, les métriques, et le modèle avec sa signature
     seen = clinical_metrics(data.y_train, model.predict(data.X_train))
     shown = f"exactitude {metrics['accuracy']:.3f}, sensibilité {metrics['sensitivity']:.3f}"
     print(f"{name} : {shown} (sur les tumeurs apprises : {seen['sensitivity']:.3f})")

@@ -3,9 +3,9 @@
 # MAGIC <!-- Généré depuis exercises/ex_01_2_threshold.py par tools/build.py. -->
 # MAGIC # Exercice 01-2 : ne manquer aucune tumeur
 # MAGIC
-# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont la distance à la frontière est
-# MAGIC positive : il en manque 10 sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes,
-# MAGIC et que coûte-t-il de fausses alertes sur 285 bénignes ?
+# MAGIC **Question.** Un SVM classe « maligne » toute tumeur dont le score est positif : il en manque 10
+# MAGIC sur 170. Jusqu'où faut-il descendre ce seuil pour les trouver toutes, et que coûte-t-il de fausses
+# MAGIC alertes sur 285 bénignes ?
 # MAGIC
 # MAGIC Votre pronostic : un seuil, et un nombre de fausses alertes. Au seuil 0, il y en a 3.
 
@@ -16,13 +16,18 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 # MAGIC %run ../patients
 
 # COMMAND ----------
 
 import mlflow
 import numpy as np
-import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -32,44 +37,32 @@ from sklearn.svm import SVC
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## Une distance par tumeur
+# MAGIC ## Un score par tumeur
 # MAGIC
-# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque distance vient d'un
-# MAGIC modèle qui n'a pas vu la tumeur.
+# MAGIC Les 455 tumeurs hors test, en cinq parts, comme dans le balayage : chaque score vient d'un modèle
+# MAGIC qui n'a pas vu la tumeur.
 
 # COMMAND ----------
 
-data = load_patients()
-X, y = pd.concat([data.X_train, data.X_valid]), pd.concat([data.y_train, data.y_valid])
+X, y = known_patients()
 model = make_pipeline(StandardScaler(), SVC(gamma=0.03))
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
-distance = cross_val_predict(model, X, y, cv=folds, method="decision_function")
+scores = cross_val_predict(model, X, y, cv=folds, method="decision_function")
 
-# Votre code ici : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `distance` et `y`
+# Votre code ici : le plus grand seuil qui trouve les 170 tumeurs malignes, d'après `scores` et `y`
 threshold = 0.0  # celui de `predict`
 
 # COMMAND ----------
 
-predicted = (distance >= threshold).astype(float)
-metrics = clinical_metrics(y, predicted, distance)
-
-mlflow.set_experiment("/Shared/01_tracking_supervised")
-with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
-    mlflow.set_tag("exercise", "01-2")
-    mlflow.log_params({"C": 1.0, "gamma": 0.03, "folds": 5, "seed": 0})
-    # Votre code ici : le seuil, parmi les paramètres, et les métriques, avec le préfixe `cv_` du balayage
-    model.fit(X, y)
-    signature = infer_signature(X, y.to_numpy())
-    mlflow.sklearn.log_model(
-        model,
-        name="svm",
-        signature=signature,
-        pip_requirements=pins(),
-        serialization_format="skops",
-    )
-
+predicted = (scores >= threshold).astype(float)
+metrics = clinical_metrics(y, predicted, scores)
 shown = f"sensibilité {metrics['sensitivity']:.3f}, spécificité {metrics['specificity']:.3f}"
 print(f"seuil {threshold:.3f} : {shown}")
+
+model.fit(X, y)  # le modèle que l'on garde apprend sur les 455 tumeurs
+
+# Votre code ici : un run, dans l'expérience « 01_tracking_supervised » : l'étiquette `exercise`, qui vaut
+# « 01-2 », le paramètre `threshold`, les métriques avec le préfixe `cv_`, et le modèle
 
 # COMMAND ----------
 

@@ -4,8 +4,8 @@
 # MAGIC # Exercice 01-3 : retrouver un run par une question
 # MAGIC
 # MAGIC **Question.** Votre service n'accepte qu'une fausse alerte sur 285 tumeurs bénignes. Combien des
-# MAGIC 35 couples du balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de tumeurs
-# MAGIC malignes ?
+# MAGIC 35 couples du dernier balayage tiennent cette contrainte, et lequel d'entre eux trouve le plus de
+# MAGIC tumeurs malignes ?
 # MAGIC
 # MAGIC Votre pronostic : le meilleur couple du balayage en fait-il partie ?
 
@@ -17,7 +17,12 @@
 # COMMAND ----------
 
 import mlflow
-from mlflow import MlflowClient
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
+import mlflow
 
 # COMMAND ----------
 
@@ -28,9 +33,12 @@ from mlflow import MlflowClient
 
 # COMMAND ----------
 
-client = MlflowClient()
-experiment = mlflow.set_experiment("/Shared/01_tracking_supervised")
-for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3'"):
+client = mlflow.MlflowClient()
+mlflow.set_experiment("/Shared/01_tracking_supervised")
+if mlflow.search_runs(filter_string="metrics.cv_specificity > 0", max_results=1).empty:
+    first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
+    raise SystemExit(f"Pas encore de balayage dans le magasin. Lancez d'abord : {first}")
+for run in mlflow.search_runs(filter_string="tags.exercise = '01-3'", output_format="list"):
     client.delete_tag(run.info.run_id, "exercise")
 
 # COMMAND ----------
@@ -42,20 +50,16 @@ for run in client.search_runs([experiment.experiment_id], "tags.exercise = '01-3
 
 # COMMAND ----------
 
-# Votre code ici : la requête qui ne garde que les couples à une fausse alerte au plus, le plus sensible
-found = client.search_runs([experiment.experiment_id], "metrics.cv_specificity > 0")
-if not found:
-    first = "uv run 01_tracking_supervised/local/04_svm_sweep.py"
-    raise SystemExit(f"Aucun couple dans le magasin. Lancez d'abord : {first}")
-best = found[0]
-client.set_tag(best.info.run_id, "exercise", "01-3")
-# Votre code ici : sur ce run, l'étiquette `candidates` (combien de couples tiennent la contrainte) et une
+# Votre code ici : `found`, les enfants du dernier balayage fini qui n'ont qu'une fausse alerte au plus,
+# le plus sensible en tête
+found = mlflow.search_runs(filter_string="metrics.cv_specificity > 0")
+best = found.iloc[0]
+shown = f"sensibilité {best['metrics.cv_sensitivity']:.3f}"
+shown += f", spécificité {best['metrics.cv_specificity']:.4f}"
+print(f"{len(found)} couples trouvés ; en tête, {best['tags.mlflow.runName']} : {shown}")
 
-# COMMAND ----------
-
-metrics = best.data.metrics
-print(f"{len(found)} couples trouvés ; en tête, {best.info.run_name}")
-print(f"sensibilité {metrics['cv_sensitivity']:.3f}, spécificité {metrics['cv_specificity']:.4f}")
+# Votre code ici : sur ce run, l'étiquette `exercise`, qui vaut « 01-3 », l'étiquette `candidates`
+# (combien de couples tiennent la contrainte) et une description qui dit pourquoi lui
 
 # COMMAND ----------
 

@@ -16,6 +16,12 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 # MAGIC %run ../digits
 
 # COMMAND ----------
@@ -59,8 +65,10 @@ with mlflow.start_run(run_name="points de reprise") as run:
         print(f"époque {epoch:3} : apprentissage {train:.4f}, validation {valid:.4f}")
         mlflow.log_metric("train_mse", train, step=epoch)
         # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée
+        # à lui (`model_id=`)
 
     # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`,
+    # `test_mse_best` et `test_mse_last`
 
 # COMMAND ----------
 

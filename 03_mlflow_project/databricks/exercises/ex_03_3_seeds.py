@@ -16,6 +16,12 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 from pathlib import Path
 
 import mlflow
@@ -58,6 +64,7 @@ with mlflow.start_run(
         run.data.metrics["valid_rmse"] for run in runs if run.data.params["model"] == "elastic_net"
     ]
     # Votre code ici : sur le parent, `spread` (la pire RMSE du réseau moins la meilleure) et `wins`
+    # (combien de graines battent ElasticNet)
     print(
         f"ElasticNet {linear:.2f} ; réseau, {len(networks)} graines :"
         f" de {min(networks):.2f} à {max(networks):.2f}"

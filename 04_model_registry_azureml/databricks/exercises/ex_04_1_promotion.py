@@ -15,6 +15,12 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 # MAGIC %run ../wines
 
 # COMMAND ----------
@@ -90,6 +96,7 @@ client.set_registered_model_alias(MODEL, "champion", champion)
 # COMMAND ----------
 
 # Votre code ici : jugez chaque candidat (`cross_validated`, `compare`) ; sur sa version, `decision` et
+# `reason` ; @champion, s'il le faut
 winner = max(claimed, key=claimed.get)  # l'exactitude annoncée fait foi ?
 client.set_registered_model_alias(MODEL, "champion", versions[winner])
 print(f"promu sur parole : {winner}")

@@ -15,6 +15,12 @@
 
 # COMMAND ----------
 
+import mlflow
+
+mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
+
+# COMMAND ----------
+
 # MAGIC %run ../wines
 
 # COMMAND ----------
@@ -94,6 +100,7 @@ print(f"@champion : version {bad}. Sur {len(answered)} vins, réponses cultivar_
 # COMMAND ----------
 
 # Votre code ici : @champion à la version d'avant ; sur la fautive, `decision` et `reason` ; sur le nom,
+# une étiquette `history_...` de plus
 
 # COMMAND ----------
 

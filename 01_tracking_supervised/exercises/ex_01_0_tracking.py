@@ -1,0 +1,41 @@
+# %% [markdown]
+# # Exercice 01-0 : suivre un script qui ne l'est pas
+#
+# **Question.** Voici un script de scikit-learn, sans MLflow ni rien du cours. Que faut-il y ajouter
+# pour que cet essai se retrouve, avec son réglage, son résultat et son modèle ?
+#
+# Votre pronostic : combien de lignes ?
+
+# %% [markdown] tags=["local"]
+# ```
+# uv run 01_tracking_supervised/exercises/ex_01_0_tracking.py
+# uv run tools/check.py --exercise 01-0
+# ```
+#
+# Dix secondes. Tapez la commande à la racine du dépôt, où est le magasin du cours. La seconde
+# commande lit ce magasin et dit ce qui manque.
+
+# %%
+# Votre code ici : importez MLflow
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeClassifier
+
+X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+X_train, X_valid, y_train, y_valid = train_test_split(X, y, stratify=y, random_state=0)
+
+max_depth = 3
+model = DecisionTreeClassifier(max_depth=max_depth, random_state=0).fit(X_train, y_train)
+accuracy = model.score(X_valid, y_valid)
+print(f"profondeur {max_depth} : exactitude {accuracy:.3f} sur la validation")
+
+# Votre code ici : un run, dans l'expérience « 01_tracking_supervised ». Il garde l'étiquette `exercise`,
+# qui vaut « 01-0 », le paramètre `max_depth`, la métrique `accuracy` et le modèle.
+
+# %% tags=["local"]
+print("Vérifiez : uv run tools/check.py --exercise 01-0")
+
+# %% [markdown]
+# ## Votre réponse
+#
+# Notez ici ce que vous avez trouvé, en nombres, et ce que cela change à votre pronostic.
