@@ -10,14 +10,8 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install azure-ai-ml==1.35.2 azure-identity==1.27.0 mlflow==3.17.2 requests==2.34.2
+# MAGIC %pip install azure-ai-ml==1.35.2 azure-identity==1.27.0 requests==2.34.2
 # MAGIC dbutils.library.restartPython()
-
-# COMMAND ----------
-
-import mlflow
-
-mlflow.autolog(disable=True)  # les runtimes ML de Databricks l'activent d'eux-mêmes
 
 # COMMAND ----------
 

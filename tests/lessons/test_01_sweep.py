@@ -106,8 +106,8 @@ def test_the_last_cell_of_svm_sweep_counts_the_errors(lesson):
     least = min(run.data.metrics["cv_cost"] for run in tied.values())
     equal = [C for C, run in tied.items() if run.data.metrics["cv_cost"] == least]
     assert in_text(
-        r"À `gamma = 0.3`, (quatre) couples ont le même coût, (\d+) : de `C = (\d+)` à `C = (\d+)`,"
-        " c'est le même modèle",
+        r"À `gamma = 0.3`, (quatre) couples coûtent (\d+) : de `C = (\d+)` à `C = (\d+)`, c'est le"
+        " même modèle",
         README,
     ) == ("quatre", f"{least:.0f}", "10", "1000")
     assert sorted(equal) == [1, 10, 100, 1000]

@@ -103,8 +103,7 @@ def sources(root: Path) -> dict[str, str]:
             for place in ("local/*.py", "*.py", "MLproject", "*.yml", "endpoint/*.py")
             for path in sorted((root / lesson).glob(place))
         ]
-    pages = [root / page for page in PAGES.values()]
-    for path in [*paths, *pages]:
+    for path in [*paths, *(root / page for page in PAGES.values())]:
         text = path.read_text(encoding="utf-8")
         if text not in found.values():
             found[path.relative_to(root).as_posix()] = text

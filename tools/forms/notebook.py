@@ -54,10 +54,11 @@ def notebook(script: Script, siblings: dict[str, Script], pins: dict[str, str]) 
     folder, done = script.path.parent.name, set()
     note = f"<!-- Généré depuis {folder}/{script.path.name} par tools/build.py. -->"
     cells = [f"%md\n{note}\n{kept_markdown(script.cells[0], options)}"]
-    if not is_module(script, siblings):
-        needed = requirements(script, siblings, pins)
+    if not is_module(script, siblings) and (needed := requirements(script, siblings, pins)):
         cells.append(f"%pip install {' '.join(needed)}\ndbutils.library.restartPython()")
-        if not any(".autolog(" in cell.text for cell in script.code()):
+        if pins.get("mlflow") in needed and ".autolog(" not in "".join(
+            cell.text for cell in script.code()
+        ):
             cells.append(NO_AUTOLOG)
     for cell in script.cells[1:]:
         if cell.tag == "parameters":

@@ -36,7 +36,9 @@ def read_pins(root: Path) -> dict[str, str]:
 
 def requirements(script: Script, siblings: dict[str, Script], pins: dict[str, str]) -> list[str]:
     """`distribution==version` de chaque bibliothèque, par ordre alphabétique."""
-    needed, text = {"mlflow"}, "\n".join(cell.text for cell in script.code())
+    # un exercice fait écrire l'import de MLflow
+    needed = {"mlflow"} if script.path.parent.name == "exercises" else set()
+    text = "\n".join(cell.text for cell in script.code())
     heavy = "tensorflow" in PLAN.get(bare(script.name), ()) or re.search(
         r"\b(tensorflow|keras)\b", text
     )
