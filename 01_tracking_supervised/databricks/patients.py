@@ -125,7 +125,7 @@ def sweep_figure(couples: pd.DataFrame) -> plt.Figure:
         ax.plot(lines.index, lines, marker="o", label=[f"C = {C:g}" for C in lines])
     axes[0].set(title="coût (validation croisée)", xlabel="gamma", xscale="log", yscale="log")
     axes[1].set(title="exactitude (validation croisée)", xlabel="gamma", xscale="log")
-    axes[0].legend()
+    axes[1].legend(loc="lower center")
     return figure
 
 

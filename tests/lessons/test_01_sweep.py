@@ -105,11 +105,8 @@ def test_the_last_cell_of_svm_sweep_counts_the_errors(lesson):
     tied = {couple(run)[0]: run for run in children if couple(run)[1] == 0.3}
     least = min(run.data.metrics["cv_cost"] for run in tied.values())
     equal = [C for C, run in tied.items() if run.data.metrics["cv_cost"] == least]
-    assert in_text(
-        r"À `gamma = 0.3`, (quatre) couples coûtent (\d+) : de `C = (\d+)` à `C = (\d+)`, c'est le"
-        " même modèle",
-        README,
-    ) == ("quatre", f"{least:.0f}", "10", "1000")
+    said = in_text(r"À `gamma = 0.3`, de `C = (\d+)` à `C = (\d+)`, c'est le même modèle", README)
+    assert said == ("10", "1000")
     assert sorted(equal) == [1, 10, 100, 1000]
     same = [model_of(tied[C])[-1].dual_coef_ for C in (10, 100, 1000)]
     assert np.array_equal(same[0], same[1]) and np.array_equal(same[1], same[2])

@@ -135,7 +135,7 @@ def test_path():
     dite.
     """
     hours = {
-        "2 heures": "deux heures", "60 min": r"une heure(?! et)",
+        "3 heures": "trois heures", "60 min": r"une heure(?! et)",
         "45 min": "45", "45 à 60 min": "45 à 60",
     }  # fmt: skip
     data = [

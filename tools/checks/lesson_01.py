@@ -38,9 +38,9 @@ def tracking(learner: Learner, run) -> str:
 def scaler(learner: Learner) -> str:
     """Sans mise à l'échelle.
 
-    `make_pipeline(SVC(gamma=0.03))` suffit pour la première moitié. Pour la seconde, pensez à la
-    taille des distances : les mesures brutes vont jusqu'à plusieurs milliers, et le noyau calcule
-    exp(-gamma × distance²).
+    `make_pipeline(SVC(gamma=0.03))` suffit pour la première moitié. Pour la seconde, les distances
+    sont plus grandes sans mise à l'échelle : essayez des `gamma` plus petits, en divisant chaque
+    fois par trois.
     """
     svms = [(last_step(model), run, model) for run, model in bare_svms(learner)]
     flawed = [each for each in svms if (each[0].gamma, each[0].C) == (0.03, 1.0)]
