@@ -3,6 +3,8 @@ ce que la page dit ensuite, une phrase après l'autre.
 """
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -80,7 +82,7 @@ def test_the_program_fills_the_folder_from_which_it_is_started(home, answers, mo
 def test_nothing_of_the_course_is_in_it():
     imported = re.findall(r"^(?:import|from) ([\w.]+)", PROGRAM.text, re.MULTILINE)
     assert {name.partition(".")[0] for name in imported} == {"mlflow", "sklearn"}
-    assert "voici un programme entier" in PROSE.lower()
+    assert "`train.py`, un programme entier" in PROSE
 
 
 def test_outside_git_no_commit_is_noted_and_in_a_repository_it_is(home, fresh_course):
@@ -119,7 +121,11 @@ def test_from_another_folder_it_is_another_store(home, tmp_path):
 def test_the_info_lines_are_those_of_a_first_run(home):
     """Dites une fois : la base existe ensuite, et l'expérience aussi."""
     said = (home.parent / "dit.txt").read_text(encoding="utf-8")
-    for line in re.search(r"\*\*Les lignes INFO\*\* \((.+?)\) ne sont", PROSE)[1].split("`, `"):
+    shown, warned = re.search(
+        r"\*\*Les lignes INFO\*\* \((.+?)\) et l'avertissement `(.+?)` ne sont", PROSE
+    ).groups()
+    assert warned in said
+    for line in shown.split("`, `"):
         pattern = ".*".join(map(re.escape, line.strip("`").split("...")))
         assert re.search(rf" INFO mlflow.*{pattern}", said), (line, said)
     assert "Traceback" not in said and " ERROR " not in said
@@ -147,7 +153,7 @@ def test_a_metric_outside_with_opens_a_run_that_bars_the_next_one(tmp_path):
     assert message.replace("...", run_id) in told.stdout and "`mlflow.end_run()`" in PROSE
     after, opened = runs_of(tmp_path, "mes vins")
     assert (opened.info.run_id, opened.data.metrics) == (run_id, {"avant": 1.0})
-    # « sans nom » : MLflow en tire un au hasard
+    assert "au nom tiré au hasard" in PROSE
     assert re.fullmatch(r"[a-z]+-[a-z]+-\d+", opened.info.run_name)
     assert (after.info.run_name, after.data.metrics) == ("après", {"après": 2.0})
 
@@ -185,19 +191,47 @@ def test_a_tracking_uri_sends_the_runs_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
-def test_autolog_in_place_of_the_three_lines_leaves_out_the_validation(tmp_path, answers):
-    """Le même programme, ses trois lignes `log_...` remplacées par une seule."""
+def test_autolog_writes_the_score_under_a_name_of_its_own_and_a_pickle(tmp_path, answers):
+    """Le même programme, ses trois lignes `log_...` remplacées par une seule et par ce `score`."""
     lines = PROGRAM.text.splitlines()
     logs = [line for line in lines if line.strip().startswith("mlflow.") and "log_" in line]
-    assert len(logs) == 3 and "les trois lignes `log_...` par une seule" in PROSE
-    kept = [line for line in lines if line not in logs]
+    assert len(logs) == 3
+    kept = [line for line in lines if line not in logs] + ["    model.score(X_valid, y_valid)"]
     kept.insert(lines.index('mlflow.set_experiment("mes vins")'), "mlflow.sklearn.autolog()")
     run_in(tmp_path, "\n".join(kept))
     [run] = runs_of(tmp_path, "mes vins")
     model, X_valid, y_valid = answers
     assert run.data.params["max_iter"] == "5000" and run.outputs.model_outputs
-    assert run.data.metrics and all(name.startswith("training_") for name in run.data.metrics)
-    assert "sans l'exactitude de la validation" in PROSE
+    named = [name for name in run.data.metrics if not name.startswith("training_")]
+    assert named == ["LogisticRegression_score_X_valid"]
+    assert run.data.metrics[named[0]] == (model.predict(X_valid) == y_valid).mean()
+    assert [*tmp_path.glob("mlruns/*/models/*/artifacts/*.pkl")]
+    told = "tous les réglages, ce `score` sous un nom à lui, et le modèle en pickle"
+    assert told in PROSE
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("uv"), reason="uv n'est pas installé")
+def test_in_a_uv_project_the_model_notes_the_dependencies_of_the_project(tmp_path):
+    """Celles du projet, ici un dossier voisin ; sauf si la variable de store.py le coupe."""
+    project = '[project]\nname = "{}"\nversion = "0"\nrequires-python = ">=3.11"\n'
+    (tmp_path / "outil").mkdir()
+    (tmp_path / "outil/pyproject.toml").write_text(project.format("outil"), encoding="utf-8")
+    needed = 'dependencies = ["outil"]\n[tool.uv.sources]\noutil = {path = "outil"}\n'
+    ours = project.format("chez-moi") + needed
+    (tmp_path / "pyproject.toml").write_text(ours, encoding="utf-8")
+    subprocess.run(["uv", "lock", "--offline"], cwd=tmp_path, check=True, capture_output=True)
+    for value, guessed in (("true", False), ("false", True)):
+        run_in(tmp_path, PROGRAM.text, start=ended, MLFLOW_UV_AUTO_DETECT=value)
+        run, *_ = runs_of(tmp_path, "mes vins")
+        [output] = run.outputs.model_outputs
+        model = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").get_logged_model(output.model_id)
+        asked = Path(model.artifact_location.removeprefix("file://"), "requirements.txt")
+        noted = asked.read_text(encoding="utf-8")
+        assert ("scipy==" in noted, "./outil" in noted) == (guessed, not guessed), noted
+    source = (ROOT / EXPERIMENT / "local/store.py").read_text(encoding="utf-8")
+    assert 'setdefault("MLFLOW_UV_AUTO_DETECT", "false")' in source
+    assert "MLflow note celles du projet au lieu de les chercher. `store.py` coupe cela" in PROSE
 
 
 TELEMETRY = """
