@@ -117,8 +117,9 @@ print(f"Le premier de la liste, époque {epoch}, rouvert : erreur sur le test {t
 # MAGIC meilleur est l'époque 35 : 0.0150, et 0.0152 sur le test. C'est le réseau que rend
 # MAGIC `02_autoencoder.py`, retrouvé ici par une simple recherche.
 # MAGIC
-# MAGIC Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans
-# MAGIC `step` non plus, les modèles n'en ont aucune, et rien ne les départage.
+# MAGIC Sans `model_id`, MLflow attache une métrique aux modèles du run qui ont le même `step`. Les deux
+# MAGIC valent 0 si l'on n'en dit rien : un modèle et une métrique ordinaires sont donc liés. Mais un
+# MAGIC modèle enregistré avec `step=35` n'en a aucune, si la métrique ne dit ni `step` ni `model_id`.
 
 # COMMAND ----------
 

@@ -106,5 +106,6 @@ print("Ensuite : uv run 02_tracking_unsupervised/local/04_compare_representation
 # meilleur est l'époque 35 : 0.0150, et 0.0152 sur le test. C'est le réseau que rend
 # `02_autoencoder.py`, retrouvé ici par une simple recherche.
 #
-# Sans `model_id`, MLflow attache les métriques aux modèles du run qui ont le même `step` ; sans
-# `step` non plus, les modèles n'en ont aucune, et rien ne les départage.
+# Sans `model_id`, MLflow attache une métrique aux modèles du run qui ont le même `step`. Les deux
+# valent 0 si l'on n'en dit rien : un modèle et une métrique ordinaires sont donc liés. Mais un
+# modèle enregistré avec `step=35` n'en a aucune, si la métrique ne dit ni `step` ni `model_id`.

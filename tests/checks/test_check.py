@@ -60,7 +60,7 @@ def test_a_lesson(room):
     found = room.check("--lesson", "01")
     first, *lines = found.stdout.splitlines()
     assert found.returncode == 1 and "indice" not in found.stdout
-    assert first.startswith(f"Leçon 1 : 1 script sur {len(scripts.expected(LESSON))} fait.")
+    assert first.startswith(f"Leçon 1 : 1 fait, des {len(scripts.expected(LESSON))} scripts qui")
     assert first.endswith("uv run 01_tracking_supervised/local/02_autolog.py")
     assert [line.split("  ")[1] for line in lines] == ["01-0", "01-1", "01-2", "01-3"]
 

@@ -302,17 +302,19 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
     assert lesson.ended("checkpoints").stdout == expected_output("checkpoints")
 
 
-def test_without_model_id_the_step_links_and_without_step_nothing_does(scratch):
+def test_without_model_id_the_step_links_and_zero_is_a_step(scratch):
     experiment, found = aside(scratch, "sans model_id"), {}
     model = KMeans(2, n_init=1).fit(X)
-    for name, step in (("même step", 5), ("sans step", 0)):
+    steps = {"même step": (5, 5), "modèle seul": (5, None), "ni l'un ni l'autre": (0, None)}
+    for name, (of_model, of_metric) in steps.items():
         with mlflow.start_run(experiment_id=experiment):
             logged = mlflow.sklearn.log_model(
-                model, name="checkpoint", step=step, pip_requirements=["scikit-learn"]
+                model, name="checkpoint", step=of_model, pip_requirements=["scikit-learn"]
             )
-            mlflow.log_metrics({"val_loss": 0.5}, step=5)
+            mlflow.log_metrics({"val_loss": 0.5}, step=of_metric)
         found[name] = metrics_of(scratch.client().get_logged_model(logged.model_id))
-    assert found == {"même step": {"val_loss": 0.5}, "sans step": {}}
+    linked = {"val_loss": 0.5}
+    assert list(found.values()) == [linked, {}, linked]
 
 
 # ------------------------------------------------------------------------------------------------

@@ -42,11 +42,10 @@ def done(learner: Learner, script: Script) -> bool:
 
 
 def summary(learner: Learner, lesson: str) -> str:
-    """« Leçon 1 : 5 scripts sur 6 faits. Ensuite : uv run ... »"""
+    """« Leçon 1 : 5 faits, des 6 scripts qui laissent un run. Ensuite : uv run ... »"""
     scripts = expected(lesson)
     left = [script for script in scripts if not done(learner, script)]
     count = len(scripts) - len(left)
-    plural = "s" if count > 1 else ""
     following = f" Ensuite : {left[0].command}" if left else ""
-    told = f"{count} script{plural} sur {len(scripts)} fait{plural}"
+    told = f"{count} fait{'s' if count > 1 else ''}, des {len(scripts)} scripts qui laissent un run"
     return f"Leçon {int(lesson[:2])} : {told}.{following}"
