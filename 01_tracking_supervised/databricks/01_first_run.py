@@ -68,8 +68,8 @@ for gamma in (0.0001, 0.03, 0.3, 1):
 # MAGIC manque deux, sans fausse alerte, et coûte 20. Le critère est annoncé, on s'y tient : la suite
 # MAGIC garde 0.3.
 # MAGIC
-# MAGIC À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une
-# MAGIC métrique seule ne suffit pas.
+# MAGIC À `gamma = 1`, l'exactitude de 0.623 cache qu'aucune tumeur maligne n'est trouvée. L'exactitude
+# MAGIC seule ne suffit pas.
 
 # COMMAND ----------
 

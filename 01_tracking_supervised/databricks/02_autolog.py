@@ -4,9 +4,9 @@
 # MAGIC # Leçon 1, script 2 : laisser MLflow écrire seul
 # MAGIC
 # MAGIC **Question.** Une seule ligne, `mlflow.sklearn.autolog()`, et MLflow enregistre de lui-même ce que
-# MAGIC fait scikit-learn. Qu'aura-t-il noté du SVM de `gamma = 0.3`, que rien d'autre ne décrit ?
+# MAGIC fait scikit-learn. Qu'aura-t-il noté du SVM de `gamma = 0.3` ?
 # MAGIC
-# MAGIC Pronostic : quelle exactitude, sachant que la validation donne 0.974 ?
+# MAGIC La validation donne une exactitude de 0.974. Pronostic : quelles exactitudes aura-t-il notées ?
 
 # COMMAND ----------
 
@@ -85,8 +85,8 @@ print(f"Le meilleur : gamma = {grid.best_params_['svc__gamma']}")
 # MAGIC %md
 # MAGIC ## À retenir
 # MAGIC
-# MAGIC Les métriques `training_...` sont celles des cas appris : elles valent 1.000, quand la validation
-# MAGIC donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
+# MAGIC Les métriques `training_...` sont celles des données d'apprentissage. Elles valent 1.000, quand la
+# MAGIC validation donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
 # MAGIC
 # MAGIC De la grille, il garde les cinq meilleurs essais sur sept, sous des noms tirés au hasard ; les
 # MAGIC sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois de

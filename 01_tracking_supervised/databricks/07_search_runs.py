@@ -100,7 +100,7 @@ print(f"Test : coût {seen['metrics.test_cost']:.0f} sur 114 tumeurs, {rates}")
 # MAGIC
 # MAGIC Sur le test, le coût est 51 : 5 tumeurs manquées sur 42, et une fausse alerte. C'est trois fois ce
 # MAGIC que promettait la validation croisée. Le meilleur de trente-cinq couples est en partie chanceux :
-# MAGIC on l'a choisi parce que son chiffre était bon. Le test dit ce qu'il en reste.
+# MAGIC on l'a choisi parce que son chiffre était bon. Le test est lui aussi un tirage.
 
 # COMMAND ----------
 

@@ -42,17 +42,18 @@ comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 # MAGIC ## Relire
 # MAGIC
 # MAGIC Combien de tumeurs malignes chaque classifieur manque-t-il, sur les 43 de la validation ? Rien à
-# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : une étiquette,
-# MAGIC qui se cherche, et la description, qui se lit.
+# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion, « retenu » si le coût ne dépasse
+# MAGIC pas 20, devient une étiquette et une description.
 # MAGIC
 # MAGIC `mlflow.log_metric` écrit dans le run ouvert ; `MlflowClient`, dans un run que l'on désigne, sans
 # MAGIC l'ouvrir.
 
 # COMMAND ----------
 
+MALIGNANT = 43  # tumeurs malignes de la validation
 client = mlflow.MlflowClient()
 for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
-    missed = round(43 * (1 - run.data.metrics["sensitivity"]))
+    missed = round(MALIGNANT * (1 - run.data.metrics["sensitivity"]))
     verdict = "retenu" if run.data.metrics["cost"] <= 20 else "écarté"
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
@@ -80,7 +81,7 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # MAGIC %md
 # MAGIC ## Retrouver
 # MAGIC
-# MAGIC Par l'étiquette, par un mot de la description ou par la métrique : trois portes.
+# MAGIC On retrouve un run par l'étiquette, par un mot de la description ou par la métrique.
 
 # COMMAND ----------
 

@@ -37,9 +37,10 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # %%
 client = mlflow.MlflowClient()
 mlflow.set_experiment("01_tracking_supervised")
-if mlflow.search_runs(filter_string="metrics.cv_specificity > 0", max_results=1).empty:
+finished = "attributes.run_name = 'svm balayage' AND attributes.status = 'FINISHED'"
+if mlflow.search_runs(filter_string=finished, max_results=1).empty:
     first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
-    raise SystemExit(f"Pas encore de balayage dans le magasin. Lancez d'abord : {first}")
+    raise SystemExit(f"Pas encore de balayage fini dans le magasin. Lancez d'abord : {first}")
 for run in mlflow.search_runs(filter_string="tags.exercise = '01-3'", output_format="list"):
     client.delete_tag(run.info.run_id, "exercise")
 

@@ -64,5 +64,5 @@ print("Ensuite : uv run 01_tracking_supervised/local/02_autolog.py")
 # manque deux, sans fausse alerte, et coûte 20. Le critère est annoncé, on s'y tient : la suite
 # garde 0.3.
 #
-# À `gamma = 1`, l'exactitude de 0.623 cache tout : aucune tumeur maligne n'est trouvée. Une
-# métrique seule ne suffit pas.
+# À `gamma = 1`, l'exactitude de 0.623 cache qu'aucune tumeur maligne n'est trouvée. L'exactitude
+# seule ne suffit pas.

@@ -2,9 +2,9 @@
 # # Leçon 1, script 2 : laisser MLflow écrire seul
 #
 # **Question.** Une seule ligne, `mlflow.sklearn.autolog()`, et MLflow enregistre de lui-même ce que
-# fait scikit-learn. Qu'aura-t-il noté du SVM de `gamma = 0.3`, que rien d'autre ne décrit ?
+# fait scikit-learn. Qu'aura-t-il noté du SVM de `gamma = 0.3` ?
 #
-# Pronostic : quelle exactitude, sachant que la validation donne 0.974 ?
+# La validation donne une exactitude de 0.974. Pronostic : quelles exactitudes aura-t-il notées ?
 
 # %% [markdown] tags=["local"]
 # ```
@@ -81,8 +81,8 @@ print("Ensuite : uv run 01_tracking_supervised/local/03_full_run.py")
 # %% [markdown]
 # ## À retenir
 #
-# Les métriques `training_...` sont celles des cas appris : elles valent 1.000, quand la validation
-# donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
+# Les métriques `training_...` sont celles des données d'apprentissage. Elles valent 1.000, quand la
+# validation donne 0.974. Autolog ne connaît que ce que l'on donne à `fit`, puis à `score`.
 #
 # De la grille, il garde les cinq meilleurs essais sur sept, sous des noms tirés au hasard ; les
 # sept sont dans l'artefact `cv_results.csv`. Il écrit les modèles au format pickle, seule fois de

@@ -40,7 +40,7 @@ requirements = pins()
 # %% [markdown]
 # ## Un parent, un enfant par couple
 #
-# Chaque couple est jugé par *validation croisée* sur les 455 tumeurs hors test : cinq parts,
+# Chaque couple est évalué par *validation croisée* sur les 455 tumeurs hors test : cinq parts,
 # chacune prédite par un modèle qui a appris sur les quatre autres. Ce qui est commun va au parent,
 # ce qui est propre au couple va à l'enfant : `nested=True` en fait un enfant du run ouvert.
 
@@ -60,8 +60,9 @@ with mlflow.start_run(run_name="svm balayage", description=description) as paren
             # l'interface n'a pas d'axe logarithmique : on lui donne le logarithme
             mlflow.log_params({"C": C, "gamma": gamma, "log10_gamma": round(log10(gamma), 2)})
             mlflow.log_metrics(cross_validated(model, X, y))
+            model.fit(X, y)
             mlflow.sklearn.log_model(
-                model.fit(X, y), name="svm", signature=signature, pip_requirements=requirements
+                model, name="svm", signature=signature, pip_requirements=requirements
             )
 
     # le parent résume ce que ses enfants ont enregistré
@@ -92,7 +93,7 @@ print("Ensuite : uv run 01_tracking_supervised/local/06_compare_models.py")
 # ## À retenir
 #
 # `C=1000 gamma=0.001` coûte le moins, 66 : 6 tumeurs manquées sur 170, 6 fausses alertes sur 285.
-# Les deux suivants coûtent 67 et 69 : une à trois fausses alertes de plus. La meilleure exactitude
+# Les deux suivants coûtent 67 et 69 : une et trois fausses alertes de plus. La meilleure exactitude
 # est ailleurs, `C=100 gamma=0.003`, qui manque une tumeur de plus.
 #
 # Comme chaque couple est un run, on changera de critère sans rien réentraîner.

@@ -43,7 +43,7 @@ mlflow.set_experiment("01_tracking_supervised")
 comparison = time.strftime("breast_cancer %Y-%m-%d %H:%M:%S")
 ranking = {}
 for name, model in classifiers().items():
-    description = f"{name}, jugé sur les {len(data.X_valid)} tumeurs de validation."
+    description = f"{name}, évalué sur les {len(data.X_valid)} tumeurs de validation."
     with mlflow.start_run(run_name=f"{name} breast_cancer", description=description):
         mlflow.set_tag("comparison", comparison)
         mlflow.log_input(train, context="training")

@@ -91,4 +91,4 @@ print("Ensuite : uv run 01_tracking_supervised/local/08_annotate_runs.py")
 #
 # Sur le test, le coût est 51 : 5 tumeurs manquées sur 42, et une fausse alerte. C'est trois fois ce
 # que promettait la validation croisée. Le meilleur de trente-cinq couples est en partie chanceux :
-# on l'a choisi parce que son chiffre était bon. Le test dit ce qu'il en reste.
+# on l'a choisi parce que son chiffre était bon. Le test est lui aussi un tirage.

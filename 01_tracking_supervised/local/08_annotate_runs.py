@@ -37,16 +37,17 @@ comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 # ## Relire
 #
 # Combien de tumeurs malignes chaque classifieur manque-t-il, sur les 43 de la validation ? Rien à
-# réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : une étiquette,
-# qui se cherche, et la description, qui se lit.
+# réentraîner, la sensibilité est dans le magasin. La conclusion, « retenu » si le coût ne dépasse
+# pas 20, devient une étiquette et une description.
 #
 # `mlflow.log_metric` écrit dans le run ouvert ; `MlflowClient`, dans un run que l'on désigne, sans
 # l'ouvrir.
 
 # %%
+MALIGNANT = 43  # tumeurs malignes de la validation
 client = mlflow.MlflowClient()
 for run in mlflow.search_runs(filter_string=comparison, output_format="list"):
-    missed = round(43 * (1 - run.data.metrics["sensitivity"]))
+    missed = round(MALIGNANT * (1 - run.data.metrics["sensitivity"]))
     verdict = "retenu" if run.data.metrics["cost"] <= 20 else "écarté"
     client.log_metric(run.info.run_id, "missed", missed)
     client.set_tag(run.info.run_id, "review", verdict)
@@ -69,7 +70,7 @@ print(f"Étiquette, description, métrique de plus : acceptées ; le run est tou
 # %% [markdown]
 # ## Retrouver
 #
-# Par l'étiquette, par un mot de la description ou par la métrique : trois portes.
+# On retrouve un run par l'étiquette, par un mot de la description ou par la métrique.
 
 # %%
 searches = {

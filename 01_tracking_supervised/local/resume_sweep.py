@@ -29,8 +29,9 @@ def run_couples(couples: list[tuple[float, float]]) -> None:
             model = svm(C, gamma)
             mlflow.log_params({"C": C, "gamma": gamma, "log10_gamma": round(log10(gamma), 2)})
             mlflow.log_metrics(cross_validated(model, X, y))
+            model.fit(X, y)
             mlflow.sklearn.log_model(
-                model.fit(X, y), name="svm", signature=signature, pip_requirements=requirements
+                model, name="svm", signature=signature, pip_requirements=requirements
             )
 
 

@@ -96,4 +96,5 @@ print("Vérifiez : uv run tools/check.py --exercise 01-2")
 # aucune n'est pas ce qui coûte le moins.
 #
 # La sensibilité de 1.000 n'est pas une estimation : le seuil a été choisi sur ces 170 tumeurs. Rien
-# ne dit ce qu'il vaudra sur d'autres.
+# ne dit ce qu'il vaudra sur d'autres. Le modèle enregistré, lui, prédit encore au seuil 0 :
+# `FixedThresholdClassifier`, de scikit-learn, lui en donnerait un autre.

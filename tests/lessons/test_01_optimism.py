@@ -42,5 +42,5 @@ def test_the_page_says_what_was_measured():
     mean = FOUND.mean()
     for name in ("best_cv", "best_test", "mean_cv", "mean_test"):
         assert f"{mean[name]:.1f}" in box, box
-    assert f"écart {gaps['best'].mean():.1f} ± {gaps['best'].sem():.1f}" in box
+    assert f"écart {gaps['best'].mean():.1f}, erreur type {gaps['best'].sem():.1f}" in box
     assert f"{(FOUND['best_test'] > FOUND['best_cv']).sum()} fois sur {len(FOUND)}" in box

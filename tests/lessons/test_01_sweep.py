@@ -95,7 +95,7 @@ def test_the_last_cell_of_svm_sweep_counts_the_errors(lesson):
     assert said == (ordered[0].info.run_name, *map(str, expected))
     assert in_text(r"suivants coûtent (\d+) et (\d+)", text) == tuple(costs[1:3])
     more = [(counted(run)[0] - missed, counted(run)[1] - false_alarms) for run in ordered[1:3]]
-    assert more == [(0, 1), (0, 3)] and "une à trois fausses alertes de plus" in text
+    assert more == [(0, 1), (0, 3)] and "une et trois fausses alertes de plus" in text
     accurate = max(children, key=lambda run: run.data.metrics["cv_accuracy"])
     assert in_text(r"exactitude est ailleurs, `(.+?)`, qui manque une tumeur de plus", text) == (
         accurate.info.run_name,

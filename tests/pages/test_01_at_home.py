@@ -18,6 +18,8 @@ from programs import SECONDS, ended
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from texts import ROOT
 
 PAGE = (ROOT / EXPERIMENT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +57,8 @@ def answers():
     """Les données, et le modèle que le programme apprend, refaits sans MLflow."""
     X, y = load_wine(return_X_y=True, as_frame=True)
     X_train, X_valid, y_train, y_valid = train_test_split(X, y, stratify=y, random_state=0)
-    return LogisticRegression(max_iter=5000).fit(X_train, y_train), X_valid, y_valid
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0)).fit(X_train, y_train)
+    return model, X_valid, y_valid
 
 
 def test_the_program_fills_the_folder_from_which_it_is_started(home, answers, monkeypatch):
@@ -63,7 +66,7 @@ def test_the_program_fills_the_folder_from_which_it_is_started(home, answers, mo
     assert sorted(path.name for path in home.iterdir()) == ["mlflow.db", "mlruns", "train.py"]
     [run] = runs_of(home, "mes vins")
     assert (run.info.run_name, run.info.status) == ("régression", "FINISHED")
-    assert run.data.params == {"max_iter": "5000"}
+    assert run.data.params == {"C": "1.0"}
     right = (model.predict(X_valid) == y_valid).mean()
     assert run.data.metrics == {"valid_accuracy": right} and right > 0.9
     assert run.data.tags["mlflow.note.content"] == "Pour commencer."
@@ -201,9 +204,9 @@ def test_autolog_writes_the_score_under_a_name_of_its_own_and_a_pickle(tmp_path,
     run_in(tmp_path, "\n".join(kept))
     [run] = runs_of(tmp_path, "mes vins")
     model, X_valid, y_valid = answers
-    assert run.data.params["max_iter"] == "5000" and run.outputs.model_outputs
+    assert run.data.params["logisticregression__C"] == "1.0" and run.outputs.model_outputs
     named = [name for name in run.data.metrics if not name.startswith("training_")]
-    assert named == ["LogisticRegression_score_X_valid"]
+    assert named == ["Pipeline_score_X_valid"]
     assert run.data.metrics[named[0]] == (model.predict(X_valid) == y_valid).mean()
     assert [*tmp_path.glob("mlruns/*/models/*/artifacts/*.pkl")]
     told = "tous les réglages, ce `score` sous un nom à lui, et le modèle en pickle"

@@ -150,7 +150,7 @@ CLAIMS = {
     ],
     heading("autolog"): [
         (r"exactitude de ([\d.]+) : quelle", lambda _: (three(svm_metrics(0.3)["accuracy"]),)),
-        (r"ce que l'on donne à `fit` : ([\d.]+) partout", lambda lesson: {
+        (r"que les données d'apprentissage : ([\d.]+) partout", lambda lesson: {
             three(value) for name, value in lesson.named("svm autolog").data.metrics.items()
             if name.startswith("training_")}),
         (r"\(La grille préfère ([\d.]+) à 0.3", lambda lesson: (
@@ -159,14 +159,14 @@ CLAIMS = {
     heading("full_run"): [
         (r"(\d+) bénignes reconnues, (\d+) malignes trouvées, (\d+) manquée, (\d+) fausses",
          lambda _: matrix()),
-        (r"cochez `roc_auc` : (\d) pour `gamma = 0.03`, qui manque deux .*? pour `gamma = 1`, qui",
-         lambda _: {f"{svm_metrics(gamma)['roc_auc']:g}" for gamma in (0.03, 1)}),
+        (r"cochez `roc_auc` : (\d) pour `gamma = 0.03`, qui manque pourtant deux tumeurs",
+         lambda _: (f"{svm_metrics(0.03)['roc_auc']:g}",)),
         (r"Un `roc_auc` de ([\d.]+) dit", lambda _: (three(svm_metrics(0.03)["roc_auc"]),)),
         (r"c'est le seuil, (0), qui est mal placé", lambda _: (0,)),
     ],
     heading("svm_sweep"): [
         (r"les (\d+) tumeurs hors test", lambda _: (KNOWN,)),
-        (r"il y passerait ([\d.]+) s par modèle, au lieu de ([\d.]+) s",
+        (r"cela prend ([\d.]+) s par modèle, au lieu de ([\d.]+) s",
          lambda _: [f"{RECORD[f'log_model.{name}_s']:.2g}" for name in ("guessed", "given")]),
         (r"coût manque (\d+) tumeurs sur (\d+) et donne (\d+) fausses alertes sur (\d+)\.",
          lambda lesson: (counted(sweep(lesson)[0])[0], KNOWN - BENIGN,

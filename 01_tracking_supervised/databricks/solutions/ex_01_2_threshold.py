@@ -96,4 +96,5 @@ with mlflow.start_run(run_name=f"seuil {threshold:.3f}"):
 # MAGIC aucune n'est pas ce qui coûte le moins.
 # MAGIC
 # MAGIC La sensibilité de 1.000 n'est pas une estimation : le seuil a été choisi sur ces 170 tumeurs. Rien
-# MAGIC ne dit ce qu'il vaudra sur d'autres.
+# MAGIC ne dit ce qu'il vaudra sur d'autres. Le modèle enregistré, lui, prédit encore au seuil 0 :
+# MAGIC `FixedThresholdClassifier`, de scikit-learn, lui en donnerait un autre.

@@ -35,9 +35,10 @@ import mlflow
 
 client = mlflow.MlflowClient()
 mlflow.set_experiment("/Shared/01_tracking_supervised")
-if mlflow.search_runs(filter_string="metrics.cv_specificity > 0", max_results=1).empty:
+finished = "attributes.run_name = 'svm balayage' AND attributes.status = 'FINISHED'"
+if mlflow.search_runs(filter_string=finished, max_results=1).empty:
     first = "uv run 01_tracking_supervised/local/05_svm_sweep.py"
-    raise SystemExit(f"Pas encore de balayage dans le magasin. Lancez d'abord : {first}")
+    raise SystemExit(f"Pas encore de balayage fini dans le magasin. Lancez d'abord : {first}")
 for run in mlflow.search_runs(filter_string="tags.exercise = '01-3'", output_format="list"):
     client.delete_tag(run.info.run_id, "exercise")
 
@@ -52,10 +53,7 @@ for run in mlflow.search_runs(filter_string="tags.exercise = '01-3'", output_for
 
 # solution : `found`, les enfants du dernier balayage fini qui n'ont qu'une fausse alerte au plus,
 # le plus sensible en tête
-sweep = mlflow.search_runs(
-    filter_string="attributes.run_name = 'svm balayage' AND attributes.status = 'FINISHED'",
-    max_results=1,
-)
+sweep = mlflow.search_runs(filter_string=finished, max_results=1)
 found = mlflow.search_runs(
     filter_string=f"tags.mlflow.parentRunId = '{sweep['run_id'][0]}'"
     " AND metrics.cv_specificity > 0.996",
