@@ -42,8 +42,8 @@ comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 # MAGIC ## Relire
 # MAGIC
 # MAGIC Combien de tumeurs malignes chaque classifieur manque-t-il, sur les 43 de la validation ? Rien à
-# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion, « retenu » si le coût ne dépasse
-# MAGIC pas 20, devient une étiquette et une description.
+# MAGIC réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : « retenu » si
+# MAGIC le coût ne dépasse pas 20, dans une étiquette et dans la description.
 # MAGIC
 # MAGIC `mlflow.log_metric` écrit dans le run ouvert ; `MlflowClient`, dans un run que l'on désigne, sans
 # MAGIC l'ouvrir.

@@ -37,8 +37,8 @@ comparison = f"tags.comparison = '{last['tags.comparison'][0]}'"
 # ## Relire
 #
 # Combien de tumeurs malignes chaque classifieur manque-t-il, sur les 43 de la validation ? Rien à
-# réentraîner, la sensibilité est dans le magasin. La conclusion, « retenu » si le coût ne dépasse
-# pas 20, devient une étiquette et une description.
+# réentraîner, la sensibilité est dans le magasin. La conclusion est une annotation : « retenu » si
+# le coût ne dépasse pas 20, dans une étiquette et dans la description.
 #
 # `mlflow.log_metric` écrit dans le run ouvert ; `MlflowClient`, dans un run que l'on désigne, sans
 # l'ouvrir.

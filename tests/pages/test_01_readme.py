@@ -162,7 +162,7 @@ CLAIMS = {
         (r"cochez `roc_auc` : (\d) pour `gamma = 0.03`, qui manque pourtant deux tumeurs",
          lambda _: (f"{svm_metrics(0.03)['roc_auc']:g}",)),
         (r"Un `roc_auc` de ([\d.]+) dit", lambda _: (three(svm_metrics(0.03)["roc_auc"]),)),
-        (r"c'est le seuil, (0), qui est mal placé", lambda _: (0,)),
+        (r"seul le seuil, (0), est mal placé", lambda _: (0,)),
     ],
     heading("svm_sweep"): [
         (r"les (\d+) tumeurs hors test", lambda _: (KNOWN,)),
