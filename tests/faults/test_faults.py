@@ -241,10 +241,7 @@ def test_a_full_disk_costs_only_the_run_that_met_it(small_disk):
     store = Store(course.root)
     # MLflow n'a pas pu y écrire sa fin : l'entrée dit qu'un run peut rester RUNNING
     assert len(store.status("RUNNING")) == 1
-    broken = store.broken_models()
-    # les deux forêts que full_run fait refuser, et rien d'autre
-    names = [model.name for model in store.models if model.model_id in broken]
-    assert names == ["forest"] * 2 == ["forest"] * len(broken)
+    assert store.broken_models() == []
     assert (
         len(store.status("FINISHED")) == 4
         and store.runs[before.info.run_id].data.metrics == before.data.metrics
