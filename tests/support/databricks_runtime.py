@@ -13,6 +13,7 @@ import json
 import linecache
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from types import ModuleType, SimpleNamespace
@@ -118,12 +119,21 @@ class Workspace:
             exec(compile(cell, label, "exec"), self.namespace.__dict__)
 
 
+def pretend_pyspark():
+    """Databricks a toujours pyspark, que `mlflow.autolog` y importe ; ici, un groupe facultatif."""
+    pyspark, ml, param = map(ModuleType, ("pyspark", "pyspark.ml", "pyspark.ml.param"))
+    pyspark.ml, ml.param, param.Param = ml, param, type("Param", (), {})
+    sys.modules.update({module.__name__: module for module in (pyspark, ml, param)})
+
+
 def main(archive: str, name: str, journal: str):
     sys.modules["dbruntime"] = ModuleType("dbruntime")
     sys.modules["dbruntime.databricks_repl_context"] = answers = ModuleType(
         "dbruntime.databricks_repl_context"
     )
     answers.get_context = lambda: Context(f"{Path(archive).stem}/{name}")
+    if find_spec("pyspark") is None:
+        pretend_pyspark()
     workspace = Workspace(read_archive(Path(archive)))
     try:
         workspace.run(f"{Path(archive).stem}/{name}")
