@@ -1,6 +1,6 @@
 """Le plan du cours : les scripts, dans l'ordre que disent leurs noms, et la durée qu'ils annoncent.
 
-L'ordre est celui des fichiers (`01_first_run.py`, `03_full_run.py`, ...), le tronc commun d'abord.
+L'ordre est celui des fichiers (`01_first_run.py`, `02_autolog.py`, ...), le tronc commun d'abord.
 Tout le reste lit cette liste ; `tools/renumber.py` insère un script ou en change l'ordre.
 """
 

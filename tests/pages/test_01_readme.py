@@ -153,8 +153,9 @@ CLAIMS = {
         (r"que les données d'apprentissage : ([\d.]+) partout", lambda lesson: {
             three(value) for name, value in lesson.named("svm autolog").data.metrics.items()
             if name.startswith("training_")}),
-        (r"\(La grille préfère ([\d.]+) à 0.3", lambda lesson: (
-            lesson.named("grille autolog").data.params["best_svc__gamma"],)),
+        (r"\(La grille préfère ([\d.]+), que le premier script n'avait pas essayé", lambda lesson: {
+            lesson.named("grille autolog").data.params["best_svc__gamma"]}
+            - {run.data.params["gamma"] for run in lesson.runs_of("first_run")}),
     ],
     heading("full_run"): [
         (r"(\d+) bénignes reconnues, (\d+) malignes trouvées, (\d+) manquée, (\d+) fausses",
