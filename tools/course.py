@@ -44,6 +44,7 @@ PLAN: dict[str, tuple] = {
     "system_metrics": (45, "tensorflow"),
     "measure_storage": (30,),
     "team_server": (20, "team", "server"),
+    "accounts": (5, "team", "server"),
     "move_store": (15, "team", "server"),
     "measure_server": (240, "team"),
     "run_project": (20,),

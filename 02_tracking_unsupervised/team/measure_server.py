@@ -1,5 +1,5 @@
-# databricks: non (ne sert qu'à 03_measure_server.py)
-"""Ce que `03_measure_server.py` remplit, fait écrire ensemble et dessine, MLflow mis à part."""
+# databricks: non (ne sert qu'à 04_measure_server.py)
+"""Ce que `04_measure_server.py` remplit, fait écrire ensemble et dessine, MLflow mis à part."""
 
 import atexit
 import gc

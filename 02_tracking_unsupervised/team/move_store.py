@@ -1,5 +1,5 @@
-# databricks: non (ne sert qu'à 02_move_store.py)
-"""Ce que `02_move_store.py` lit, réécrit, envoie et compare, MLflow mis à part."""
+# databricks: non (ne sert qu'à 03_move_store.py)
+"""Ce que `03_move_store.py` lit, réécrit, envoie et compare, MLflow mis à part."""
 
 import sqlite3
 from collections import Counter

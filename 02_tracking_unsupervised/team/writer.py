@@ -1,8 +1,8 @@
-# databricks: non (ne sert qu'à 03_measure_server.py)
+# databricks: non (ne sert qu'à 04_measure_server.py)
 """Un écrivain : il attend sur son entrée des lignes « magasin expérience combien », écrit autant de
 runs, et rend la durée.
 
-`03_measure_server.py` en lance plusieurs : des collègues qui écrivent en même temps que vous.
+`04_measure_server.py` en lance plusieurs : des collègues qui écrivent en même temps que vous.
 """
 
 import os

@@ -28,7 +28,7 @@ from texts import RECORD
 
 pytestmark = pytest.mark.release
 
-MEASURE = "02_tracking_unsupervised/team/03_measure_server.py"
+MEASURE = "02_tracking_unsupervised/team/04_measure_server.py"
 MEASURES = ["child", "best", "writers_1", "writers_4", "writers_8"]
 
 

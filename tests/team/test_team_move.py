@@ -26,7 +26,7 @@ from warm import forked
 
 pytestmark = pytest.mark.release
 
-MOVE = "02_tracking_unsupervised/team/02_move_store.py"
+MOVE = "02_tracking_unsupervised/team/03_move_store.py"
 SCRIPTS = map(path_of, ("first_run", "full_run", "kmeans_sweep", "register_models", "promote"))
 HARD = (0.1, 5e-324, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), -0.0, 1 / 3)
 
@@ -131,7 +131,7 @@ def move(team, *arguments) -> list[str]:
 
 @pytest.fixture(scope="module")
 def moved(store, team):
-    """Ce que `02_move_store.py` a dit, une fois le magasin déménagé."""
+    """Ce que `03_move_store.py` a dit, une fois le magasin déménagé."""
     return move(team, "--owner", "alice")
 
 

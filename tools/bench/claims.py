@@ -186,7 +186,7 @@ def team(repeat: str = "100") -> dict[str, float]:
     """Le même run, écrit tour à tour dans SQLite et par un serveur : temps de processeur, en fois
     SQLite, et part des réponses tardives.
 
-    Le serveur a deux programmes, comme celui de `03_measure_server.py` ; `late_share_alone` est la
+    Le serveur a deux programmes, comme celui de `04_measure_server.py` ; `late_share_alone` est la
     part de celui qui n'en a qu'un.
     """
     import psutil

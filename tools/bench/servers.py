@@ -1,4 +1,4 @@
-"""Les serveurs : ce que `03_measure_server.py` mesure, et ceux que d'autres mesures demandent."""
+"""Les serveurs : ce que `04_measure_server.py` mesure, et ceux que d'autres mesures demandent."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEM
 
 
 def measure(runs: int, rounds: int) -> dict[str, float]:
-    """Les rapports de `03_measure_server.py`, lancé comme un lecteur le lance, lus dans le run
+    """Les rapports de `04_measure_server.py`, lancé comme un lecteur le lance, lus dans le run
     qu'il enregistre.
     """
     seconds(script("measure_server"), "--runs", str(runs), "--rounds", str(rounds))

@@ -11,7 +11,7 @@ from course import SCRIPTS, Script, bare
 # travaillent dans un magasin à jeter.
 TRACELESS = {
     "open_model", "delete_restore", "store_life", "copy_to_production", "webhook", "serve",
-    "deploy_local", "plan_azure", "deploy_azure", "team_server", "move_store",
+    "deploy_local", "plan_azure", "deploy_azure", "team_server", "accounts", "move_store",
 }  # fmt: skip
 # Ceux qui laissent autre chose qu'un run à leur nom : un run du projet, une étiquette sur le run
 # d'un autre script.

@@ -1,6 +1,6 @@
 # databricks: non (il lance ses propres serveurs ; là-bas, le serveur est un service)
 # %% [markdown]
-# # Leçon 2, équipe, script 3 : ce que coûte un serveur
+# # Leçon 2, équipe, script 4 : ce que coûte un serveur
 #
 # **Question.** Entre vos scripts et la base, il y a maintenant un serveur, une autre base, des
 # comptes. Lequel des trois coûte, et qu'y gagne-t-on ? Votre pronostic : quand huit personnes
@@ -8,7 +8,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run --group team 02_tracking_unsupervised/team/03_measure_server.py
+# uv run --group team 02_tracking_unsupervised/team/04_measure_server.py
 # ```
 #
 # Quatre minutes. Tout se passe dans un dossier à part, effacé à la fin ; seuls des rapports sont

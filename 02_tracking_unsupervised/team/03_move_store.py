@@ -1,6 +1,6 @@
 # databricks: non (il part d'un fichier SQLite, et arrive sur un serveur d'équipe)
 # %% [markdown]
-# # Leçon 2, équipe, script 2 : déménager un magasin
+# # Leçon 2, équipe, script 3 : déménager un magasin
 #
 # **Question.** Vos runs sont dans `mlflow.db` ; l'équipe a maintenant un serveur. MLflow n'a pas de
 # commande pour les y porter. Votre pronostic : une base, ce sont des tables ; suffit-il de les
@@ -8,7 +8,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run --group team 02_tracking_unsupervised/team/02_move_store.py --owner alice
+# uv run --group team 02_tracking_unsupervised/team/03_move_store.py --owner alice
 # ```
 #
 # Quinze secondes, `01_team_server.py` étant lancé dans un autre terminal. Le magasin de départ
