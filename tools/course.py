@@ -40,7 +40,7 @@ PLAN: dict[str, tuple] = {
     "kmeans_sweep": (10,),
     "autoencoder": (20, "tensorflow"),
     "checkpoints": (20, "tensorflow"),
-    "compare_representations": (30, "tensorflow"),
+    "compare_representations": (45, "tensorflow"),
     "system_metrics": (45, "tensorflow"),
     "measure_storage": (30,),
     "team_server": (20, "team", "server"),
