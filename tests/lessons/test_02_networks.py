@@ -2,6 +2,7 @@
 recalculés.
 """
 
+import logging
 import signal
 import time
 from pathlib import Path
@@ -42,20 +43,19 @@ def trained(lesson):
 
 def test_each_epoch_is_logged_until_validation_stagnates(lesson, trained):
     losses, valid = history(lesson, trained, "loss"), history(lesson, trained, "val_loss")
-    best = int(np.argmin(valid)) + 1
-    assert (
-        trained.data.metrics["best_epoch"]
-        == best
-        == len(losses) - int(trained.data.params["patience"])
-        == len(valid) - digits.PATIENCE
-    )
+    best, metrics = int(np.argmin(valid)), trained.data.metrics
+    assert metrics["best_epoch"] == best == len(losses) - 1 - int(trained.data.params["patience"])
     assert is_fully_described(trained)
-    assert artifact_names(lesson, trained) == {"checkpoints", "reconstructions.png"}
+    assert artifact_names(lesson, trained) == {"model_summary.txt", "reconstructions.png"}
+    # « la même perte envoyée sans époque : toutes ses valeurs sont au pas 0 »
+    points = lesson.client().get_metric_history(trained.info.run_id, "validation_loss")
+    assert {point.step for point in points} == {0} and len(points) == len(valid)
+    assert sorted(point.value for point in points) == pytest.approx(sorted(valid))
 
 
 def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
-    """Les deux modèles et le point de reprise donnent les valeurs enregistrées, et partagent leurs
-    poids ; l'ACP est refaite.
+    """Les deux modèles donnent les valeurs enregistrées et partagent leurs poids ; l'ACP est
+    refaite.
     """
     autoencoder, encoder = (
         network(lesson, trained, "autoencoder"),
@@ -66,14 +66,11 @@ def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
     assert mean_squared_error(VALID, autoencoder(VALID).numpy()) == pytest.approx(
         min(history(lesson, trained, "val_loss")), rel=1e-5
     )
-    assert encoder(UNSEEN).shape == (300, 8) and autoencoder.count_params() == int(
-        trained.data.params["weights"]
-    )
+    assert encoder(UNSEEN).shape == (300, 8)
     np.testing.assert_array_equal(encoder(UNSEEN), autoencoder.layers[0](UNSEEN))
-    np.testing.assert_array_equal(best_kept(trained)(UNSEEN), autoencoder(UNSEEN))
-    pca = PCA(8, random_state=0).fit(IMAGES.X_train)
-    rebuilt = pca.inverse_transform(pca.transform(IMAGES.X_test))
-    assert metrics["pca_test_mse"] == pytest.approx(mean_squared_error(UNSEEN, rebuilt), rel=1e-12)
+    pca = PCA(8, random_state=0).fit(IMAGES.X_train.to_numpy("float32"))
+    rebuilt = pca.inverse_transform(pca.transform(UNSEEN))
+    assert metrics["pca_test_mse"] == pytest.approx(mean_squared_error(UNSEEN, rebuilt), rel=1e-6)
 
     served = mlflow.pyfunc.load_model(model_uri(lesson, trained, "encoder"))
     assert served.predict(X.head(2).to_numpy("float32")).shape == (2, 8)
@@ -81,11 +78,63 @@ def test_logged_networks_are_those_of_the_best_epoch(lesson, trained):
         served.predict(np.zeros((2, 63), "float32"))
 
 
-def best_kept(run):
-    """La meilleure époque, telle qu'envoyée au magasin pendant l'apprentissage."""
-    return keras_of_the_scripts().models.load_model(
-        mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/checkpoints/best.keras")
+@pytest.mark.slow
+def test_what_autolog_writes_beside_the_callback(scratch):
+    """Le tableau de la page, colonne par colonne."""
+    runs = {}
+    for name in ("callback", "autolog"):
+        mlflow.tensorflow.autolog(disable=name == "callback")
+        try:
+            with mlflow.start_run(experiment_id=aside(scratch, f"ce qu'écrit {name}")) as run:
+                callbacks = [mlflow.tensorflow.MlflowCallback()] if name == "callback" else []
+                found = digits.fit_autoencoder(
+                    digits.build_autoencoder()[0], IMAGES, callbacks
+                ).history
+        finally:
+            mlflow.tensorflow.autolog(disable=True)
+        runs[name] = scratch.client().get_run(run.info.run_id)
+    callback, autolog = runs.values()
+    assert history(scratch, callback, "val_loss") == pytest.approx(found["val_loss"])
+    # « de même, puis celles de l'époque rendue »
+    assert history(scratch, autolog, "val_loss") == pytest.approx(
+        [*found["val_loss"], min(found["val_loss"])]
     )
+    optimizer, settings = callback.data.params, autolog.data.params
+    assert optimizer and all(name.startswith("opt_") for name in optimizer)
+    assert optimizer.keys() < settings.keys()
+    assert (settings["batch_size"], settings["patience"]) == ("64", "5")
+    assert not callback.inputs.dataset_inputs and not callback.outputs.model_outputs
+    assert {each.dataset.name for each in autolog.inputs.dataset_inputs} == {"dataset"}
+    assert network(scratch, autolog, "model").count_params() == 10_440
+    assert artifact_names(scratch, callback) == {"model_summary.txt"}
+    assert artifact_names(scratch, autolog) == {
+        "model_summary.txt",
+        "checkpoints",
+        "tensorboard_logs",
+    }
+
+
+@pytest.mark.slow
+def test_a_store_that_refuses_leaves_a_finished_run_with_half_a_curve(scratch, monkeypatch, caplog):
+    """« MLflow écrit `Failed to log run data`, et l'apprentissage continue »."""
+    store = type(mlflow.tracking._tracking_service.utils._get_store())
+    written, sent = store.log_batch, []
+
+    def refuse(self, run_id, metrics, params, tags):
+        sent.append(metrics)
+        if metrics and len(sent) > 9:
+            raise OSError("disque plein")
+        return written(self, run_id, metrics, params, tags)
+
+    monkeypatch.setattr(store, "log_batch", refuse)
+    monkeypatch.setattr(logging.getLogger("mlflow"), "propagate", True)  # caplog écoute la racine
+    with mlflow.start_run(experiment_id=aside(scratch, "un magasin qui refuse")) as run:
+        callbacks = [mlflow.tensorflow.MlflowCallback()]
+        losses = digits.fit_autoencoder(digits.build_autoencoder()[0], IMAGES, callbacks).history
+    assert "Failed to log run data" in caplog.text
+    assert scratch.client().get_run(run.info.run_id).info.status == "FINISHED"
+    kept = by_step(scratch, run, "loss")
+    assert 0 < len(kept) < len(losses["loss"])
 
 
 def test_three_pitfalls_are_still_true(scratch, trained):
@@ -130,17 +179,9 @@ def test_the_text_announces_what_the_network_found(lesson, trained):
     assert lesson.ended("autoencoder").stdout == expected_output("autoencoder")
     metrics, losses = trained.data.metrics, history(lesson, trained, "val_loss")
     said = in_text(
-        r"une erreur de (\S+) ; l'ACP de même taille en fait (\d\.\d+)\. .*? (\d+) "
-        r"époques, et c'est la (\d+)e .*? validation (\d\.\d+)",
-        end_of("autoencoder"),
+        r"une erreur de (\S+) ; l'ACP de même taille en fait (\d\.\d+)\.", end_of("autoencoder")
     )
-    found = [f"{metrics[name]:.4f}" for name in ("test_mse", "pca_test_mse")]
-    assert list(said) == [
-        *found,
-        str(len(losses)),
-        str(int(metrics["best_epoch"])),
-        f"{min(losses):.4f}",
-    ]
+    assert said == tuple(f"{metrics[name]:.4f}" for name in ("test_mse", "pca_test_mse"))
     usual, other = in_text(
         r"s'en tient à AVX2, (\d+) époques ; avec AVX-512 .*? s'arrête après (\d+)\.",
         section("Pièges"),
@@ -171,30 +212,6 @@ def test_other_instructions_learn_another_network(fresh_course):
     )
 
 
-@pytest.mark.slow
-def test_the_best_epoch_survives_a_killed_machine(fresh_course):
-    """« L'envoyer aussitôt au magasin, c'est ne rien perdre » : tué net, l'apprentissage laisse sa
-    meilleure époque.
-    """
-    # le magasin existe : le relire ne gêne plus sa création
-    fresh_course.client().create_experiment(FOLDER)
-    with running(fresh_course.command(script("autoencoder")), fresh_course.root) as process:
-        end = time.monotonic() + 240
-        while (
-            not (runs := fresh_course.runs(FOLDER))
-            or len(by_step(fresh_course, runs[0], "loss")) < 4
-        ):
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-    [run] = fresh_course.runs(FOLDER)
-    assert run.info.status == "RUNNING"  # personne n'a pu le fermer
-    kept = mean_squared_error(VALID, best_kept(run)(VALID).numpy())
-    # tué, au pire, entre les pertes d'une époque et son envoi
-    assert kept <= min(history(fresh_course, run, "val_loss")[:-1]) * (1 + 1e-5)
-
-
 # ------------------------------------------------------------------------------------------------
 # checkpoints
 
@@ -223,7 +240,7 @@ def losses_of(models: dict) -> dict[int, float]:
 def test_each_checkpoint_is_a_model_with_its_epoch_and_its_losses(lesson, saved):
     run, models = saved
     assert is_fully_described(run)
-    assert list(models) == list(range(5, max(models) + 1, 5))
+    assert list(models) == list(range(4, max(models) + 1, 5))
     losses = {metric: by_step(lesson, run, metric) for metric in ("loss", "val_loss")}
     for epoch, model in models.items():
         assert (model.name, model.status, model.source_run_id) == (
@@ -255,7 +272,7 @@ def test_the_best_is_found_and_it_alone_saw_the_test(lesson, saved):
         == metrics_of(models[best])["test_mse"]
         == run.data.metrics["test_mse"]
     )
-    printed = [line.split() for line in lesson.ended("checkpoints").stdout.splitlines()[1:-2]]
+    printed = [line.split() for line in lesson.ended("checkpoints").stdout.splitlines()[1:-3]]
     assert [(line[1], line[-1]) for line in printed] == [
         (str(epoch), f"{loss:.4f}") for epoch, loss in valid.items()
     ]
@@ -269,7 +286,7 @@ def test_two_processes_learn_the_same_bits(lesson, trained, saved):
     for metric in ("loss", "val_loss"):
         other = history(lesson, trained, metric)
         assert {epoch: value.hex() for epoch, value in by_step(lesson, run, metric).items()} == {
-            n: other[n - 1].hex() for n in models
+            n: other[n].hex() for n in models
         }
     best, *_ = losses_of(models)
     assert (
@@ -287,7 +304,7 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
     assert list(valid).index(last) == 2
     numbers = (str(last), f"{valid[last]:.4f}", str(best), f"{valid[best]:.4f}")
     pattern = (
-        r"reprise, époque (\d+), n'est que troisième : (\S+) sur .*? l'époque (\d+) : "
+        r"celui de l'époque (\d+), n'est que troisième : (\S+) sur .*? celui de l'époque (\d+) : "
         r"(\S+), et (\S+) sur le test"
     )
     assert in_text(pattern, end_of("checkpoints")) == (
@@ -300,6 +317,67 @@ def test_the_text_announces_the_checkpoints(lesson, saved):
         section(heading("checkpoints")),
     )
     assert lesson.ended("checkpoints").stdout == expected_output("checkpoints")
+
+
+def test_the_callback_keeps_one_file_which_is_the_same_network(lesson, saved):
+    run, models = saved
+    best, *_ = losses_of(models)
+    assert {
+        file.path for file in lesson.client().list_artifacts(run.info.run_id, "checkpoints")
+    } == {
+        "checkpoints/latest_checkpoint.weights.h5",
+        "checkpoints/latest_checkpoint_metrics.json",
+    }
+    blank, _ = digits.build_autoencoder(seed=1)
+    theirs = mlflow.tensorflow.load_checkpoint(model=blank, run_id=run.info.run_id)
+    ours = mlflow.tensorflow.load_model(models[best].model_uri)
+    np.testing.assert_array_equal(theirs(UNSEEN), ours(UNSEEN))
+
+
+def test_a_whole_network_is_not_reopened_when_its_loss_has_only_a_name(scratch, caplog):
+    """« Il en avertit à chaque fois, et `load_checkpoint` échoue... » : et la cure du piège."""
+    keras, train = keras_of_the_scripts(), IMAGES.X_train.to_numpy("float32")
+    for name, loss in {"nom": "mse", "objet": keras.losses.MeanSquaredError()}.items():
+        autoencoder, _ = digits.build_autoencoder()
+        autoencoder.compile(optimizer="adam", loss=loss)
+        caplog.clear()
+        with mlflow.start_run(experiment_id=aside(scratch, f"perte : {name}")) as run:
+            callback = mlflow.tensorflow.MlflowModelCheckpointCallback(monitor="loss")
+            autoencoder.fit(train, train, epochs=3, verbose=0, callbacks=[callback])
+        assert sum("HDF5" in each.getMessage() for each in caplog.records) == 3
+        if name == "nom":
+            with pytest.raises(ValueError, match="Could not deserialize 'keras.metrics.mse'"):
+                mlflow.tensorflow.load_checkpoint(run_id=run.info.run_id)
+        else:
+            again = mlflow.tensorflow.load_checkpoint(run_id=run.info.run_id)
+            np.testing.assert_array_equal(again(UNSEEN), autoencoder(UNSEEN))
+
+
+@pytest.mark.slow
+def test_a_killed_machine_leaves_what_is_in_the_store(fresh_course):
+    """« Une machine qui s'arrête en chemin n'emporte pas ce qui est déjà dans le magasin »."""
+    # le magasin existe : le relire ne gêne plus sa création
+    experiment = fresh_course.client().create_experiment(FOLDER)
+
+    def ready():
+        found = fresh_course.client().search_logged_models([experiment])
+        return [model for model in found if model.status == LoggedModelStatus.READY]
+
+    with running(fresh_course.command(script("checkpoints")), fresh_course.root) as process:
+        end = time.monotonic() + 240
+        while len(ready()) < 2:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    [run] = fresh_course.runs(FOLDER)
+    assert run.info.status == "RUNNING"  # personne n'a pu le fermer
+    keras_of_the_scripts()
+    for model in ready()[-2:]:  # les deux premiers : leurs pertes étaient déjà envoyées
+        reopened = mlflow.tensorflow.load_model(model.model_uri)
+        assert metrics_of(model)["val_loss"] == pytest.approx(
+            mean_squared_error(VALID, reopened(VALID).numpy()), rel=1e-5
+        )
 
 
 def test_without_model_id_the_step_links_and_zero_is_a_step(scratch):

@@ -3,11 +3,11 @@ le texte.
 """
 
 import platform
-import re
 from functools import cache
 
 import mlflow
 import pytest
+from pages import shown
 from sklearn.cluster import KMeans
 from texts import last_cell, lesson_text, path_of
 
@@ -43,10 +43,8 @@ def answer(number: int) -> str:
 
 
 def expected_output(name: str) -> str:
-    """Le bloc ```text qui suit la commande du script dans le README."""
-    return re.search(
-        rf"uv run {re.escape(script(name))}\n```.*?```text\n(.*?)```", README, re.DOTALL
-    )[1]
+    """Ce que la page montre après la commande du script."""
+    return "\n".join([*shown(README, f"uv run {script(name)}"), ""])
 
 
 def model_uri(course, run, name: str) -> str:
@@ -82,7 +80,7 @@ def history(course, run, metric: str) -> list[float]:
     points = sorted(
         course.client().get_metric_history(run.info.run_id, metric), key=lambda point: point.step
     )
-    assert [point.step for point in points] == list(range(1, len(points) + 1))
+    assert [point.step for point in points] == list(range(len(points)))
     return [point.value for point in points]
 
 
