@@ -129,13 +129,18 @@ for label, k in zip(labels, chosen.values(), strict=True):
 # MAGIC | ARI, qui voit les classes | 11 | 0.731 |
 # MAGIC
 # MAGIC Aucun indice ne recommande dix groupes. C'est qu'ils ne cherchent pas les chiffres : les 9 groupes
-# MAGIC de K-Means ont une silhouette de 0.189, le partage en vrais chiffres n'a que 0.163. À 9 groupes,
-# MAGIC 165 « trois » et 145 « neuf » sont ensemble ; à 10, ce sont 100 « un » et 100 « huit ». Un onzième
-# MAGIC groupe les sépare, et l'ARI monte. Calinski-Harabasz baisse à chaque groupe de plus : il
-# MAGIC recommande le plus petit nombre essayé.
+# MAGIC de K-Means ont une silhouette de 0.189, le partage en vrais chiffres n'a que 0.163.
+# MAGIC Calinski-Harabasz baisse à chaque groupe de plus : il recommande le plus petit nombre essayé.
 # MAGIC
-# MAGIC Avec `SEED = 4`, en haut du script, le sommet de l'ARI passe à 12 groupes : ne concluez pas d'une
-# MAGIC seule graine.
+# MAGIC Voici ce que K-Means réunit dans un même groupe :
+# MAGIC
+# MAGIC | groupes demandés | chiffres dessinés réunis |
+# MAGIC |---|---|
+# MAGIC | 9 | « trois » (165 images) et « neuf » (145 images) |
+# MAGIC | 10 | « un » (100 images) et « huit » (100 images) |
+# MAGIC
+# MAGIC Un onzième groupe sépare les derniers, et l'ARI monte. Ce sommet dépend aussi du hasard : avec une
+# MAGIC autre graine (`SEED = 4`, en haut du script), il se déplace d'un cran.
 
 # COMMAND ----------
 

@@ -17,7 +17,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
-from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, davies_bouldin_score
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 from sklearn.model_selection import train_test_split
@@ -26,7 +25,6 @@ from threadpoolctl import threadpool_limits
 # Selon les instructions du processeur, TensorFlow arrondit autrement. Nos décimales : AVX2.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 threadpool_limits(1, user_api="openmp")  # plusieurs fils changeraient les derniers bits de K-Means
-PATIENCE, BATCH_SIZE, LEARNING_RATE = 5, 64, 0.01  # époques, images, pas d'Adam
 Split = namedtuple("Split", "X_train X_valid X_test y_train y_valid y_test")
 
 
@@ -95,26 +93,18 @@ def draw_rows(rows: dict, title: str) -> plt.Figure:
     return figure
 
 
-def draw_representations(views: dict, scores: dict, y) -> tuple[plt.Figure, plt.Figure]:
-    """Deux figures : une carte des 600 premières images de chaque représentation, forme (n, d), en
-    couleur selon `y` ; puis l'ARI de chaque graine, une rangée par représentation, et la moyenne.
-
-    La carte (t-SNE) garde voisines les images voisines ; ses axes n'ont pas de sens.
+def draw_spread(scores: dict) -> plt.Figure:
+    """L'ARI de chaque graine, un point chacun : une rangée par entrée de `scores`, forme (n,), et
+    sa moyenne, un trait.
     """
-    maps, axes = plt.subplots(2, 2, figsize=(9, 8.5), layout="constrained")
-    for ax, (name, points) in zip(axes.flat, views.items(), strict=True):
-        flat = TSNE(random_state=0).fit_transform(points[:600])
-        dots = ax.scatter(*flat.T, c=y[:600], cmap="tab10", s=9)
-        ax.set(title=name, xticks=[], yticks=[])
-    maps.legend(*dots.legend_elements(), title="chiffre", loc="outside right center")
-    spread, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7, 0.45 * len(scores) + 1.2), layout="constrained")
     for name, ari in scores.items():
         ax.plot(ari, [name] * len(ari), "o", alpha=0.5)
         ax.plot([ari.mean()], [name], "k|", markersize=20)
     ax.set(title="Le même K-Means, un point par graine", xlabel="ARI avec les vrais chiffres")
     ax.invert_yaxis()
-    plt.close("all")
-    return maps, spread
+    plt.close(figure)  # à la cellule qui la demande de l'afficher
+    return figure
 
 
 def build_autoencoder(code_size: int = 8, seed: int = 0):
@@ -130,20 +120,21 @@ def build_autoencoder(code_size: int = 8, seed: int = 0):
     decoding = [keras.Input((code_size,)), Dense(64, "relu"), Dense(64, "sigmoid")]
     encoder = keras.Sequential(encoding, name="encoder")
     autoencoder = keras.Sequential([encoder, keras.Sequential(decoding)], name="autoencoder")
-    autoencoder.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="mse")
+    autoencoder.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     return autoencoder, encoder
 
 
-def fit_autoencoder(autoencoder, images: Split, epochs: int = 200, callbacks: list = ()):
-    """Apprend jusqu'à ce que la validation stagne `PATIENCE` époques, et garde la meilleure.
+def fit_autoencoder(autoencoder, images: Split, callbacks: list = ()):
+    """Apprend comme `02_autoencoder.py` : jusqu'à cinq époques sans progrès de la validation, et
+    rend au réseau les poids de la meilleure.
 
     Renvoie l'historique de Keras : `history["loss"]` et `history["val_loss"]`, par époque.
     """
     from tensorflow import keras
 
-    stop = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
+    stop = keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)
     train, valid = images.X_train.to_numpy("float32"), images.X_valid.to_numpy("float32")
-    settings = {"epochs": epochs, "batch_size": BATCH_SIZE, "callbacks": [*callbacks, stop]}
+    settings = {"epochs": 200, "batch_size": 64, "callbacks": [*callbacks, stop]}
     return autoencoder.fit(train, train, validation_data=(valid, valid), verbose=0, **settings)
 
 

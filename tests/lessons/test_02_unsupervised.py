@@ -90,7 +90,7 @@ def test_the_parent_says_what_each_index_recommends_and_the_text_too(lesson, swe
     found = [
         (str(int(k)), f"{table.ari[k]:.3f}") for k in (parent.data.metrics[name] for name in CHOSEN)
     ]
-    assert [(row["groupes"], row["ARI"]) for row in tables(end_of("kmeans_sweep"))] == found
+    assert [(row["groupes"], row["ARI"]) for row in tables(end_of("kmeans_sweep"))[:5]] == found
     assert lesson.ended("kmeans_sweep").stdout == expected_output("kmeans_sweep")
 
 
