@@ -8,7 +8,7 @@
 
 # %% [markdown] tags=["local"]
 # ```
-# uv run --group team 02_tracking_unsupervised/team/01_team_server.py --users alice bob
+# uv run --group team 02_tracking_unsupervised/team/01_team_server.py
 # ```
 #
 # Vingt secondes, puis il attend : laissez-lui ce terminal, et travaillez dans un autre. Ctrl-C
@@ -17,16 +17,14 @@
 # %%
 import argparse
 import os
-import re
 import secrets
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import requests
 from dotenv import dotenv_values
-from mlflow.exceptions import RestException
-from mlflow.server.auth.client import AuthServiceClient
 
 from postgres import create_base, postgres_program, start_postgres
 from processes import start, wait_until_ready
@@ -34,17 +32,8 @@ from processes import start, wait_until_ready
 # %% tags=["local"]
 from store import ROOT
 
-
 # %% tags=["parameters"]
-def account(text: str) -> str:
-    """Un nom qui passe tel quel dans une adresse et dans un terminal."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", text):
-        return text
-    raise argparse.ArgumentTypeError("lettres sans accent, chiffres, « . », « _ » ou « - »")
-
-
 parser = argparse.ArgumentParser(description="Un serveur d'équipe : PostgreSQL, comptes.")
-parser.add_argument("--users", type=account, nargs="*", default=[], help="les comptes à créer")
 parser.add_argument("--folder", type=Path, default=ROOT / "team_data", help="où tout est rangé")
 parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 : ouvert à tout le réseau")
 parser.add_argument("--port", type=int, default=5050)
@@ -64,10 +53,10 @@ folder = args.folder.resolve()
 # %% [markdown]
 # ## Ce qui se cherche : PostgreSQL
 #
-# SQLite est un fichier : un seul programme y écrit à la fois. PostgreSQL est un programme qui
-# écoute, fait passer chacun à son tour et garde ce qu'il a accepté, même si la machine s'arrête.
-# Celui-ci vient d'un paquet Python, sans installation. Les comptes vont dans la même base que les
-# runs : une seule sauvegarde suffit.
+# SQLite est un fichier, où un seul programme écrit à la fois. PostgreSQL est un programme, où
+# plusieurs écrivent ensemble : chacun lit une version cohérente, et n'attend que si un autre change
+# la même ligne. Celui-ci vient d'un paquet Python, sans installation. Les comptes vont dans la même
+# base que les runs : une seule sauvegarde suffit.
 
 # %%
 base = create_base(start_postgres(folder / "postgres"), "mlflow")
@@ -76,11 +65,10 @@ if args.restore:
     subprocess.run([*restore, "--dbname", base, args.restore], check=True)
 
 # %% [markdown]
-# ## Qui a le droit : les secrets et les comptes
+# ## Les secrets
 #
 # Aucun secret dans une commande, où la liste des programmes le montrerait : des fichiers que vous
-# seul pouvez lire. Par défaut, chacun lit les runs de tous (`READ`) et n'écrit que dans les
-# expériences qu'il a créées. Un mot de passe vérifié est retenu une minute.
+# seul pouvez lire. Un mot de passe vérifié est retenu une minute.
 
 # %%
 secret_file = folder / "secrets.env"
@@ -97,9 +85,9 @@ auth_cache_ttl_seconds = 60
 # %% [markdown]
 # ## Le serveur
 #
-# Une commande de MLflow, que vous pourriez taper. `--artifacts-destination` : les fichiers aussi
-# passent par le serveur, qui les range ; un collègue n'a besoin que de son adresse.
-# `--allowed-hosts` : une page web piégée ne peut pas lui parler sous un autre nom.
+# Une commande de MLflow, que vous pourriez taper. `--enable-workspaces` : à chacun son espace, ses
+# expériences, son registre. `--artifacts-destination` : les fichiers aussi passent par le serveur,
+# qui les range. `--allowed-hosts` : il ne répond que sous ces noms.
 
 # %%
 here = (args.host, "127.0.0.1", "localhost")
@@ -107,6 +95,7 @@ hosts = [*args.allowed_hosts, *(f"{name}:{args.port}" for name in here)]
 command = [
     sys.executable, "-m", "mlflow", "--env-file", str(secret_file), "server",
     "--app-name", "basic-auth",
+    "--enable-workspaces",
     "--backend-store-uri", base,
     "--artifacts-destination", str(folder / "artifacts"),
     "--workers", "2",
@@ -122,37 +111,18 @@ address = f"http://{args.host.replace('0.0.0.0', '127.0.0.1')}:{args.port}"
 server = start(command, log, **settings)
 wait_until_ready(server, address, log)
 
-# %% [markdown]
-# ## Des comptes
-#
-# L'administrateur les crée, par une adresse du serveur. MLflow n'en garde qu'une empreinte : le mot
-# de passe ne se relit nulle part.
-
 # %%
-os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
-os.environ["MLFLOW_TRACKING_PASSWORD"] = dotenv_values(secret_file)["MLFLOW_AUTH_ADMIN_PASSWORD"]
-accounts = AuthServiceClient(address)
-for name in args.users:
-    password = secrets.token_urlsafe(12)
-    try:
-        accounts.create_user(name, password)
-    except RestException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        print(f"{name} a déjà un compte.")
-    else:
-        shown = f"MLFLOW_TRACKING_USERNAME={name} MLFLOW_TRACKING_PASSWORD={password}"
-        print(f"Montré cette seule fois : {shown}")
-
-# %%
+admin = ("admin", dotenv_values(secret_file)["MLFLOW_AUTH_ADMIN_PASSWORD"])
+asked = requests.get(f"{address}/api/3.0/mlflow/workspaces", auth=admin, timeout=60)
+if asked.status_code == 401:
+    sys.exit(f"{secret_file} n'ouvre pas cette base : remettez le fichier qui allait avec elle.")
 if args.host not in ("127.0.0.1", "localhost"):
     print("Ouvert au réseau : sans HTTPS devant, les mots de passe y circulent en clair.")
-backup = f"{postgres_program('pg_dump')} --format=custom --file=mlflow.dump '{base}'"
-print(f"Sauvegarder la base, sans rien arrêter : {backup}")
-print(
-    f"Le serveur est prêt : MLFLOW_TRACKING_URI={address} ;"
-    f" Ctrl-C l'arrête, les données restent dans {folder}."
-)
+dump = f"{postgres_program('pg_dump')} --format=custom --file='{folder / 'mlflow.dump'}' '{base}'"
+print(f"Sauvegarder la base, sans rien arrêter : (umask 077; {dump})")
+print(f"Le serveur est prêt : {address}. Ctrl-C l'arrête ; les données restent dans {folder}.")
+print("Ensuite, dans un autre terminal : uv run --group team", end=" ")
+print("02_tracking_unsupervised/team/02_accounts.py add alice bob")
 
 # %% tags=["local"]
 try:
@@ -164,12 +134,7 @@ except KeyboardInterrupt:
 # %% [markdown]
 # ## À retenir
 #
-# Les scripts des leçons n'ont pas changé d'une ligne : trois variables d'environnement les envoient
-# ici.
-#
-# Ce serveur est un vrai, pour essayer chez soi. Pour de bon, il reste à mettre HTTPS devant (un
-# proxy), les secrets dans un coffre, les sauvegardes à heure fixe sur une autre machine, et
-# quelqu'un qui les restaure parfois pour voir. `compose.yaml`, à côté de ce script, décrit le même
-# montage avec Docker : PostgreSQL, un magasin de fichiers compatible S3, le serveur. Nous ne
+# Les scripts des leçons n'ont pas changé d'une ligne : quatre variables d'environnement les
+# envoient ici. `compose.yaml`, à côté de ce script, décrit le même montage avec Docker. Nous ne
 # l'avons pas lancé nous-mêmes : un test le relit contre le schéma de Compose et lance sa commande
 # sans Docker.

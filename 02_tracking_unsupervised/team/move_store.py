@@ -1,6 +1,8 @@
 # databricks: non (ne sert qu'à 03_move_store.py)
-"""Ce que `03_move_store.py` lit, réécrit, envoie et compare, MLflow mis à part."""
+"""Ce que `03_move_store.py` lit, réécrit et compare."""
 
+import hashlib
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -9,22 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import sqlalchemy
 
-# Les colonnes qui contiennent l'adresse d'un fichier ou d'un dossier d'artefacts.
-ADDRESSES = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("storage_location", "source"),
-    "trace_tags": ("value",),
-}
 # Ce qu'un serveur écrit pour lui-même : cela ne déménage pas.
-OWN = ("alembic_version", "job_locks", "scheduler_leases")
-SHOWN = {
-    "experiments": "expériences", "runs": "runs", "params": "paramètres",
-    "metrics": "valeurs de métriques", "tags": "étiquettes", "datasets": "jeux de données",
-    "logged_models": "modèles enregistrés", "registered_models": "modèles inscrits",
-    "model_versions": "versions", "registered_model_aliases": "alias",
-}  # fmt: skip
+OWN = ("alembic_version", "job_locks", "scheduler_leases", "workspaces")
 Tables = dict[str, sqlalchemy.Table]
 Rows = dict[str, list[dict]]
 
@@ -62,6 +50,14 @@ def shared_tables(source: sqlalchemy.Engine, target: sqlalchemy.Engine) -> list[
     return found
 
 
+def rows_of(connection, table: sqlalchemy.Table) -> list[dict]:
+    """Les lignes d'une table, sans ses colonnes calculées, chacune par ordre de colonne."""
+    columns = sorted(
+        (column for column in table.columns if column.computed is None), key=lambda each: each.name
+    )
+    return [dict(row) for row in connection.execute(sqlalchemy.select(*columns)).mappings()]
+
+
 def local_folder(address: str) -> Path | None:
     """Le dossier d'une adresse d'artefacts, ou None si elle n'est pas sur cette machine."""
     parts = urlsplit(address)
@@ -71,18 +67,59 @@ def local_folder(address: str) -> Path | None:
     return Path(address) if len(parts.scheme) <= 1 else None
 
 
-def rows_of(connection, table: sqlalchemy.Table, moved: dict[str, str] | None = None) -> list[dict]:
-    """Les lignes d'une table, sans ses colonnes calculées ; toute adresse qui commence comme une
-    clé de `moved` prend sa valeur.
+def different_files(here: Path, there: Path) -> list[str]:
+    """Les fichiers de deux dossiers qui ne sont pas des deux côtés, avec la même empreinte."""
+    digests = []
+    for folder in (here, there):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        digests.append({str(path.relative_to(folder)): digest(path) for path in files})
+    first, second = digests
+    return sorted(name for name in first | second if first.get(name) != second.get(name))
+
+
+def unserved(folder: Path) -> list[str]:
+    """Les fichiers dont MLflow 3.17.2 abîme le nom quand il le met dans une adresse : un `#`, un
+    `?`, ou un `%` suivi de deux chiffres hexadécimaux.
     """
-    columns = [column for column in table.columns if column.computed is None]
-    rows = [dict(row) for row in connection.execute(sqlalchemy.select(*columns)).mappings()]
-    for row in rows:
-        for name in ADDRESSES.get(table.name, ()):
-            for old, new in (moved or {}).items():
-                if row[name] == old or str(row[name]).startswith(f"{old}/"):
-                    row[name] = new + row[name][len(old) :]
-    return rows
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in names if re.search(r"[#?]|%[0-9A-Fa-f]{2}", name))
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def rewrite(rows: Rows, moved: dict[str, str], workspace: str) -> dict[str, int]:
+    """Change dans `rows` toute valeur qui est une clé de `moved`, ou un chemin sous elle, et tout
+    espace `default` en `workspace`, sauf celui d'une expérience, déjà réglé.
+
+    Renvoie le nombre d'adresses changées, par `table.colonne`.
+    """
+    changed = Counter()
+    for table, content in rows.items():
+        for row in content:
+            if table != "experiments" and "workspace" in row:
+                row["workspace"] = workspace
+            for column, value in row.items():
+                for old, new in moved.items():
+                    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
+                        row[column] = new + value[len(old) :]
+                        changed[f"{table}.{column}"] += 1
+                        break
+    return dict(changed)
+
+
+def still_local(rows: Rows, columns) -> list[str]:
+    """Dans ces colonnes (`table.colonne`), les valeurs qui sont encore un chemin de ce disque."""
+    found = []
+    for name in columns:
+        table, column = name.split(".")
+        for value in (row[column] for row in rows[table]):
+            place = local_folder(value) if isinstance(value, str) else None
+            if place and place.is_absolute():
+                found.append(value)
+    return found
 
 
 def counters(tables: Tables) -> list[tuple[str, str]]:
@@ -93,57 +130,3 @@ def counters(tables: Tables) -> list[tuple[str, str]]:
         for each in columns
         if each.identity or "nextval" in str(getattr(each.server_default, "arg", ""))
     ]
-
-
-def differences(source: Rows, target: Rows) -> list[str]:
-    """Les tables dont les lignes ne sont pas les mêmes, dans un ordre quelconque ; `repr` distingue
-    deux nombres à un bit près.
-    """
-
-    def counted(rows: list[dict]) -> Counter:
-        return Counter(repr(sorted(row.items())) for row in rows)
-
-    return [name for name in source if counted(source[name]) != counted(target[name])]
-
-
-def already_there(connection, tables: Tables, rows: Rows) -> bool:
-    """Ces lignes sont-elles déjà, toutes et seules, dans ces tables ?
-
-    Lève `SystemExit`, en une ligne, s'il y en a d'autres.
-    """
-    found = {name: rows_of(connection, table) for name, table in tables.items()}
-    # l'expérience « Default » et l'espace de travail « default » naissent avec la base
-    born = {"experiments": 1, "workspaces": 1}
-    used = [name for name, those in found.items() if len(those) > born.get(name, 0)]
-    if used and differences(rows, found):
-        shown = [f"{SHOWN[name]} {len(found[name])}" for name in SHOWN if name in used]
-        raise SystemExit(
-            f"La base de l'équipe n'est pas vide ({', '.join(shown or used)}) :"
-            " rien n'y est copié. Donnez un dossier neuf (--folder)."
-        )
-    return bool(used)
-
-
-def check_same(connection, tables: Tables, rows: Rows) -> None:
-    """Relit tout ; lève `SystemExit`, en une ligne, si une seule valeur n'est pas celle de `rows`,
-    au bit près.
-    """
-    wrong = differences(rows, {name: rows_of(connection, each) for name, each in tables.items()})
-    if wrong:
-        raise SystemExit(f"Des lignes ont changé en route ({', '.join(wrong)}) : copie annulée.")
-
-
-def files_to_send(folder: Path, listed) -> list[tuple[str, str]]:
-    """Les fichiers de `folder` que le serveur n'a pas, ou pas entiers : (chemin, sous-dossier).
-
-    `listed` rend les fichiers du serveur dans un sous-dossier (`repository.list_artifacts`).
-    """
-    missing, there = [], {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        parent = path.parent.relative_to(folder).as_posix()
-        if parent not in there:
-            found = listed(None if parent == "." else parent)
-            there[parent] = {each.path: each.file_size for each in found}
-        if there[parent].get(path.relative_to(folder).as_posix()) != path.stat().st_size:
-            missing.append((str(path), parent))
-    return missing
