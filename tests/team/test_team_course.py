@@ -88,7 +88,7 @@ def test_a_lesson_records_on_the_server_what_it_recorded_on_sqlite(
     """
     session, served = recorded(lesson, slow=True), {}
     names = [name for name in session.names() if name not in ELSEWHERE]
-    with team_server(course, folder, "--users", "alice") as team:
+    with team_server(course, folder, users=("alice",)) as team:
         for name in names:
             course.run(PATHS[name], **team.account("alice"))
             client = team.client(monkeypatch, "alice")

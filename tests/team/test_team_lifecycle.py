@@ -6,7 +6,6 @@ Rien ne se perd.
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 from programs import free_port, reader_environment
-from team_servers import FIRST, SCRIPT, listening, stopped_by, team_server
+from team_servers import FIRST, SCRIPT, listening, own_errors, stopped_by, team_server
 from texts import path_of
 from troubles import read_troubles
 
@@ -28,10 +27,10 @@ ROOM = "02_tracking_unsupervised/team"
 FULL, SWEEP = map(path_of, ("full_run", "svm_sweep"))
 
 
-def runs(team, monkeypatch) -> dict:
-    """Tous les runs du serveur, par identifiant."""
+def runs(team, monkeypatch, workspace: str = "alice") -> dict:
+    """Tous les runs d'un espace du serveur, par identifiant."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    client = team.client(monkeypatch)
+    client = team.client(monkeypatch, "admin", workspace)
     experiments = [each.experiment_id for each in client.search_experiments()]
     return {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
 
@@ -53,23 +52,14 @@ def answers(team, *names: str) -> list[int]:
 
 
 def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, folder, monkeypatch):
-    with team_server(course, folder, "--users", "alice") as team:
+    with team_server(course, folder, users=("alice",)) as team:
         course.fork(FULL, **team.account("alice"))
         password, before = team.passwords["alice"], runs(team, monkeypatch)
     secrets = (folder / "secrets.env").read_bytes()
     assert "Arrêt : le serveur, puis la base." in team.text
-    with team_server(
-        course,
-        folder,
-        "--users",
-        "alice",
-        "carol",
-        "--host",
-        "0.0.0.0",
-        "--allowed-hosts",
-        "mlflow.lan",
-    ) as team:
-        assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
+    open_to_all = ("--host", "0.0.0.0", "--allowed-hosts", "mlflow.lan")
+    with team_server(course, folder, *open_to_all, users=("carol",)) as team:
+        assert team.accounts("add", "alice") == ["add alice : RESOURCE_ALREADY_EXISTS"]
         assert "Ouvert au réseau : sans HTTPS devant" in team.text and answers(
             team, "mlflow.lan", "autre.lan"
         ) == [401, 403]
@@ -77,8 +67,8 @@ def test_stopped_and_started_again_it_finds_runs_files_and_accounts(course, fold
         assert listening(team) == {"0.0.0.0"}
         assert values(runs(team, monkeypatch)) == values(before)
         assert (folder / "secrets.env").read_bytes() == secrets
-        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
-        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        team.passwords["alice"] = password
+        team.client(monkeypatch, "alice")
         [run] = [each for each in before.values() if each.info.run_name == "svm complet"]
         assert "confusion_matrix.png" in {
             file.path for file in MlflowClient(team.uri).list_artifacts(run.info.run_id)
@@ -93,7 +83,7 @@ def test_killed_outright_it_leaves_its_server_and_base_which_the_page_cures(
 ):
     if not shutil.which("lsof"):
         pytest.skip("lsof manque (apt-get install lsof) : le remède de DEPANNAGE.md l'emploie")
-    with team_server(course, folder, "--users", "alice") as team:
+    with team_server(course, folder, users=("alice",)) as team:
         course.fork(FIRST, **team.account("alice"))
         before = values(runs(team, monkeypatch))
         [served] = [each for each in team.process_children() if "mlflow" in each.cmdline()]
@@ -155,7 +145,7 @@ def test_a_base_of_an_older_mlflow_is_upgraded_without_loss(course, folder, monk
     )
     assert made.returncode == 0, made.stderr
     with team_server(course, folder) as team:
-        (run,) = runs(team, monkeypatch).values()
+        (run,) = runs(team, monkeypatch, "default").values()
         assert (run.info.run_name, run.data.metrics) == ("ancien", {"x": 0.1})
 
 
@@ -175,7 +165,7 @@ with mlflow.start_run():
 def test_postgres_gone_in_the_middle_loses_nothing_that_was_acknowledged(
     course, folder, monkeypatch
 ):
-    with team_server(course, folder, "--users", "alice") as team:
+    with team_server(course, folder, users=("alice",)) as team:
         account = team.account("alice") | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(course.root / ROOM)],
@@ -202,7 +192,7 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(
     """Sauvegarde pendant un balayage, puis tout est tué et la base perdue : restaurée, elle a tous
     les runs d'alors, avec leurs valeurs.
     """
-    with team_server(course, folder, "--users", "alice") as team:
+    with team_server(course, folder, users=("alice",)) as team:
         account = team.account("alice")
         sweep = subprocess.Popen(
             course.command(SWEEP),
@@ -218,10 +208,11 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(
                 for run_id, run in runs(team, monkeypatch).items()
                 if run.info.status == "FINISHED"
             }
-        backup = shlex.split(
-            re.search(r"Sauvegarder la base, sans rien arrêter : (.*)", team.text)[1]
-        )
-        subprocess.run(backup, cwd=folder, check=True)
+        [backup] = re.findall(r"Sauvegarder la base, sans rien arrêter : (.*)", team.text)
+        subprocess.run(["bash", "-c", f"umask 022; {backup}"], check=True)
+        # lisible de vous seul, et hors de Git
+        assert (folder / "mlflow.dump").stat().st_mode & 0o777 == 0o600
+        assert (folder / ".gitignore").read_text() == "*\n"
         after_backup = runs(team, monkeypatch)
         # le balayage continue : ces runs-là seront perdus
         while len(runs(team, monkeypatch)) <= len(after_backup):
@@ -235,10 +226,14 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(
     shutil.copytree(folder / "artifacts", elsewhere / "artifacts")
     shutil.copy(folder / "secrets.env", elsewhere)
 
-    with team_server(
-        course, elsewhere, "--restore", folder / "mlflow.dump", "--users", "alice", "carol"
-    ) as team:
-        assert "alice a déjà un compte." in team.text and set(team.passwords) == {"carol", "admin"}
+    # sans eux, il le dit, et s'arrête
+    without = folder.with_name("sans secrets")
+    options = ("--folder", without, "--restore", folder / "mlflow.dump")
+    (line,) = own_errors(stopped_by(course, SCRIPT, "--port", free_port(), *options))
+    assert line.startswith(f"{without / 'secrets.env'} n'ouvre pas cette base")
+
+    options = ("--restore", folder / "mlflow.dump")
+    with team_server(course, elsewhere, *options, users=("carol",)) as team:
         found = runs(team, monkeypatch)
         assert set(finished) <= set(found) <= set(after_backup)
         for run_id, data in values(finished).items():
@@ -248,10 +243,9 @@ def test_a_lost_base_is_restored_from_pg_dump_taken_in_the_middle_of_a_sweep(
             assert mlflow.sklearn.load_model(f"models:/{model.model_id}")[-1].gamma == float(
                 run.data.params["gamma"]
             )
-        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "alice")
-        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", account["MLFLOW_TRACKING_PASSWORD"])
+        team.passwords["alice"] = account["MLFLOW_TRACKING_PASSWORD"]
         # son compte était dans la même sauvegarde
-        assert MlflowClient(team.uri).search_experiments()
+        assert team.client(monkeypatch, "alice").search_experiments()
 
     # une base qui a servi : pg_restore refuse, et n'y touche pas
     options = ("--folder", elsewhere, "--restore", folder / "mlflow.dump")
