@@ -165,8 +165,8 @@ print(show_ratios(ratios, WRITERS))
 #
 # Les trois serveurs se valent : ni PostgreSQL ni les comptes n'y changent grand-chose. Plus on est
 # nombreux à écrire, plus le serveur rattrape le fichier, où un seul écrit à la fois : l'attente de
-# l'un sert à l'autre. Trier, en revanche, c'est l'affaire de la base : PostgreSQL, qui compte ses
-# lignes de lui-même, ne s'effondre pas.
+# l'un sert à l'autre. Trier, c'est l'affaire de la base, et de ce qu'elle sait de ses tables :
+# PostgreSQL avait ici compté ses lignes, SQLite non. Une fois comptées, SQLite trie aussi vite.
 #
 # Seul, gardez le fichier SQLite, et son `ANALYZE`. À plusieurs, il faut un serveur, pour se
-# partager les runs et non pour aller plus vite ; mettez PostgreSQL derrière, pour trier.
+# partager les runs et non pour aller plus vite.

@@ -308,4 +308,8 @@ def test_the_pages_of_the_lesson_link_the_forms_of_each_script():
             if (ROOT / script.lesson / path).exists()
         ]
         said = f"\n\n{' · '.join(links)}\n\n" if len(links) > 1 else f"({here})"
-        assert said in pages[script.lesson, script.core], script.name
+        if "/team/" in script.path:  # une pièce à part : sa page est à côté
+            room = (ROOT / script.path).with_name("README.md").read_text(encoding="utf-8")
+            assert f"\n\n[le script]({script.stem}.py)\n\n" in room, script.name
+        else:
+            assert said in pages[script.lesson, script.core], script.name

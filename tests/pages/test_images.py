@@ -67,7 +67,7 @@ def test_pictures_have_their_size():
 
 
 def test_pictures_are_shown():
-    """Une page du même dossier la montre, et donne les clics qui y mènent, mot pour mot, dans
+    """Une page de la même leçon la montre, et donne les clics qui y mènent, mot pour mot, dans
     l'ordre ; ce qu'elle en dit : test_texts.
     """
     wrong = []
@@ -75,10 +75,12 @@ def test_pictures_are_shown():
         text = flat(
             "\n".join(
                 page.read_text(encoding="utf-8")
-                for page in sorted((ROOT / picture.folder).parent.glob("*.md"))
+                for pattern in ("*.md", "team/*.md")
+                for page in sorted((ROOT / picture.folder).parent.glob(pattern))
             )
         )
-        if f"Images/{picture.name}" not in [target for _, target in pages.IMAGE.findall(text)]:
+        shown = [target.removeprefix("../") for _, target in pages.IMAGE.findall(text)]
+        if f"Images/{picture.name}" not in shown:
             wrong.append(f"aucune page ne montre {picture.path}")
         places = [text.find(flat(step)) for step in picture.entry.get("steps", [])]
         if -1 in places or places != sorted(places):

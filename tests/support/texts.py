@@ -22,9 +22,9 @@ def heading(name: str) -> str:
 
 
 def lesson_text(lesson: str) -> str:
-    """La page d'une leçon, et sa suite : README.md, PLUS_LOIN.md."""
-    pages = (ROOT / lesson / name for name in ("README.md", "PLUS_LOIN.md"))
-    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    """La page d'une leçon, et ses suites : README.md, PLUS_LOIN.md, team/README.md."""
+    pages = (ROOT / lesson / name for name in ("README.md", "PLUS_LOIN.md", "team/README.md"))
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
 
 
 def last_cell(script: str) -> str:
