@@ -71,7 +71,9 @@ class Walk:
     -> le titre de la section où est son « À regarder », si ce n'est la sienne.
     """
 
-    def __init__(self, lesson: str, steps: dict[str, list], elsewhere: dict[str, str] | None = None):
+    def __init__(
+        self, lesson: str, steps: dict[str, list], elsewhere: dict[str, str] | None = None
+    ):
         self.lesson, self.steps, self.elsewhere = lesson, steps, elsewhere or {}
 
     def points(self, name: str) -> list[tuple[str, list]]:
