@@ -10,8 +10,7 @@
 # uv run 02_tracking_unsupervised/local/02_autoencoder.py
 # ```
 #
-# Vingt secondes, dont la moitié pour charger TensorFlow. Pendant qu'il apprend, `uv run mlflow ui`
-# montre déjà les courbes.
+# Vingt secondes, dont la moitié pour charger TensorFlow.
 
 # %%
 import mlflow
