@@ -59,9 +59,10 @@ STEPS = {
             *[{"css": STEP.format(epoch), "wait": True} for epoch in range(4, 40, 5)],
         ],
         [
+            {"role": "columnheader", "name": "Step", "wait": True},
             {"role": "link", "name": "checkpoint", "within": {"css": STEP.format(34)}},
-            {"text": "test_mse", "wait": True}, {"text": "val_loss", "wait": True},
-            {"text": "loss", "wait": True},
+            seen("About this logged model"), {"text": "test_mse", "wait": True},
+            {"text": "val_loss", "wait": True}, {"text": "loss", "wait": True},
         ],
     ],
     "compare_representations": [
@@ -69,6 +70,7 @@ STEPS = {
         [
             {"run": "comparaison des représentations"}, ARTIFACTS, "ari_by_seed.json",
             {"role": "columnheader", "name": "autoencodeur 5", "wait": True},
+            {"css": "[role='row']:has(> [role='cell'])", "count": 10},
         ],
         ["spread.png", {"figure": True}],
     ],

@@ -244,6 +244,7 @@ def test_the_program_is_twenty_lines_with_nothing_of_ours():
     assert set(imported) == {"mlflow", "sklearn"}
 
 
+@pytest.mark.slow
 def test_the_program_fills_the_empty_folder(home, monkeypatch):
     folder, _ = home
     assert sorted(path.name for path in folder.iterdir()) == ["groups.py", "mlflow.db", "mlruns"]
@@ -267,6 +268,7 @@ def test_the_program_fills_the_empty_folder(home, monkeypatch):
         assert served.input_example.equals(FLOWERS.data.head(3))
 
 
+@pytest.mark.slow
 def test_it_prints_the_best_and_says_what_the_page_shows(home):
     _, told = home
     best = max(SCORES, key=SCORES.get)

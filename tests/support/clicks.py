@@ -17,6 +17,8 @@ from make_images import newest_run
 from playwright.sync_api import expect
 from texts import ROOT, heading, path_of
 
+from course import named
+
 needs_chromium = pytest.mark.skipif(
     not shutil.which("chromium"), reason="Chromium manque : apt-get install chromium"
 )
@@ -116,9 +118,8 @@ class Walker:
 
     def follow(self, name: str, points: list[tuple[str, list]], picture: Path) -> None:
         """Lance ce script, puis fait ses gestes ; `picture` : l'écran, si l'un échoue."""
-        # un programme chaud n'apprend pas de réseau ; un avertissement de MLflow est l'affaire
-        # d'autres tests
-        start = self.course.fork if self.lesson.startswith("01") else self.course.run
+        start = self.course.run if "tensorflow" in named(name).needs else self.course.fork
+        # un avertissement de MLflow est l'affaire d'autres tests
         told = start(path_of(name), fails=True, **AUTHOR)
         assert told.returncode == 0, told.stderr
         for item, step in points:
