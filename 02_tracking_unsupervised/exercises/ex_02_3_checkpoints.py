@@ -63,8 +63,8 @@ with mlflow.start_run(run_name="apprendre par cœur") as run:
         train = mean_squared_error(few, network.predict(few))
         valid = mean_squared_error(images.X_valid, network.predict(images.X_valid))
         print(f"époque {epoch:3} : apprentissage {train:.4f}, validation {valid:.4f}")
-        # Votre code ici : le modèle de cette époque (`step=epoch`, `skops_trusted_types=trusted`), et
-        # sa métrique `valid_mse`, au même pas et rattachée à lui (`model_id=`)
+        # Votre code ici : le modèle de cette époque (`step=epoch` et `skops_trusted_types=trusted`),
+        # puis sa métrique `valid_mse`, au même pas et rattachée à lui (`model_id=`)
 
     # Votre code ici : le meilleur point de reprise, retrouvé par une recherche et rouvert ; puis
     # les métriques `best_step`, `test_mse_best` et `test_mse_last` du run

@@ -83,7 +83,7 @@ def recommended(run, name: str, scores: dict[int, float], high: bool, classes=No
     best, worst = (way(scores, key=scores.get) for way in ((max, min) if high else (min, max)))
     if said != best:
         told = f"`{name}` vaut {said:.4g}"
-        a_score = any(close(said, score) for score in scores.values())
+        a_score = said not in scores and any(close(said, score) for score in scores.values())
         require(not a_score, f"{told}, une valeur de l'indice : notez le nombre de groupes.")
         way = "élevé" if high else "bas"
         require(said != worst, f"{told}, le pire : cet indice doit être {way}.")
@@ -119,15 +119,16 @@ def judged_mixtures(learner: Learner, run) -> str:
         require(groups == k, f"{who} note {k} groupes, mais son modèle en a {groups}.")
         seen, scaled = wine_views(model)
         told = "est celle du pipeline entier : enregistrez-le, et non le mélange seul."
-        mistakes = {} if preparation(model) else {told: mixture.bic(scaled)}
+        mistakes = {} if scaled is None else {told: mixture.bic(scaled)}
         bic[k] = compare(child, "bic", mixture.bic(seen), mistakes)
     best = recommended(run, "k_bic", bic, high=False)
-    told = f"le BIC est le plus bas pour {best} groupes ({bic[best]:.0f})"
+    told = f"le BIC est le plus bas pour {best} groupes ({bic[best]:.1f})"
     return f"{told} ; les {len(bic)} modèles se rechargent, et le rendent"
 
 
 def wine_views(model) -> tuple:
-    """Les 178 vins comme le mélange de ce modèle les voit, puis mis à l'échelle.
+    """Les 178 vins comme le mélange de ce modèle les voit, forme (178, d) ; puis mis à l'échelle,
+    pour un mélange seul, qui a pu l'apprendre ainsi : sinon, None.
 
     Lève `Remark` si le modèle n'accepte pas ces vins.
     """
@@ -135,8 +136,12 @@ def wine_views(model) -> tuple:
     from sklearn.preprocessing import StandardScaler
 
     X = load_wine(as_frame=True).data
+    named = hasattr(model, "feature_names_in_")  # appris sur un tableau, et non sur ses valeurs
+    X = X if named else X.to_numpy()
     predict(model, X)
-    return model[:-1].transform(X) if preparation(model) else X, StandardScaler().fit_transform(X)
+    if preparation(model):
+        return model[:-1].transform(X), None
+    return X, None if named else StandardScaler().fit_transform(X)
 
 
 def indices(learner: Learner) -> str:

@@ -36,7 +36,7 @@ models, bic = {}, {}
 for k in range(1, 6):
     models[k] = make_pipeline(StandardScaler(), GaussianMixture(k, random_state=0)).fit(X)
     bic[k] = models[k][-1].bic(models[k][:-1].transform(X))
-    print(f"groupes : {k}, BIC : {bic[k]:.0f}")
+    print(f"groupes : {k}, BIC : {bic[k]:.1f}")
 
 # Votre code ici : un run parent, dans l'expérience « 02_tracking_unsupervised », avec l'étiquette
 # `exercise`, qui vaut « 02-0 ». Dans ce parent, un run enfant par nombre de groupes, qui garde le
