@@ -64,8 +64,8 @@ print("Vérifiez : uv run tools/check.py --exercise 02-0")
 #
 # Seize lignes, et le balayage se retrouve. Le BIC est le plus bas à 2 groupes : 5608.3, contre
 # 5842.3 à 3. Jugé après coup, avec les trois cépages, le partage en 3 groupes est pourtant le
-# meilleur des deux : son ARI est de 0.897, contre 0.461. Un indice interne ne cherche pas vos
-# classes.
+# meilleur des deux : son ARI est de 0.897, contre 0.461 pour l'autre. Un indice interne ne cherche
+# pas vos classes.
 #
 # `search_runs` parcourt toute l'expérience, où les autres scripts de la leçon écrivent aussi : le
 # filtre sur `parentRunId` n'en garde que ces cinq enfants.

@@ -109,5 +109,5 @@ print("Vérifiez : uv run tools/check.py --exercise 02-3")
 # | 199 | 0.0063 | 0.0416 |
 #
 # L'erreur d'apprentissage descend toujours ; celle de validation remonte après l'époque 79. Sur le
-# test, le meilleur point de reprise se trompe de 0.0373, le dernier de 0.0439. Sans points de
-# reprise, seul le dernier existerait.
+# test, l'erreur est de 0.0373 pour le meilleur point de reprise, de 0.0439 pour le dernier. Sans
+# points de reprise, seul le dernier existerait.

@@ -77,7 +77,7 @@ RIGHT = {
     "02-1 étiquette sur les enfants": (lambda me: indices(me, tags="enfants"),),
     "02-1 recommandations en paramètres": (lambda me: indices(me, as_params=True),),
     "02-1 douze faux après": (elevens,),
-    "02-2 juste": (ten, "10 graines ; sommet de la courbe : k=12 5 fois, k=13 5 fois"),
+    "02-2 juste": (ten, "10 graines ; sommet de la courbe : k=12 (5 fois), k=13 (5 fois)"),
     "02-2 autrement": (other_seeds,),
     "02-2 un mauvais second essai": (
         lambda me: [ten(me), seed_run(me, 3, n_clusters=9), seed_run(me, 4, history={0: 0.6})],

@@ -2,6 +2,8 @@
 dernière cellule, que test_exercises.py ne compare pas à l'écran.
 """
 
+import re
+
 import pytest
 from answers_02 import EPOCHS, bic, mse
 from digits import elbow, external_indices, internal_indices, load_images
@@ -13,8 +15,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from texts import ROOT, last_cell, tables
+from texts import ROOT, last_cell, numbers, tables
 
+from course import LESSONS
 from forms.cells import read_script
 
 
@@ -120,3 +123,18 @@ def test_where_the_network_stops_learning():
     assert train == sorted(train, reverse=True)
     assert valid.index(min(valid)) == 1 and valid[1:] == sorted(valid[1:])
     assert "remonte après l'époque 79" in last_cell(path_of("02-3", "solutions"))
+
+
+@pytest.mark.parametrize("lesson", LESSONS[:2])
+def test_the_page_says_no_other_number(lesson):
+    """Ce que la page ajoute à la sortie d'une solution, sa dernière cellule le dit."""
+    page = (ROOT / lesson / "README.md").read_text(encoding="utf-8")
+    sections = re.split(
+        r"^### Exercice (\d\d-\d) : ", page.partition("\n## Exercices\n")[2], flags=re.M
+    )
+    for number, section in zip(sections[1::2], sections[2::2], strict=True):
+        solution = section.partition("<summary>Solution</summary>")[2].partition("</details>")[0]
+        screen = "".join(re.findall(r"```text\n(.*?)```", solution, re.S))
+        prose = re.sub(r"```.*?```", "", solution, flags=re.S)
+        known = numbers(screen + last_cell(path_of(number, "solutions")))
+        assert [each for each in numbers(prose) if each not in known] == [], number

@@ -210,7 +210,7 @@ def seeds(learner: Learner) -> str:
         first_right(partial(judged_seed, learner, seed), tries)
         for seed, tries in sorted(by_seed.items())
     ]
-    counts = ", ".join(f"k={k} {tops.count(k)} fois" for k in sorted(set(tops)))
+    counts = ", ".join(f"k={k} ({tops.count(k)} fois)" for k in sorted(set(tops)))
     return f"{len(tops)} graines ; sommet de la courbe : {counts}"
 
 

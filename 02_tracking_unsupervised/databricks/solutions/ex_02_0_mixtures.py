@@ -69,8 +69,8 @@ print(f"Retrouvé dans le magasin : {found['tags.mlflow.runName'][0]}, à garder
 # MAGIC
 # MAGIC Seize lignes, et le balayage se retrouve. Le BIC est le plus bas à 2 groupes : 5608.3, contre
 # MAGIC 5842.3 à 3. Jugé après coup, avec les trois cépages, le partage en 3 groupes est pourtant le
-# MAGIC meilleur des deux : son ARI est de 0.897, contre 0.461. Un indice interne ne cherche pas vos
-# MAGIC classes.
+# MAGIC meilleur des deux : son ARI est de 0.897, contre 0.461 pour l'autre. Un indice interne ne cherche
+# MAGIC pas vos classes.
 # MAGIC
 # MAGIC `search_runs` parcourt toute l'expérience, où les autres scripts de la leçon écrivent aussi : le
 # MAGIC filtre sur `parentRunId` n'en garde que ces cinq enfants.

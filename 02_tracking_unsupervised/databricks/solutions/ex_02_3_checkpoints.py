@@ -109,5 +109,5 @@ with mlflow.start_run(run_name="apprendre par cœur") as run:
 # MAGIC | 199 | 0.0063 | 0.0416 |
 # MAGIC
 # MAGIC L'erreur d'apprentissage descend toujours ; celle de validation remonte après l'époque 79. Sur le
-# MAGIC test, le meilleur point de reprise se trompe de 0.0373, le dernier de 0.0439. Sans points de
-# MAGIC reprise, seul le dernier existerait.
+# MAGIC test, l'erreur est de 0.0373 pour le meilleur point de reprise, de 0.0439 pour le dernier. Sans
+# MAGIC points de reprise, seul le dernier existerait.
