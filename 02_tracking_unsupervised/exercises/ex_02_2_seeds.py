@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Exercice 02-2 : une autre graine, un autre sommet
 #
-# **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
-# (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
+# **Question.** Dans la leçon, l'ARI est le plus haut à 11 groupes. Chaque K-Means y essayait dix
+# départs (`n_init=10`) et gardait le meilleur. Avec un seul départ, et dix graines différentes, où
+# est le sommet ?
 #
-# Votre pronostic : combien de graines sur dix diront 11 ?
+# Votre pronostic : combien de graines le mettront au même endroit que la leçon ?
 
 # %% [markdown] tags=["local"]
 # ```
@@ -42,23 +43,19 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # %%
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+requirements = pins("scikit-learn", "skops")
 # Votre code ici : dix graines, de 0 à 9
 seeds = [0]
 
-mlflow.set_experiment("02_tracking_unsupervised")
+# Votre code ici : choisissez l'expérience « 02_tracking_unsupervised »
+print("graine  sommet    ARI  ARI à k=11")
 for seed in seeds:
-    with mlflow.start_run(run_name=f"graine {seed}"):
-        mlflow.set_tag("exercise", "02-2")
-        mlflow.log_params({"seed": seed, "n_init": 1})
-        models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
-        scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
-        best = max(scores, key=scores.get)
-        # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
-        # modèle du sommet
-    print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
-        f" à 11 groupes, {scores[11]:.3f}"
-    )
+    models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
+    scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
+    best = max(scores, key=scores.get)
+    # Votre code ici : un run, avec l'étiquette `exercise`, qui vaut « 02-2 », les paramètres `seed`
+    # et `n_clusters` (le sommet), la courbe (métrique `ari`, pas = k) et le modèle du sommet
+    print(f"{seed:6}  {best:6}  {scores[best]:.3f}  {scores[11]:10.3f}")
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 02-2")

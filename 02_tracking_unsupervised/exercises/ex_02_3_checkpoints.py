@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Exercice 02-3 : le meilleur point de reprise, ou le dernier ?
 #
-# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques. Gardez un
-# point de reprise toutes les 40 époques : lequel est le meilleur sur la validation, et que perd-on
-# à garder le dernier ?
+# **Question.** Un autoencodeur apprend sur 60 images seulement, pendant 200 époques, comptées
+# depuis 0. Gardez un point de reprise toutes les 40 époques : lequel est le meilleur sur la
+# validation, et que perd-on à garder le dernier ?
 #
-# Votre pronostic : l'époque, et le rapport des deux erreurs sur le test.
+# Votre pronostic : l'époque du meilleur, et le rapport des deux erreurs sur le test.
 
 # %% [markdown] tags=["local"]
 # ```
@@ -47,27 +47,27 @@ network = MLPRegressor(
     hidden_layer_sizes=(64, 16, 64), learning_rate_init=0.005, batch_size=20, random_state=0
 )
 signature = infer_signature(few, few.to_numpy())
-# skops ne le connaît pas, nous si
+requirements = pins("scikit-learn", "skops")
+# skops ne connaît pas ce type, nous si
 trusted = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 # %%
-experiment = mlflow.set_experiment("02_tracking_unsupervised")
-with mlflow.start_run(run_name="points de reprise") as run:
+mlflow.set_experiment("02_tracking_unsupervised")
+with mlflow.start_run(run_name="apprendre par cœur") as run:
     mlflow.set_tag("exercise", "02-3")
-    mlflow.log_params({"images": len(few), "code_size": 16, "max_epochs": 200, "seed": 0})
-    for epoch in range(1, 201):
+    mlflow.log_params({"images": len(few), "code_size": 16, "seed": 0})
+    for epoch in range(200):
         network.partial_fit(few, few)
-        if epoch % 40:
+        if (epoch + 1) % 40:
             continue
         train = mean_squared_error(few, network.predict(few))
         valid = mean_squared_error(images.X_valid, network.predict(images.X_valid))
         print(f"époque {epoch:3} : apprentissage {train:.4f}, validation {valid:.4f}")
-        mlflow.log_metric("train_mse", train, step=epoch)
-        # Votre code ici : le modèle de cette époque (`step=epoch`), et sa métrique `valid_mse`, rattachée
-        # à lui (`model_id=`)
+        # Votre code ici : le modèle de cette époque (`step=epoch` et `skops_trusted_types=trusted`),
+        # puis sa métrique `valid_mse`, au même pas et rattachée à lui (`model_id=`)
 
-    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche ; puis `best_step`,
-    # `test_mse_best` et `test_mse_last`
+    # Votre code ici : le meilleur point de reprise, retrouvé par une recherche et rouvert ; puis
+    # les métriques `best_step`, `test_mse_best` et `test_mse_last` du run
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 02-3")

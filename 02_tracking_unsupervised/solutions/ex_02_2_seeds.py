@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Exercice 02-2, solution : une autre graine, un autre sommet
 #
-# **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
-# (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
+# **Question.** Dans la leçon, l'ARI est le plus haut à 11 groupes. Chaque K-Means y essayait dix
+# départs (`n_init=10`) et gardait le meilleur. Avec un seul départ, et dix graines différentes, où
+# est le sommet ?
 #
-# Votre pronostic : combien de graines sur dix diront 11 ?
+# Votre pronostic : combien de graines le mettront au même endroit que la leçon ?
 
 # %% [markdown] tags=["local"]
 # ```
@@ -42,37 +43,33 @@ open_store()  # mlflow.db et mlruns/, à la racine du dépôt
 # %%
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+requirements = pins("scikit-learn", "skops")
 # solution : dix graines, de 0 à 9
 seeds = range(10)
 # départ
 # seeds = [0]
 # fin
 
+# solution : choisissez l'expérience « 02_tracking_unsupervised »
 mlflow.set_experiment("02_tracking_unsupervised")
+# fin
+print("graine  sommet    ARI  ARI à k=11")
 for seed in seeds:
+    models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
+    scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
+    best = max(scores, key=scores.get)
+    # solution : un run, avec l'étiquette `exercise`, qui vaut « 02-2 », les paramètres `seed`
+    # et `n_clusters` (le sommet), la courbe (métrique `ari`, pas = k) et le modèle du sommet
     with mlflow.start_run(run_name=f"graine {seed}"):
         mlflow.set_tag("exercise", "02-2")
-        mlflow.log_params({"seed": seed, "n_init": 1})
-        models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
-        scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
-        best = max(scores, key=scores.get)
-        # solution : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
-        # modèle du sommet
+        mlflow.log_params({"seed": seed, "n_init": 1, "n_clusters": best})
         for k, score in scores.items():
             mlflow.log_metric("ari", score, step=k)
-        mlflow.log_param("n_clusters", best)
         mlflow.sklearn.log_model(
-            models[best],
-            name="kmeans",
-            signature=signature,
-            pip_requirements=pins("scikit-learn", "skops"),
-            serialization_format="skops",
+            models[best], name="kmeans", signature=signature, pip_requirements=requirements
         )
-        # fin
-    print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
-        f" à 11 groupes, {scores[11]:.3f}"
-    )
+    # fin
+    print(f"{seed:6}  {best:6}  {scores[best]:.3f}  {scores[11]:10.3f}")
 
 # %% tags=["local"]
 print("Vérifiez : uv run tools/check.py --exercise 02-2")
@@ -86,5 +83,5 @@ print("Vérifiez : uv run tools/check.py --exercise 02-2")
 # | 13 groupes | 2, 4 |
 # | 14 groupes | 1 |
 #
-# Aucune graine sur dix ne place le sommet à 11. À 12 groupes, l'ARI va de 0.589 à 0.753 selon la
-# graine. Donner une graine rend un chiffre répétable, pas vrai.
+# Aucune graine ne met le sommet là où la leçon l'a trouvé. À 12 groupes, l'ARI va de 0.589 à 0.753
+# selon la graine. Donner une graine rend un nombre répétable, pas vrai.

@@ -11,6 +11,7 @@ EXERCISES = (
     Exercise("01-1", lesson_01.scaler),
     Exercise("01-2", lesson_01.threshold),
     Exercise("01-3", lesson_01.query),
+    Exercise("02-0", lesson_02.mixtures),
     Exercise("02-1", lesson_02.indices),
     Exercise("02-2", lesson_02.seeds),
     Exercise("02-3", lesson_02.checkpoints),

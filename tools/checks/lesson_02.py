@@ -1,11 +1,15 @@
 """Les exercices de la leçon 2."""
 
+from collections import defaultdict
+from functools import partial
+
 from checks.learner import Learner, answers, one_run
-from checks.models import last_step, load, model_of, models_of, predict
+from checks.models import last_step, load, model_of, models_of, predict, preparation
 from checks.recompute import digits
 from checks.remarks import Remark, require
-from checks.values import close, compare, metric, number
+from checks.values import close, compare, metric, number, param
 
+LESSON = "02_tracking_unsupervised"
 # indice -> vrai s'il doit être élevé
 HIGH = {"silhouette": True, "davies_bouldin": False, "calinski_harabasz": True, "ari": True}
 
@@ -18,22 +22,144 @@ def ari(model) -> float:
     return float(adjusted_rand_score(y, predict(model, X)))
 
 
-@one_run("02-1")
-def indices(learner: Learner, run) -> str:
+# --- Un balayage : un run parent, un enfant par nombre de groupes
+
+
+def first_right(judge, runs: list):
+    """Ce que `judge` rend du premier run qui convient ; sinon, lève la remarque sur le premier."""
+    remarks = []
+    for run in runs[:50]:
+        try:
+            return judge(run)
+        except Remark as remark:
+            remarks.append(remark)
+    raise remarks[0]
+
+
+def sweeps(learner: Learner, exercise: str) -> list:
+    """Les balayages d'un exercice, le plus récent d'abord, que l'étiquette soit sur le parent, sur
+    les enfants ou sur tous.
+    """
+    found, tagged = {}, answers(learner, exercise)
+    for run in tagged:
+        parent = run.data.tags.get("mlflow.parentRunId", run.info.run_id)
+        known = {each.info.run_id: each for each in tagged} | found
+        found[parent] = known.get(parent) or learner.client.get_run(parent)
+    return list(found.values())
+
+
+def by_groups(learner: Learner, sweep, names: tuple[str, ...], asked: range) -> dict:
+    """Les enfants finis d'un balayage, nombre de groupes -> run.
+
+    `names` : les noms que ce paramètre peut porter, le nôtre d'abord ; `asked` : ce qu'il faut
+    avoir essayé. Lève `Remark` s'il manque un essai.
+    """
+    name, status, found = f"« {sweep.info.run_name} »", sweep.info.status, {}
+    require(status == "FINISHED", f"le run {name} n'est pas fini ({status}) : relancez-le.")
+    for child in learner.children(sweep):
+        said = next((each for each in names if param(child, each)), names[0])
+        found.setdefault(int(number(child, said)), child)
+    missing = [k for k in asked if k not in found]
+    if not missing:
+        return found
+    children = f"tags.mlflow.parentRunId = '{sweep.info.run_id}'"
+    for child in learner.search(f"{children} AND attributes.status != 'FINISHED'"):
+        stopped = f"« {child.info.run_name} », enfant de {name}, n'est pas fini"
+        raise Remark(f"{stopped} ({child.info.status}) : relancez le balayage.")
+    told = f"{name} n'a pas de run enfant : dans son bloc, un `start_run(..., nested=True)` par"
+    require(found, f"{told} nombre de groupes, de {asked[0]} à {asked[-1]}.")
+    shown = ", ".join(map(str, missing[:5])) + ", etc" * (len(missing) > 5)
+    told = f"un run enfant par nombre de groupes, de {asked[0]} à {asked[-1]}"
+    raise Remark(f"{told} ; il manque {shown}.")
+
+
+def recommended(run, name: str, scores: dict[int, float], high: bool, classes=None) -> int:
+    """Le nombre de groupes que le run dit sous `name`, métrique ou paramètre, si c'est celui que
+    `scores` désigne.
+
+    `classes` : celui que les vraies classes préfèrent. Lève sinon `Remark`, selon la méprise.
+    """
+    said = number(run, name) if param(run, name) else metric(run, name)
+    best, worst = (way(scores, key=scores.get) for way in ((max, min) if high else (min, max)))
+    if said != best:
+        told = f"`{name}` vaut {said:.4g}"
+        a_score = said not in scores and any(close(said, score) for score in scores.values())
+        require(not a_score, f"{told}, une valeur de l'indice : notez le nombre de groupes.")
+        way = "élevé" if high else "bas"
+        require(said != worst, f"{told}, le pire : cet indice doit être {way}.")
+        seen = f"{told}, ce que préfère l'ARI, qui voit les vrais chiffres."
+        require(said != classes, seen)
+        raise Remark(f"{told}, mais d'après vos runs enfants c'est {best}.")
+    return best
+
+
+def mixtures(learner: Learner) -> str:
+    """Suivre un balayage qui ne l'est pas.
+
+    `mlflow.set_experiment`, un bloc `with mlflow.start_run() as parent:` et, dans ce bloc, un
+    `mlflow.start_run(nested=True)` par nombre de groupes, comme dans `kmeans_sweep`. Pour retrouver
+    le meilleur, `mlflow.search_runs` trie par `order_by=["metrics.bic ASC"]`, et filtre sur
+    `tags.mlflow.parentRunId`.
+    """
+    return first_right(partial(judged_mixtures, learner), sweeps(learner, "02-0"))
+
+
+def judged_mixtures(learner: Learner, run) -> str:
+    """Ce qu'un balayage de 02-0 a trouvé, s'il est juste. Lève sinon `Remark`."""
+    experiment = learner.client.get_experiment(run.info.experiment_id).name
+    told = f"« {run.info.run_name} » est dans l'expérience « {experiment} », et non dans"
+    require(experiment.removeprefix("/Shared/") == LESSON, f"{told} « {LESSON} ».")
+    names, bic = ("n_components", "n_clusters", "n_groups", "k"), {}
+    for k, child in sorted(by_groups(learner, run, names, range(1, 6)).items()):
+        model, who = model_of(learner, child), f"« {child.info.run_name} »"
+        mixture = last_step(model)
+        told = f"le modèle de {who} est un {type(mixture).__name__}, pas un mélange"
+        require(hasattr(mixture, "bic"), f"{told} (`GaussianMixture`).")
+        groups = mixture.n_components
+        require(groups == k, f"{who} note {k} groupes, mais son modèle en a {groups}.")
+        seen, scaled = wine_views(model)
+        told = "est celle du pipeline entier : enregistrez-le, et non le mélange seul."
+        mistakes = {} if scaled is None else {told: mixture.bic(scaled)}
+        bic[k] = compare(child, "bic", mixture.bic(seen), mistakes)
+    best = recommended(run, "k_bic", bic, high=False)
+    told = f"le BIC est le plus bas pour {best} groupes ({bic[best]:.1f})"
+    return f"{told} ; les {len(bic)} modèles se rechargent, et le rendent"
+
+
+def wine_views(model) -> tuple:
+    """Les 178 vins comme le mélange de ce modèle les voit, forme (178, d) ; puis mis à l'échelle,
+    pour un mélange seul, qui a pu l'apprendre ainsi : sinon, None.
+
+    Lève `Remark` si le modèle n'accepte pas ces vins.
+    """
+    from sklearn.datasets import load_wine
+    from sklearn.preprocessing import StandardScaler
+
+    X = load_wine(as_frame=True).data
+    named = hasattr(model, "feature_names_in_")  # appris sur un tableau, et non sur ses valeurs
+    X = X if named else X.to_numpy()
+    predict(model, X)
+    if preparation(model):
+        return model[:-1].transform(X), None
+    return X, None if named else StandardScaler().fit_transform(X)
+
+
+def indices(learner: Learner) -> str:
     """Quatre indices d'accord.
 
     `make_pipeline(PCA(8, random_state=0), KMeans(...))` ; ce que K-Means voit est
     `model[:-1].transform(X)`. Silhouette et Calinski-Harabasz doivent être élevés, Davies-Bouldin
-    bas ; pour le coude, `elbow` est dans digits.py.
+    bas ; pour le coude, `elbow` est dans digits.py. Le run enfant et le parent rouvert s'écrivent
+    comme dans `kmeans_sweep`.
     """
+    return first_right(partial(judged_indices, learner), sweeps(learner, "02-1"))
+
+
+def judged_indices(learner: Learner, run) -> str:
+    """Ce qu'un balayage de 02-1 a trouvé, s'il est juste. Lève sinon `Remark`."""
     from sklearn.metrics import silhouette_score
 
-    children = {}
-    for child in learner.children(run):
-        children.setdefault(int(number(child, "n_clusters")), child)
-    missing = [k for k in range(2, 21) if k not in children]
-    shown = ", ".join(map(str, missing[:5])) + "..." * (len(missing) > 5)
-    require(not missing, f"un run enfant par nombre de groupes, de 2 à 20 ; il manque {shown}.")
+    children = by_groups(learner, run, ("n_clusters", "k"), range(2, 21))
     table = {name: {k: metric(each, name) for k, each in children.items()} for name in HIGH}
     best = {
         name: (max if high else min)(table[name], key=table[name].get)
@@ -49,36 +175,43 @@ def indices(learner: Learner, run) -> str:
         truth = silhouette_score(model[:-1].transform(X), groups)
         compare(children[k], "silhouette", truth, {told: silhouette_score(X, groups)})
         compare(children[k], "ari", ari(model))
-    metric(run, "k_elbow")
+    elbow = number(run, "k_elbow") if param(run, "k_elbow") else metric(run, "k_elbow")
+    told = f"`k_elbow` vaut {elbow:.4g} : notez le nombre de groupes où la courbe fait un coude."
+    require(elbow in children, told)
     for name, high in HIGH.items():
-        chosen = round(metric(run, f"k_{name}"))
-        if chosen != best[name]:
-            worst = (min if high else max)(table[name], key=table[name].get)
-            told, way = f"`k_{name}` vaut {chosen}", "élevé" if high else "bas"
-            require(chosen != worst, f"{told}, le pire : cet indice doit être {way}.")
-            seen = f"{told}, ce que préfère l'ARI, qui voit les vrais chiffres."
-            require(chosen != best["ari"], seen)
-            raise Remark(f"{told}, mais d'après vos runs enfants c'est {best[name]}.")
+        recommended(run, f"k_{name}", table[name], high, best["ari"])
     told = ", ".join(f"{name.replace('_', '-')} {best[name]}" for name in HIGH if name != "ari")
     k, kept = best["ari"], best["silhouette"]
     scores = f"ARI {table['ari'][k]:.3f} contre {table['ari'][kept]:.3f} à {kept}"
     return f"{told} ; les vrais chiffres préfèrent {k} groupes ({scores})"
 
 
+# --- Une courbe par graine
+
+
 def seeds(learner: Learner) -> str:
     """Une autre graine, un autre sommet.
 
-    `mlflow.log_metric("ari", score, step=k)` range chaque valeur à son nombre de groupes ;
-    `max(scores, key=scores.get)` donne le sommet, dont `models[best]` est le modèle.
+    Un `mlflow.start_run` par graine, dans la boucle. `mlflow.log_metric("ari", score, step=k)`
+    range chaque valeur à son nombre de groupes ; `models[best]` est le modèle du sommet.
     """
-    runs, by_seed = answers(learner, "02-2"), {}
+    runs, by_seed, remarks = answers(learner, "02-2"), defaultdict(list), []
     for run in runs:
-        by_seed.setdefault(round(number(run, "seed")), run)
+        try:
+            by_seed[round(number(run, "seed"))].append(run)
+        except Remark as remark:  # un essai de plus, ou le parent des autres
+            remarks.append(remark)
+    if not by_seed:
+        raise remarks[0]
     count = f"{len(by_seed)} graine{'s' * (len(by_seed) > 1)} sur 10"
-    require(len(by_seed) >= 10, f"{count} ({len(runs)} runs) : une seule ne dit rien du hasard.")
-    tops = [judged_seed(learner, seed, run) for seed, run in sorted(by_seed.items())]
-    counts = ", ".join(f"{tops.count(k)} fois à {k}" for k in sorted(set(tops)))
-    return f"sur {len(tops)} graines, le sommet est {counts} groupes"
+    told = f"{count}, en {len(runs)} run{'s' * (len(runs) > 1)}"
+    require(len(by_seed) >= 10, f"{told} : une seule ne dit rien du hasard.")
+    tops = [
+        first_right(partial(judged_seed, learner, seed), tries)
+        for seed, tries in sorted(by_seed.items())
+    ]
+    counts = ", ".join(f"k={k} ({tops.count(k)} fois)" for k in sorted(set(tops)))
+    return f"{len(tops)} graines ; sommet de la courbe : {counts}"
 
 
 def judged_seed(learner: Learner, seed: int, run) -> int:
@@ -108,50 +241,76 @@ def judged_seed(learner: Learner, seed: int, run) -> int:
     return chosen
 
 
+# --- Des points de reprise
+
+
 @one_run("02-3")
 def checkpoints(learner: Learner, run) -> str:
     """Le meilleur point de reprise.
 
     `log_model(..., step=epoch)` rend un objet dont `model_id` va à `log_metric(..., model_id=...)`.
-    Puis `mlflow.search_logged_models(..., order_by=[{"field_name": "metrics.valid_mse",
-    "ascending": True}])` met le meilleur en tête.
+    Puis `mlflow.search_logged_models(..., order_by=[{"field_name": "metrics.valid_mse"}])` met le
+    meilleur en tête.
     """
-    from sklearn.metrics import mean_squared_error
-
-    def mse(model, part) -> float:
-        return mean_squared_error(part, predict(model, part))
-
-    models = models_of(learner, run)
-    told = "points de reprise : il faut un modèle toutes les 40 époques (`step=epoch`)."
-    require(len(models) >= 4, f"{len(models)} {told}")
-    steps = {output.model_id: output.step for output in run.outputs.model_outputs}
-    told = "vos points de reprise n'ont pas chacun leur époque (`step=epoch`)."
-    require(len(set(steps.values())) == len(models), told)
-    _, _, images = digits()
-    errors = {}
-    for model in models:
-        step, fitted = steps[model.model_id], load(model)
-        noted = [each.value for each in model.metrics or [] if each.key == "valid_mse"]
-        told = "`log_metric(..., model_id=...)`"
-        require(noted, f"le modèle de l'époque {step} n'a pas de métrique `valid_mse` : {told}.")
-        valid, test = mse(fitted, images.X_valid), mse(fitted, images.X_test)
-        if not close(noted[0], valid):
-            told = f"à l'époque {step}, `valid_mse`"
-            learned = close(noted[0], mse(fitted, images.X_train.head(60)))
-            require(not learned, f"{told} porte sur l'apprentissage : mesurez sur X_valid.")
-            require(not close(noted[0], test), f"{told} porte sur le test, qui s'ouvre à la fin.")
-            raise Remark(f"{told} vaut {noted[0]:.4f}, mais le modèle gardé donne {valid:.4f}.")
-        errors[step] = (valid, test)
+    models = sorted(noted_models(learner, run))
+    errors, learned = {}, 0
+    for step, network, valid in models:
+        told = f"le modèle de l'époque {step} est un {type(network).__name__}, pas un réseau"
+        require(hasattr(network, "loss_curve_"), f"{told} (`MLPRegressor`).")
+        told = f"le réseau de l'époque {step} n'a pas appris plus longtemps que le précédent."
+        require(network.t_ > learned, told)
+        errors[step], learned = (valid, mse(network, "test")), network.t_
     best, last = min(errors, key=errors.get), max(errors)
+    (best_valid, best_test), (last_valid, last_test) = errors[best], errors[last]
+    # sans avoir vu ni l'une ni l'autre, un réseau s'y trompe à peu près autant : de 0.91 à 1.06
+    for part, ratio in (("validation", last_valid / last_test), ("test", last_test / last_valid)):
+        told = f"le dernier réseau se trompe bien moins sur les images de {part} que sur celles de"
+        other = "test" if part == "validation" else "validation"
+        require(ratio > 0.9, f"{told} {other} : il a dû les apprendre.")
     told = f"le dernier point de reprise ({last}) est encore le meilleur"
     require(best != last, f"{told} : il n'a pas assez appris par cœur (60 images, 200 époques).")
-    chosen = round(metric(run, "best_step"))
-    told = f"`best_step` vaut {chosen} ; d'après `valid_mse`, le meilleur est à l'époque {best}."
+    chosen = number(run, "best_step") if param(run, "best_step") else metric(run, "best_step")
+    told = (
+        f"`best_step` vaut {chosen:.4g} ; d'après `valid_mse`, le meilleur est à l'époque {best}."
+    )
     require(chosen == best, told)
-    (best_valid, best_test), (last_valid, last_test) = errors[best], errors[last]
     swapped = "et celle du dernier point de reprise sont échangées."
     validation = "porte sur la validation."
     compare(run, "test_mse_best", best_test, {swapped: last_test, validation: best_valid})
     compare(run, "test_mse_last", last_test, {validation: last_valid})
     told = f"{best_test:.4f} sur le test, contre {last_test:.4f} au dernier ({last})"
     return f"le meilleur est à l'époque {best} : {told}"
+
+
+def mse(model, part: str) -> float:
+    """L'erreur d'un réseau sur les images de `part` : `train` (les 60), `valid` ou `test`."""
+    from sklearn.metrics import mean_squared_error
+
+    _, _, images = digits()
+    seen = images.X_train.head(60) if part == "train" else getattr(images, f"X_{part}")
+    return mean_squared_error(seen, predict(model, seen))
+
+
+def noted_models(learner: Learner, run) -> list[tuple]:
+    """`(époque, estimateur, erreur de validation)` de chaque point de reprise, si chacun a son
+    époque, et la métrique `valid_mse` qu'il mérite. Lève sinon `Remark`.
+    """
+    models, found = models_of(learner, run), []
+    told = f"{len(models)} point{'s' * (len(models) > 1)} de reprise"
+    require(len(models) >= 4, f"{told} : il faut un modèle toutes les 40 époques (`step=epoch`).")
+    steps = {output.model_id: output.step for output in run.outputs.model_outputs}
+    told = "vos points de reprise n'ont pas chacun leur époque (`step=epoch`)."
+    require(len(set(steps.values())) == len(models), told)
+    for model in models:
+        step, fitted = steps[model.model_id], load(model)
+        noted = [each.value for each in model.metrics or [] if each.key == "valid_mse"]
+        told = "`log_metric(..., model_id=...)`"
+        require(noted, f"le modèle de l'époque {step} n'a pas de métrique `valid_mse` : {told}.")
+        valid, told = mse(fitted, "valid"), f"à l'époque {step}, `valid_mse`"
+        if not close(noted[0], valid):
+            learned, test = (close(noted[0], mse(fitted, part)) for part in ("train", "test"))
+            require(not learned, f"{told} porte sur l'apprentissage : mesurez sur X_valid.")
+            require(not test, f"{told} porte sur le test, qui s'ouvre à la fin.")
+            raise Remark(f"{told} vaut {noted[0]:.4f}, mais le modèle gardé donne {valid:.4f}.")
+        found.append((step, fitted, valid))
+    return found

@@ -3,11 +3,15 @@
 # MAGIC <!-- Généré depuis exercises/ex_02_1_indices.py par tools/build.py. -->
 # MAGIC # Exercice 02-1 : quatre indices d'accord ont-ils raison ?
 # MAGIC
-# MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.
-# MAGIC Donnez à K-Means huit composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et
-# MAGIC que préfèrent les vrais chiffres ?
+# MAGIC **Question.** Dans la leçon, K-Means a groupé des pixels. Donnez-lui huit composantes (ACP) au
+# MAGIC lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
 # MAGIC
-# MAGIC Votre pronostic : cinq nombres de groupes.
+# MAGIC | ce qui choisit, sur les pixels | groupes |
+# MAGIC |---|---|
+# MAGIC | coude, silhouette, Davies-Bouldin | 9 |
+# MAGIC | Calinski-Harabasz | 2 |
+# MAGIC
+# MAGIC Votre pronostic : cinq nombres de groupes, celui des vrais chiffres compris.
 
 # COMMAND ----------
 
@@ -46,6 +50,7 @@ from sklearn.pipeline import make_pipeline
 
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+requirements = pins("scikit-learn", "skops")  # sinon, MLflow les cherche à chaque modèle
 rows = []
 
 mlflow.set_experiment("/Shared/02_tracking_unsupervised")
@@ -53,22 +58,15 @@ with mlflow.start_run(run_name="k par indice") as parent:
     mlflow.set_tag("exercise", "02-1")
     mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
     for k in range(2, 21):
-        with mlflow.start_run(run_name=f"k={k}", nested=True):
-            mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
-            # Votre code ici : le pipeline qui passe les images par une ACP de huit composantes (graine 0)
-            # avant K-Means
-            model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
-            seen = X  # les pixels
-            metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
-            mlflow.log_metrics(metrics)
-            mlflow.sklearn.log_model(
-                model,
-                name="kmeans",
-                signature=signature,
-                pip_requirements=pins("scikit-learn", "skops"),
-                serialization_format="skops",
-            )
-            rows.append({"k": k, **metrics})
+        kmeans = KMeans(k, n_init=10, random_state=0)
+        # Votre code ici : le pipeline qui passe les images par une ACP de huit composantes, de
+        # graine 0, avant K-Means ; puis ce que K-Means en voit
+        model = make_pipeline(kmeans).fit(X)
+        seen = X  # les pixels
+        metrics = internal_indices(seen, kmeans) | external_indices(y, kmeans.labels_)
+        rows.append({"k": k, **metrics})
+        # Votre code ici : un run enfant, avec le paramètre `n_clusters`, le modèle (`signature=` et
+        # `pip_requirements=`), et ses métriques, reliées au modèle par `model_id=`
 
 # COMMAND ----------
 
@@ -81,13 +79,13 @@ with mlflow.start_run(run_name="k par indice") as parent:
 # COMMAND ----------
 
 table = pd.DataFrame(rows).set_index("k")
-# Votre code ici : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`,
+# Votre code ici : quatre recommandations de plus : `k_elbow`, `k_davies_bouldin`,
 # `k_calinski_harabasz` et `k_ari`
-chosen = {}
-with mlflow.start_run(run_id=parent.info.run_id):
-    mlflow.log_metrics(chosen)
+chosen = {"k_silhouette": int(table.silhouette.idxmax())}
 for name, k in chosen.items():
     print(f"{name} : {k} groupes, ARI {table.ari[k]:.3f}")
+
+# Votre code ici : rouvrez le run parent (`run_id=`), et donnez-lui ces recommandations en métriques
 
 # COMMAND ----------
 

@@ -3,10 +3,11 @@
 # MAGIC <!-- Généré depuis exercises/ex_02_2_seeds.py par tools/build.py. -->
 # MAGIC # Exercice 02-2 : une autre graine, un autre sommet
 # MAGIC
-# MAGIC **Question.** La leçon a trouvé le sommet de l'ARI à 11 groupes, avec dix départs par K-Means
-# MAGIC (`n_init=10`). Avec un seul départ, et dix graines différentes, où est le sommet ?
+# MAGIC **Question.** Dans la leçon, l'ARI est le plus haut à 11 groupes. Chaque K-Means y essayait dix
+# MAGIC départs (`n_init=10`) et gardait le meilleur. Avec un seul départ, et dix graines différentes, où
+# MAGIC est le sommet ?
 # MAGIC
-# MAGIC Votre pronostic : combien de graines sur dix diront 11 ?
+# MAGIC Votre pronostic : combien de graines le mettront au même endroit que la leçon ?
 
 # COMMAND ----------
 
@@ -42,23 +43,19 @@ from sklearn.cluster import KMeans
 
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+requirements = pins("scikit-learn", "skops")
 # Votre code ici : dix graines, de 0 à 9
 seeds = [0]
 
-mlflow.set_experiment("/Shared/02_tracking_unsupervised")
+# Votre code ici : choisissez l'expérience « 02_tracking_unsupervised »
+print("graine  sommet    ARI  ARI à k=11")
 for seed in seeds:
-    with mlflow.start_run(run_name=f"graine {seed}"):
-        mlflow.set_tag("exercise", "02-2")
-        mlflow.log_params({"seed": seed, "n_init": 1})
-        models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
-        scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
-        best = max(scores, key=scores.get)
-        # Votre code ici : la courbe (métrique `ari`, pas = k), le sommet (paramètre `n_clusters`) et le
-        # modèle du sommet
-    print(
-        f"graine {seed} : sommet à {best} groupes, ARI {scores[best]:.3f} ;"
-        f" à 11 groupes, {scores[11]:.3f}"
-    )
+    models = {k: KMeans(k, n_init=1, random_state=seed).fit(X) for k in range(8, 16)}
+    scores = {k: external_indices(y, models[k].labels_)["ari"] for k in models}
+    best = max(scores, key=scores.get)
+    # Votre code ici : un run, avec l'étiquette `exercise`, qui vaut « 02-2 », les paramètres `seed`
+    # et `n_clusters` (le sommet), la courbe (métrique `ari`, pas = k) et le modèle du sommet
+    print(f"{seed:6}  {best:6}  {scores[best]:.3f}  {scores[11]:10.3f}")
 
 # COMMAND ----------
 

@@ -3,11 +3,15 @@
 # MAGIC <!-- Généré depuis solutions/ex_02_1_indices.py par tools/build.py. -->
 # MAGIC # Exercice 02-1, solution : quatre indices d'accord ont-ils raison ?
 # MAGIC
-# MAGIC **Question.** Sur les pixels, Calinski-Harabasz recommande 2 groupes, les trois autres indices 9.
-# MAGIC Donnez à K-Means huit composantes (ACP) au lieu des 64 pixels : que recommande chaque indice, et
-# MAGIC que préfèrent les vrais chiffres ?
+# MAGIC **Question.** Dans la leçon, K-Means a groupé des pixels. Donnez-lui huit composantes (ACP) au
+# MAGIC lieu des 64 pixels : que recommande chaque indice, et que préfèrent les vrais chiffres ?
 # MAGIC
-# MAGIC Votre pronostic : cinq nombres de groupes.
+# MAGIC | ce qui choisit, sur les pixels | groupes |
+# MAGIC |---|---|
+# MAGIC | coude, silhouette, Davies-Bouldin | 9 |
+# MAGIC | Calinski-Harabasz | 2 |
+# MAGIC
+# MAGIC Votre pronostic : cinq nombres de groupes, celui des vrais chiffres compris.
 
 # COMMAND ----------
 
@@ -46,6 +50,7 @@ from sklearn.pipeline import make_pipeline
 
 X, y = load_images()
 signature = infer_signature(X, np.zeros(len(X), dtype="int32"))
+requirements = pins("scikit-learn", "skops")  # sinon, MLflow les cherche à chaque modèle
 rows = []
 
 mlflow.set_experiment("/Shared/02_tracking_unsupervised")
@@ -53,28 +58,26 @@ with mlflow.start_run(run_name="k par indice") as parent:
     mlflow.set_tag("exercise", "02-1")
     mlflow.log_params({"k_min": 2, "k_max": 20, "n_init": 10, "seed": 0})
     for k in range(2, 21):
+        kmeans = KMeans(k, n_init=10, random_state=0)
+        # solution : le pipeline qui passe les images par une ACP de huit composantes, de
+        # graine 0, avant K-Means ; puis ce que K-Means en voit
+        model = make_pipeline(PCA(8, random_state=0), kmeans).fit(X)
+        seen = model[:-1].transform(X)
+        # départ
+        # model = make_pipeline(kmeans).fit(X)
+        # seen = X  # les pixels
+        # fin
+        metrics = internal_indices(seen, kmeans) | external_indices(y, kmeans.labels_)
+        rows.append({"k": k, **metrics})
+        # solution : un run enfant, avec le paramètre `n_clusters`, le modèle (`signature=` et
+        # `pip_requirements=`), et ses métriques, reliées au modèle par `model_id=`
         with mlflow.start_run(run_name=f"k={k}", nested=True):
             mlflow.log_params({"n_clusters": k, "n_init": 10, "seed": 0})
-            # solution : le pipeline qui passe les images par une ACP de huit composantes (graine 0)
-            # avant K-Means
-            model = make_pipeline(PCA(8, random_state=0), KMeans(k, n_init=10, random_state=0)).fit(
-                X
+            logged = mlflow.sklearn.log_model(
+                model, name="kmeans", signature=signature, pip_requirements=requirements
             )
-            seen = model[:-1].transform(X)
-            # départ
-            # model = make_pipeline(KMeans(k, n_init=10, random_state=0)).fit(X)
-            # seen = X  # les pixels
-            # fin
-            metrics = internal_indices(seen, model[-1]) | external_indices(y, model[-1].labels_)
-            mlflow.log_metrics(metrics)
-            mlflow.sklearn.log_model(
-                model,
-                name="kmeans",
-                signature=signature,
-                pip_requirements=pins("scikit-learn", "skops"),
-                serialization_format="skops",
-            )
-            rows.append({"k": k, **metrics})
+            mlflow.log_metrics(metrics, model_id=logged.model_id)
+        # fin
 
 # COMMAND ----------
 
@@ -87,7 +90,7 @@ with mlflow.start_run(run_name="k par indice") as parent:
 # COMMAND ----------
 
 table = pd.DataFrame(rows).set_index("k")
-# solution : les cinq recommandations, sous les noms `k_elbow`, `k_silhouette`, `k_davies_bouldin`,
+# solution : quatre recommandations de plus : `k_elbow`, `k_davies_bouldin`,
 # `k_calinski_harabasz` et `k_ari`
 chosen = {
     "k_elbow": elbow(table.index.tolist(), table.inertia.tolist()),
@@ -97,12 +100,15 @@ chosen = {
     "k_ari": int(table.ari.idxmax()),
 }
 # départ
-# chosen = {}
+# chosen = {"k_silhouette": int(table.silhouette.idxmax())}
 # fin
-with mlflow.start_run(run_id=parent.info.run_id):
-    mlflow.log_metrics(chosen)
 for name, k in chosen.items():
     print(f"{name} : {k} groupes, ARI {table.ari[k]:.3f}")
+
+# solution : rouvrez le run parent (`run_id=`), et donnez-lui ces recommandations en métriques
+with mlflow.start_run(run_id=parent.info.run_id):
+    mlflow.log_metrics(chosen)
+# fin
 
 # COMMAND ----------
 
@@ -117,5 +123,5 @@ for name, k in chosen.items():
 # MAGIC | Calinski-Harabasz | 9 | 0.587 |
 # MAGIC | ARI, qui voit les classes | 12 | 0.649 |
 # MAGIC
-# MAGIC Les quatre indices sont unanimes, et les vrais chiffres préfèrent 12 groupes. L'accord de
+# MAGIC Les quatre indices sont unanimes, et les vrais chiffres préfèrent un autre partage. L'accord de
 # MAGIC plusieurs indices n'est pas une preuve : aucun ne voit les classes.
