@@ -11,7 +11,8 @@ N'y écrit jamais.
     uv run tools/check.py --by-user              une classe : une ligne par apprenant
     uv run tools/check.py --by-user --csv x.csv  la même, écrite aussi dans un fichier
 
-Le magasin est celui de la racine, ou celui de MLFLOW_TRACKING_URI. Code de sortie 0 quand tout ce
+Le magasin est celui de la racine, ou celui de MLFLOW_TRACKING_URI. Une classe y est faite de ses
+espaces de travail ; s'il n'en a pas, des étiquettes `mlflow.user`. Code de sortie 0 quand tout ce
 qui est demandé est fait.
 """
 
@@ -56,12 +57,11 @@ def main() -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        course = Course(client)
         if args.by_user:
-            done = report.to_teacher(course, exercises, args.csv)
+            done = report.to_teacher(client, exercises, args.csv)
         else:
             scripts = not (args.exercise or args.project)
-            done = report.to_learner(Learner(course), exercises, args.hint, scripts)
+            done = report.to_learner(Learner(Course(client)), exercises, args.hint, scripts)
     except (OSError, MlflowException, SQLAlchemyError) as error:
         raise SystemExit(store.unreadable(error)) from None
     return 0 if done else 1

@@ -17,7 +17,7 @@ from checks import models
 from checks.remarks import Remark
 from classroom import Classroom, call, empty_store
 from mlflow import MlflowClient
-from programs import free_port
+from programs import LIGHT, free_port, running
 from sklearn.dummy import DummyClassifier
 from texts import ROOT
 from warm import forked
@@ -94,6 +94,20 @@ def test_a_server_that_is_gone():
     refused = call(uri=f"http://anne:secret@127.0.0.1:{free_port()}")
     one_line(refused, "MLFLOW_TRACKING_URI")
     assert "secret" not in refused.stderr
+
+
+# --- Un serveur sans espaces de travail : la classe est celle du fichier
+
+
+@pytest.mark.slow
+def test_a_class_on_a_server_is_the_class_of_its_base(room, tmp_path):
+    address, asked = f"http://127.0.0.1:{free_port()}", ("--by-user", "--lesson", "01")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", room.uri]
+    command += ["--port", address.rpartition(":")[2]]
+    with running(command, tmp_path, wait_for=f"{address}/health", **LIGHT):
+        told = call(*asked, uri=address)
+    assert told.returncode == 1 and re.search("anne .* 1/4", told.stdout)
+    assert told.stdout == room.check(*asked).stdout
 
 
 # --- Ce qu'il n'écrit jamais

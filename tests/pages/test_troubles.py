@@ -293,6 +293,7 @@ def test_dead_server(trouble, filled):
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     }
+    assert all(f"`{name}=1`" in trouble.text for name in list(address)[1:])
     trouble.seen(launched(FIRST, filled.root, **address))
     with ExitStack() as stack:
         assert (

@@ -208,6 +208,17 @@ def test_file_store(trouble, capsys):
         mlflow.search_experiments()
     trouble.seen(str(refused.value))
     assert "mlflow migrate-filestore" in str(refused.value)
+    # l'adresse d'un serveur, sans http://
+    for address in ("127.0.0.1:5050", "localhost:5050"):
+        assert f"`{address}`" in trouble.text
+        mlflow.set_tracking_uri(address)
+        with pytest.raises(MlflowException) as told:
+            mlflow.set_experiment("essai")
+        if address.startswith("127"):
+            trouble.seen(str(told.value))
+        else:
+            [said] = re.findall("dit `([^`]+)`", trouble.text)
+            assert f"{said} '{address}'" in str(told.value)
     assert executed(trouble, capsys).strip()
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 from copies import Course
 from programs import LIGHT, free_port, running
-from troubles import FIRST, MLFLOW, TROUBLES, about, reader_in, typed
+from troubles import FIRST, MLFLOW, TROUBLES, about, launched, reader_in, typed
 
 pytestmark = pytest.mark.slow
 
@@ -234,3 +234,75 @@ def test_artifacts_on_the_client(trouble, tmp_path):
             [sys.executable, "-c", ONE_FILE, f"http://127.0.0.1:{port}", "après"], tmp_path
         )
     assert said.strip().splitlines()[-1].startswith("mlflow-artifacts:/")
+
+
+ALICE = """
+import mlflow, sys
+from mlflow.server.auth.client import AuthServiceClient
+accounts = AuthServiceClient(sys.argv[1])
+accounts.create_user("alice", "douze-lettres-1")
+for name in ("alice", "bob"):
+    mlflow.create_workspace(name)
+[role] = [role.id for role in accounts.list_roles("alice") if role.name == "admin"]
+accounts.assign_role("alice", role)
+"""
+RULES = "[mlflow]\ndatabase_uri = sqlite:///comptes.db\ndefault_permission = READ\n"
+
+
+@about("Permission denied")
+def test_no_workspace_or_another_s(trouble, course, tmp_path):
+    pytest.importorskip("flask_wtf", reason="demande le groupe team")
+    (tmp_path / "auth.ini").write_text(RULES)
+    settings = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(tmp_path / "auth.ini"),
+        "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+        "MLFLOW_AUTH_ADMIN_PASSWORD": "douze-lettres-0",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "un-secret",
+    }
+    address = f"http://127.0.0.1:{free_port()}"
+    port = address.rpartition(":")[2]
+    command = [*MLFLOW, "server", "--app-name", "basic-auth", "--enable-workspaces", "--port", port]
+
+    def account(name: str, password: str, **workspace: str) -> dict[str, str]:
+        return {
+            "MLFLOW_TRACKING_URI": address,
+            "MLFLOW_TRACKING_USERNAME": name,
+            "MLFLOW_TRACKING_PASSWORD": password,
+            **workspace,
+        }
+
+    alice = account("alice", "douze-lettres-1")
+    with running(command, tmp_path, wait_for=f"{address}/health", **LIGHT, **settings):
+        admin = account("admin", "douze-lettres-0")
+        assert "Error" not in typed([sys.executable, "-c", ALICE, address], tmp_path, **admin)
+        for workspace in ({}, {"MLFLOW_WORKSPACE": "bob"}):
+            trouble.seen(launched(FIRST, course.root, **alice, **workspace))
+        with ExitStack() as stack:
+            done = reader_in(course.root, stack, **alice).type(trouble.cure())
+        assert "accuracy 0.982" in done.output and f"{address}/#/experiments/" in done.output
+
+
+NAMED = """
+import mlflow, sys
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run():
+    for name in sys.argv[2:]:
+        mlflow.log_text(name, name)
+"""
+
+
+@about("Deux figures n'en font plus qu'une")
+def test_a_name_is_cut_on_its_way(trouble, tmp_path):
+    """À droite, ce que le serveur a gardé : le nom du fichier, et son texte, le nom donné."""
+    *lost, left, kept = re.findall("`([^`]*igure[^`]*)`", trouble.text)
+    assert (lost, left, kept) == (["figure #1.txt", "figure #2.txt"], "figure ", "figure_1.txt")
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [*MLFLOW, "server", "--port", address.rpartition(":")[2]]
+    names = [*lost, kept, "quoi?1.txt", "50%25.txt"]
+    with running(command, tmp_path, wait_for=f"{address}/health", **LIGHT):
+        said = typed([sys.executable, "-c", NAMED, address, *names], tmp_path)
+    assert not any(name in said for name in names)
+    files = {path.name: path.read_text() for path in tmp_path.glob("mlartifacts/0/*/artifacts/*")}
+    assert files == {
+        left: lost[-1], kept: kept, "quoi": "quoi?1.txt", "50%.txt": "50%25.txt"
+    }  # fmt: skip

@@ -1,6 +1,9 @@
 """Le cours sur un serveur d'équipe : les mêmes scripts, sans une ligne changée, et les mêmes
-valeurs que sur SQLite.
+valeurs que sur SQLite ; une classe y est jugée, espace par espace.
 """
+
+import csv
+import sys
 
 import mlflow
 import pytest
@@ -9,7 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from recorded_runs import WITHOUT_RUN, depends_on_the_machine, described, neutral
 from recording import recorded
-from team_servers import team_server
+from team_servers import SECONDS, team_server
+from texts import ROOT
+from warm import forked
 
 from course import SCRIPTS
 
@@ -144,3 +149,32 @@ def test_hard_values_are_read_back_as_from_sqlite(team, monkeypatch):
     assert read_back(here, near, ["a\0b"]) == ["a\0b"]
     with pytest.raises(mlflow.MlflowException, match="NUL"):
         read_back(there, far, ["a\0b"])
+
+
+def test_a_class_is_judged_by_its_workspaces_whatever_name_a_run_bears(team, monkeypatch, tmp_path):
+    """Alice répond ; bob signe de son nom une réponse fausse ; carol n'a rien fait."""
+    team.accounts("add", "carol")
+    answer = "01_tracking_supervised/solutions/ex_01_0_tracking.py"
+    team.course.fork(answer, **team.account("alice"))
+    bob = team.client(monkeypatch, "bob")
+    experiment = bob.create_experiment("01_tracking_supervised")
+    signed = bob.create_run(experiment, tags={"mlflow.user": "alice", "exercise": "01-0"}).info
+    bob.set_terminated(signed.run_id)
+    table = tmp_path / "classe.csv"
+    command = [sys.executable, str(ROOT / "tools/check.py"), "--by-user", "--lesson", "01"]
+    told = forked(
+        [*command, "--csv", str(table)], ROOT, SECONDS, **team.account("admin", "default")
+    )
+    assert told.returncode == 1, told
+    rows = csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines())
+    found = {row["apprenant"]: row for row in rows}
+    assert list(found) == ["alice", "bob", "carol"]
+    assert [found[name]["faits"] for name in found] == ["1", "0", "0"]
+    assert found["alice"]["01-0"] == "fait" and found["carol"]["01-0"] == "à faire"
+    assert "n'a pas de modèle" in found["bob"]["01-0"]
+    # un apprenant n'y voit que sa copie
+    mine = forked([*command, "--csv", str(table)], ROOT, SECONDS, **team.account("bob"))
+    assert mine.returncode == 1 and "alice" not in mine.stdout, mine
+    assert [line.partition(",")[0] for line in table.read_text("utf-8-sig").splitlines()[1:]] == [
+        "bob"
+    ]

@@ -66,6 +66,26 @@ class Course:
         return sorted(users - {""})
 
 
+def classroom(client):
+    """Chaque apprenant : son nom, et ce qu'il a laissé.
+
+    Sur un serveur à espaces de travail, un par espace, dont le nom ne se contrefait pas ; ailleurs,
+    un par étiquette `mlflow.user`.
+    """
+    import mlflow
+    from mlflow.tracking._tracking_service.utils import _get_store
+
+    found = mlflow.list_workspaces() if _get_store().supports_workspaces else []
+    names = sorted({each.name for each in found} - {"default"})
+    for name in names:
+        mlflow.set_workspace(name)  # cette copie se lira là
+        yield name, Learner(Course(client))
+    if not names:
+        course = Course(client)
+        for user in course.learners():
+            yield user, Learner(course, user)
+
+
 class Learner:
     """Ce qu'une personne a laissé ; `user=None` : le magasin entier, celui de la machine de
     l'apprenant.

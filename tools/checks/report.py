@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from checks.catalog import Verdict, verdict
-from checks.learner import Course, Learner
+from checks.learner import Learner, classroom
 from checks.remarks import Exercise
 from checks.scripts import summary
 
@@ -28,7 +28,7 @@ def to_learner(learner: Learner, exercises: list[Exercise], hint: bool, scripts:
     return all_done
 
 
-def to_teacher(course: Course, exercises: list[Exercise], path: Path | None) -> bool:
+def to_teacher(client, exercises: list[Exercise], path: Path | None) -> bool:
     """Écrit le tableau de la classe, et dans `path` le même en CSV ; vrai si tous ont tout fait.
 
     Lève `SystemExit`.
@@ -37,14 +37,14 @@ def to_teacher(course: Course, exercises: list[Exercise], path: Path | None) -> 
     from rich.progress import track
     from rich.table import Table
 
-    learners = course.learners()
-    if not learners:
+    rows = {}
+    shown = Console(stderr=True)
+    for user, learner in track(classroom(client), "Copies", console=shown, transient=True):
+        rows[user] = [verdict(exercise, learner) for exercise in exercises]
+    if not rows:
         raise SystemExit(
             "Personne n'a encore laissé de run des leçons ni des exercices dans ce magasin."
         )
-    rows = {}
-    for user in track(learners, "Copies", console=Console(stderr=True), transient=True):
-        rows[user] = [verdict(exercise, Learner(course, user)) for exercise in exercises]
     table = Table("apprenant", *(exercise.number for exercise in exercises), "faits")
     for user, verdicts in rows.items():
         marks = [MARKS[each.state] for each in verdicts]
