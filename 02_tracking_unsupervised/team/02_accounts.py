@@ -40,6 +40,8 @@ parser.add_argument("--workspace", default="commun", help="join : l'espace à re
 parser.add_argument("--server", default="http://127.0.0.1:5050", help="l'adresse du serveur")
 parser.add_argument("--folder", type=Path, default=ROOT / "team_data", help="celui du serveur")
 args = parser.parse_args()
+if "admin" in args.names:
+    parser.error("le mot de passe de l'administrateur est dans secrets.env")
 
 # %%
 try:
@@ -55,14 +57,18 @@ accounts = AuthServiceClient(args.server)
 # %% [markdown]
 # ## Un compte, un espace, un rôle
 #
-# MLflow crée avec chaque espace un rôle `admin`, qui y fait tout : c'est celui de qui l'a à soi.
-# Nous en ajoutons deux. `reader` lit les expériences et les modèles d'un autre ; `contributor` y
-# ajoute le droit de créer les siens. MLflow ne garde d'un mot de passe qu'une empreinte : il ne se
-# relit nulle part.
+# `owner` écrit partout dans un espace : expériences, modèles, invites (*prompts*). `reader` y lit ;
+# `contributor` y lit, et crée. Le rôle `admin`, que MLflow crée avec chaque espace, permettrait de
+# plus de créer des comptes : nous ne le donnons pas. D'un mot de passe, MLflow ne garde qu'une
+# empreinte : il ne se relit nulle part.
 
 # %%
-READ = {"experiment": "READ", "registered_model": "READ"}
-RIGHTS = {"reader": READ, "contributor": {"workspace": "USE", **READ}}
+KINDS = ["experiment", "registered_model", "prompt"]
+RIGHTS = {
+    "owner": {"workspace": "USE", **dict.fromkeys(KINDS, "MANAGE")},
+    "reader": dict.fromkeys(KINDS, "READ"),
+    "contributor": {"workspace": "USE", **dict.fromkeys(KINDS, "READ")},
+}
 
 
 def role(space: str, name: str) -> int:
@@ -94,7 +100,7 @@ for name in args.names:
         match args.action:
             case "add":
                 accounts.create_user(name, password)
-                give(name, name, "admin")
+                give(name, name, "owner")
             case "reset":
                 accounts.update_user_password(name, password)
             case "remove":

@@ -92,12 +92,26 @@ def test_each_has_the_same_names_and_nobody_enters_anothers_place(team, course, 
     # sans espace, ni en créant le sien
     with pytest.raises(mlflow.MlflowException, match=REFUSED):
         team.client(monkeypatch, "bob", "default").create_experiment("à moi")
-    with pytest.raises(mlflow.MlflowException, match=REFUSED):
-        mlflow.create_workspace("de-bob")
+    accounts = AuthServiceClient(team.uri)
+    team.client(monkeypatch, "bob")
+    for call in (
+        lambda: mlflow.create_workspace("de-bob"),
+        lambda: accounts.create_user("eve", "douze-lettres-1"),
+        lambda: accounts.create_role("bob", "admins"),
+        lambda: accounts.list_roles("alice"),
+        lambda: accounts.update_user_password("alice", "douze-lettres-1"),
+        lambda: accounts.update_user_admin("bob", True),
+        lambda: accounts.delete_user("alice"),
+    ):
+        with pytest.raises(mlflow.MlflowException, match=REFUSED):
+            call()
 
 
-def test_no_account_makes_the_server_write_elsewhere(team, monkeypatch, tmp_path):
+def test_no_account_makes_the_server_read_or_write_elsewhere(team, monkeypatch, tmp_path):
     """Et un run peut porter un autre nom, mais seulement dans l'espace de qui l'écrit."""
+    alice = team.client(monkeypatch, "alice")
+    hers = alice.create_run(alice.create_experiment("copie")).info
+    alice.log_text(hers.run_id, "la copie d'alice", "copie.txt")
     bob = team.client(monkeypatch, "bob")
     with pytest.raises(mlflow.MlflowException, match="artifact_location cannot be specified"):
         bob.create_experiment("ailleurs", artifact_location=tmp_path.as_uri())
@@ -105,6 +119,22 @@ def test_no_account_makes_the_server_write_elsewhere(team, monkeypatch, tmp_path
     run = bob.create_run(experiment, tags={"mlflow.user": "alice"})
     assert bob.get_run(run.info.run_id).data.tags["mlflow.user"] == "alice"
     assert run.info.artifact_uri.startswith("mlflow-artifacts:/workspaces/bob/")
+    # une version d'un modèle fait aussi lire le serveur
+    bob.create_registered_model("ailleurs")
+    up = f"{run.info.artifact_uri}/../../../../alice"
+    for source in (tmp_path.as_uri(), str(team.folder), hers.artifact_uri, up, team.uri):
+        for run_id in (None, run.info.run_id, hers.run_id):
+            with pytest.raises(mlflow.MlflowException, match=f"{REFUSED}|INVALID_PARAMETER_VALUE"):
+                bob.create_model_version("ailleurs", source, run_id)
+    # à travers le serveur, sans client
+    files = f"{team.uri}/api/2.0/mlflow-artifacts/artifacts"
+    path = f"{hers.artifact_uri.removeprefix('mlflow-artifacts:')}/copie.txt"
+    asked = {"timeout": 30, "auth": ("bob", team.passwords["bob"])}
+    for place in ("alice", "bob"):
+        asked["headers"] = {"X-MLFLOW-WORKSPACE": place}
+        for each in (path, path.replace("/alice/", "/bob/..%2falice/"), path.partition("alice")[2]):
+            assert requests.get(f"{files}{each}", **asked).status_code == 403
+            assert requests.put(f"{files}{each}", data=b"bob", **asked).status_code == 403
     assert team.client(monkeypatch, "alice").get_experiment_by_name("signée alice") is None
 
 
@@ -129,6 +159,34 @@ def test_they_read_each_other_when_it_is_shared_and_no_more_after(team, course, 
     team.accounts("unshare", "alice", "bob")
     with pytest.raises(mlflow.MlflowException, match=REFUSED):
         bob.get_experiment_by_name(EXPERIMENT)
+
+
+def test_who_owns_an_experiment_may_let_another_read_it(team, monkeypatch):
+    """Le README le dit : rien n'empêche un apprenant de montrer sa copie."""
+    alice = team.client(monkeypatch, "alice")
+    hers = alice.create_experiment("montrée")
+    run = alice.create_run(hers).info.run_id
+    AuthServiceClient(team.uri).grant_user_permission("bob", "experiment", hers, "READ")
+    bob = team.client(monkeypatch, "bob", "alice")
+    assert bob.get_run(run).info.experiment_id == hers
+    with pytest.raises(mlflow.MlflowException, match=REFUSED):
+        bob.set_tag(run, "mine", "bob")
+
+
+def test_a_workspace_is_removed_with_its_runs_but_not_its_files(team, monkeypatch):
+    """Ce que le README conseille pour l'espace de qui est parti."""
+    team.accounts("add", "dan")
+    dan = team.client(monkeypatch, "dan")
+    run = dan.create_run(dan.create_experiment("de dan")).info
+    dan.log_text(run.run_id, "x", "x.txt")
+    team.accounts("remove", "dan")
+    admin = team.client(monkeypatch)
+    mlflow.delete_workspace("dan", mode="CASCADE")
+    assert "dan" not in {each.name for each in mlflow.list_workspaces()}
+    with pytest.raises(mlflow.MlflowException):
+        admin.get_run(run.run_id)
+    kept = [path.name for path in (team.folder / "artifacts/workspaces/dan").rglob("*.txt")]
+    assert kept == ["x.txt"]
 
 
 def test_in_a_common_place_each_reads_all_and_writes_his_own(team, monkeypatch):
