@@ -6,6 +6,7 @@ from answers_02 import (
     IMAGES,
     alone,
     bic,
+    by_lbfgs,
     checkpoints,
     indices,
     kmeans,
@@ -98,6 +99,7 @@ RIGHT = {
         lambda me: other_models(me, {step + 1: model for step, model in learned().items()}),
         "le meilleur est à l'époque 80",
     ),
+    "02-3 sans partial_fit": (lambda me: other_models(me, by_lbfgs()),),
 }
 
 WRONG = {

@@ -245,6 +245,16 @@ def learned(images="60") -> dict[int, MLPRegressor]:
     return kept
 
 
+@cache
+def by_lbfgs() -> dict[int, MLPRegressor]:
+    """Des réseaux appris autrement : un par durée, sans `partial_fit`."""
+    few, settings = IMAGES.X_train.head(60), {"solver": "lbfgs", "random_state": 0}
+    return {
+        turns: MLPRegressor(max_iter=turns, **settings).fit(few, few)
+        for turns in (100, 200, 400, 800)
+    }
+
+
 def error(model, part="valid") -> float:
     images = IMAGES.X_train.head(60) if part == "train" else getattr(IMAGES, f"X_{part}")
     return mean_squared_error(images, model.predict(images))

@@ -189,10 +189,11 @@ def checkpoints(learner: Learner, run) -> str:
     errors, learned = {}, 0
     for step, network, valid in models:
         told = f"le modèle de l'époque {step} est un {type(network).__name__}, pas un réseau"
-        require(hasattr(network, "loss_curve_"), f"{told} (`MLPRegressor`).")
+        require(hasattr(network, "coefs_"), f"{told} (`MLPRegressor`).")
         told = f"le réseau de l'époque {step} n'a pas appris plus longtemps que le précédent."
-        require(network.t_ > learned, told)
-        errors[step], learned = (valid, mse(network, "test")), network.t_
+        age = network.t_ or network.n_iter_  # images vues ; avec lbfgs, qui n'en compte pas, tours
+        require(age > learned, told)
+        errors[step], learned = (valid, mse(network, "test")), age
     best, last = min(errors, key=errors.get), max(errors)
     (best_valid, best_test), (last_valid, last_test) = errors[best], errors[last]
     # sans avoir vu ni l'une ni l'autre, un réseau s'y trompe à peu près autant : de 0.91 à 1.06
