@@ -23,9 +23,6 @@ def ari(model) -> float:
     return float(adjusted_rand_score(y, predict(model, X)))
 
 
-# --- Un balayage : un run parent, un enfant par nombre de groupes
-
-
 def mixtures(learner: Learner) -> str:
     """Suivre un balayage qui ne l'est pas.
 
