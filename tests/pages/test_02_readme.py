@@ -288,11 +288,12 @@ def test_the_silhouette_does_not_look_for_the_species():
 @pytest.mark.slow
 def test_with_a_table_of_ones_own_it_compares_every_sweep(tmp_path):
     """La deuxième fois, sans `k=2` : le meilleur est encore celui du premier balayage."""
-    name, loaded = in_text(r'Remplacez `(X)` par `(pd.read_csv\("mes-donnees.csv"\))`', HOME)
+    pattern = r'`(import pandas as pd)`, et remplacez `(X)` par `(pd.read_csv\("mes-donnees.csv"\))`'
+    imported, name, loaded = in_text(pattern, HOME)
     FLOWERS.data.sample(100, random_state=0).to_csv(tmp_path / "mes-donnees.csv", index=False)
     ours = "X = load_iris(as_frame=True).data"
     assert ours in PROGRAM.lines
-    mine = PROGRAM.text.replace(ours, f"import pandas as pd\n{name} = {loaded}")
+    mine = PROGRAM.text.replace(ours, f"{imported}\n{name} = {loaded}")
     run_in(tmp_path, mine)
     again = run_in(tmp_path, mine.replace("range(2, 6)", "range(4, 6)"))
     runs = runs_of(tmp_path)
