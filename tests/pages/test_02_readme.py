@@ -288,7 +288,7 @@ def test_the_silhouette_does_not_look_for_the_species():
 @pytest.mark.slow
 def test_with_a_table_of_ones_own_it_compares_every_sweep(tmp_path):
     """La deuxième fois, sans `k=2` : le meilleur est encore celui du premier balayage."""
-    pattern = r'`(import pandas as pd)`, et remplacez `(X)` par `(pd.read_csv\("mes-donnees.csv"\))`'
+    pattern = r'`(import pandas .*?)`, et remplacez `(X)` par `(pd.read_csv\("mes-donnees.csv"\))`'
     imported, name, loaded = in_text(pattern, HOME)
     FLOWERS.data.sample(100, random_state=0).to_csv(tmp_path / "mes-donnees.csv", index=False)
     ours = "X = load_iris(as_frame=True).data"
